@@ -1,0 +1,528 @@
+# handfast: `make demo` shows it, `make check` tests it, `make lint` reviews it.
+#
+# all lib       build; never install a package, but name what is missing
+# check         deps-test, then all unit and shell tests
+# unit sh       only the unit tests, only the shell tests
+# san           the same tests under AddressSanitizer and UBSan, in build-san
+# fuzz          every fuzzer for FUZZ_SECONDS, in build-fuzz
+# lint          the house rules and three static checkers
+# format        clang-format over all C
+# bench         measures, writes build/bench.json
+# man doc       manual pages; the library's interface in HTML, build/doc
+# cross         proto on s390x and i386 (qemu), by gcc and clang; with musl;
+#               only one: make cross CROSS=s390x-gcc
+# install uninstall             DESTDIR, PREFIX, LIBDIR
+# dist clean                    a source archive
+# deps deps-test deps-lint deps-doc deps-cross
+#               apt-get what is missing, and only that
+#
+# Another compiler: make CC=clang BUILD=build-clang check
+
+VERSION = 0.1.0
+BUILD = build
+PREFIX = /usr/local
+LIBDIR = $(PREFIX)/lib
+INCLUDEDIR = $(PREFIX)/include
+DATADIR = $(PREFIX)/share
+FUZZ_SECONDS = 5
+TEST_SECONDS = 900
+
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+CLANG = clang
+PYTHON = /usr/bin/python3
+CFLAGS = -O2 -g
+WERROR = -Werror
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wvla -Wwrite-strings \
+	-Wpointer-arith -Wformat=2 -Wundef -Wunused-result $(WERROR)
+
+ifdef SAN
+HARDEN = -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+HARDEN_LD = -fsanitize=address,undefined
+else
+HARDEN = -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+HARDEN_LD = -Wl,-z,relro,-z,now
+endif
+
+# proto is plain C11; only what does I/O, and the tests, ask for more.
+COMMON = -std=c11 -fPIC $(WARN)
+SYSTEM = $(COMMON) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+FLAGS_proto = $(COMMON) -Iproto
+FLAGS_fleet = $(SYSTEM) -Iproto -Ifleet
+FLAGS_cli = $(SYSTEM) -Iproto -Ifleet -Icli
+FLAGS_tests = $(SYSTEM) -Iproto -Ifleet -Itests
+COMPILE = $(CC) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(HARDEN)
+LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
+
+LIBS_proto = -lsodium -lcbor
+LIBS_fleet = -luv $(LIBS_proto) -lpthread
+LIBS_cli = $(LIBS_fleet) -lbsd -ljansson
+LIBS_tests = -lcmocka -ljansson -lpthread -ldl
+
+# What is there to build: whatever lies in the rooms.
+PROTO = $(wildcard proto/*.c)
+FLEET = $(wildcard fleet/*.c)
+CLI = $(wildcard cli/*.c)
+UNIT = $(wildcard tests/unit/*.c)
+FUZZ = $(wildcard tests/fuzz/*.c)
+PRELOAD = $(wildcard tests/preload/*.c)
+EXAMPLES = $(wildcard tests/examples/*.c)
+SHELL_TESTS = $(sort $(wildcard tests/sh/*.sh tests/sh/*.py)) \
+	$(sort $(wildcard vectors/check*.py))
+HEADERS = $(wildcard proto/*.h fleet/*.h cli/*.h tests/*.h tests/*/*.h)
+SOURCES = $(PROTO) $(FLEET) $(CLI) $(UNIT) $(FUZZ) $(PRELOAD) $(EXAMPLES) \
+	$(wildcard tests/*.c)
+MAN = $(patsubst cli/man/%.scd,$(BUILD)/man/%,$(wildcard cli/man/*.scd))
+DOC = $(BUILD)/doc-src
+DIST = $(BUILD)/handfast-$(VERSION).tar.gz
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+PROTO_LIB = $(BUILD)/libhandfast.a
+PROTO_SO = $(BUILD)/libhandfast.so
+FLEET_LIB = $(BUILD)/libhandfast-fleet.a
+PROGRAM = $(BUILD)/handfast
+UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT))
+UNIT_PROTO = $(filter-out $(BUILD)/tests/fleet_%,$(UNIT_BIN))
+PRELOAD_SO = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(PRELOAD))
+FUZZ_BIN = $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ))
+TESTING = $(patsubst tests/%.c,$(BUILD)/lib%.a,$(wildcard tests/testing.c))
+
+# Commands are shown with V=1.
+say = $(if $(V),,@echo '  $(1)'; )
+
+# Sub-makes run on all processors unless the user chose a number.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+SUBMAKE = +@$(MAKE) --no-print-directory
+
+.PHONY: all lib check unit unit-proto sh tests san fuzz lint bench demo \
+	man doc cross install uninstall dist format clean deps deps-test \
+	deps-lint deps-doc deps-cross need-lib need-all need-tests need-man
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: | need-all
+all: lib $(if $(FLEET),$(FLEET_LIB)) $(if $(CLI),$(PROGRAM))
+lib: $(PROTO_LIB) $(PROTO_SO)
+tests: all $(UNIT_BIN) $(PRELOAD_SO)
+
+# Build ----------------------------------------------------------------------
+
+$(BUILD)/proto/%.o: proto/%.c Makefile | need-lib
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(COMPILE) $(FLAGS_proto) -c -o $@ $<
+$(BUILD)/fleet/%.o: fleet/%.c Makefile | need-all
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(COMPILE) $(FLAGS_fleet) -c -o $@ $<
+$(BUILD)/cli/%.o: cli/%.c Makefile | need-all
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(COMPILE) $(FLAGS_cli) -c -o $@ $<
+$(BUILD)/tests/%.o: tests/%.c Makefile | need-tests
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(COMPILE) $(FLAGS_tests) -c -o $@ $<
+
+$(PROTO_LIB): $(call objects,$(PROTO))
+$(FLEET_LIB): $(call objects,$(FLEET))
+$(TESTING): $(BUILD)/tests/testing.o
+$(PROTO_LIB) $(FLEET_LIB) $(TESTING):
+	@rm -f $@
+	$(call say,ar $@)$(AR) rcs $@ $^
+
+$(PROTO_SO): $(call objects,$(PROTO)) proto/libhandfast.map
+	$(call say,ld $@)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -shared \
+	    -Wl,-soname,libhandfast.so.0 \
+	    -Wl,--version-script=proto/libhandfast.map \
+	    -o $@.$(VERSION) $(filter %.o,$^) $(LIBS_proto)
+	@ln -sf libhandfast.so.$(VERSION) $@.0
+	@ln -sf libhandfast.so.0 $@
+
+$(PROGRAM): $(call objects,$(CLI)) $(FLEET_LIB) $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_cli)
+
+# tests/unit/fleet_*.c see fleet, all others only proto.
+$(BUILD)/tests/fleet_%: $(BUILD)/tests/unit/fleet_%.o $(TESTING) \
+    $(FLEET_LIB) $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTING) $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
+
+# These go into other programs, so they carry no sanitizer.
+$(BUILD)/tests/%.so: tests/preload/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,ld $@)$(CC) $(CFLAGS) $(FLAGS_tests) -shared -o $@ $< \
+	    -ldl -lpthread
+
+$(BUILD)/bench: $(BUILD)/tests/bench.o $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_proto) -ldl -lpthread
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+
+# Tests ----------------------------------------------------------------------
+
+check: deps-test
+	$(SUBMAKE) $(JOBS) tests
+	$(call run_tests,$(UNIT_BIN) $(SHELL_TESTS))
+# The library and the second implementation against the same vectors, and
+# against each other.
+vectors: all
+	$(PROGRAM) vectors verify vectors/ok vectors/bad
+	$(PYTHON) vectors/check.py vectors/ok vectors/bad
+interop: all
+	$(PYTHON) vectors/interop.py $(PROGRAM)
+.PHONY: vectors interop
+
+unit: all $(UNIT_BIN)
+	$(call run_tests,$(UNIT_BIN))
+unit-proto: $(UNIT_PROTO)
+	$(call run_tests,$(UNIT_PROTO))
+sh: tests
+	$(call run_tests,$(SHELL_TESTS))
+
+san:
+	$(SUBMAKE) $(JOBS) SAN=1 BUILD=build-san CFLAGS='-O1 -g' tests
+	$(SUBMAKE) SAN=1 BUILD=build-san CFLAGS='-O1 -g' unit sh
+
+# One line a test: PASS, FAIL or SKIP (exit code 77), and its seconds. The
+# output is kept in $(BUILD)/log and shown where it fails, or with V=1; lines
+# that begin with "note:" and what was skipped are always shown. RUN is what
+# runs programs for another machine.
+define run_tests
+@mkdir -p $(BUILD)/log; \
+export HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))'; \
+export CC='$(CC)' SAN='$(SAN)' PYTHONDONTWRITEBYTECODE=1; \
+pass=0 fail=0 skip=0 failed=; \
+for t in $(1); do \
+	name=$${t#$(BUILD)/}; log=$(BUILD)/log/$$(basename $$t).log; \
+	case $$t in \
+	*.sh) run="bash $$t";; *.py) run="$(PYTHON) $$t";; *) run="$(RUN) $$t";; \
+	esac; \
+	start=$$(date +%s%N); \
+	timeout -k 10 $(TEST_SECONDS) $$run >$$log 2>&1 </dev/null; rc=$$?; \
+	ms=$$((($$(date +%s%N) - start) / 1000000)); \
+	case $$rc in \
+	0) word=PASS; pass=$$((pass + 1));; \
+	77) word=SKIP; skip=$$((skip + 1));; \
+	*) word=FAIL; fail=$$((fail + 1)); failed="$$failed $$name";; \
+	esac; \
+	printf '%s %s (%d.%03d s)\n' \
+	    $$word $$name $$((ms / 1000)) $$((ms % 1000)); \
+	if [ $$word = FAIL ] || [ -n '$(V)' ]; then \
+		sed 's/^/    /' $$log; echo "    exit code $$rc"; \
+	elif [ $$word = SKIP ]; then \
+		tail -n 1 $$log | sed 's/^/    /'; \
+	else \
+		grep -aE '^note:|SKIPPED \] [a-z]' $$log | sed 's/^/    /'; \
+	fi; \
+done; \
+echo "$$pass passed, $$fail failed, $$skip skipped"; \
+[ $$fail -eq 0 ] || { echo "failed:$$failed"; exit 1; }
+endef
+
+cross: deps-cross
+	+@MAKE='$(MAKE)' bash tests/cross.sh $(CROSS)
+
+fuzz: deps-lint
+	$(SUBMAKE) $(JOBS) fuzz-build
+	@set -e; for f in $(FUZZ_BIN); do \
+		name=$$(basename $$f); mkdir -p build-fuzz/corpus/$$name; \
+		seeds=tests/fuzz/$$name.corpus; [ -d $$seeds ] || seeds=; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+		    -artifact_prefix=build-fuzz/ build-fuzz/corpus/$$name \
+		    $$seeds >build-fuzz/$$name.log 2>&1 || { \
+			echo "FAIL fuzz/$$name"; cat build-fuzz/$$name.log; \
+			exit 1; }; \
+		echo "PASS fuzz/$$name:" \
+		    $$(tail -n 1 build-fuzz/$$name.log); \
+	done
+.PHONY: fuzz-build
+fuzz-build: $(FUZZ_BIN)
+build-fuzz/%: tests/fuzz/%.c $(PROTO) $(HEADERS) | need-lib
+	@mkdir -p $(@D)
+	$(call say,cc $@)$(CLANG) -O1 -g -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all $(filter-out -fPIC,$(FLAGS_tests)) \
+	    -o $@ $< $(PROTO) $(LIBS_proto)
+
+bench: $(BUILD)/bench
+	rm -f $(BUILD)/bench.json
+	$(BUILD)/bench $(BUILD)/bench.json
+	@cat $(BUILD)/bench.json
+
+# Lint -----------------------------------------------------------------------
+
+LINT = includes symbols clang header cppcheck tidy format words
+.PHONY: $(LINT:%=lint-%)
+lint: $(LINT:%=lint-%)
+	@echo 'lint: clean'
+# No file is judged before the tools are there.
+$(LINT:%=lint-%): | deps-lint
+
+C11 = assert inttypes limits stdalign stdbool stddef stdint stdlib string
+bar = $(subst $(empty) ,|,$(strip $(1)))
+PRIVATE = $(filter-out handfast.h,$(notdir $(wildcard proto/*.h)))
+lint-includes:
+	@echo 'lint: includes: proto sees itself, C11 and sodium.h; only' \
+	    'cbor.c sees cbor.h'
+	@! grep -nE '^ *# *include' proto/*.[ch] | grep -vE \
+	    ':# *include (<($(call bar,$(C11)))\.h>|<sodium.h>|"[a-z_]+\.h")' \
+	    | grep -vE '^proto/cbor\.c:.*<cbor(/[a-z_]+)?\.h>'
+	@echo 'lint: includes: fleet and cli see handfast.h alone of proto,' \
+	    'fleet nothing of cli; but cli/vectors*.c recompute secrets that' \
+	    'no public function hands out'
+	@! grep -nE 'include "($(call bar,$(PRIVATE) vectors.h)|.*/)' \
+	    /dev/null $(wildcard fleet/*.[ch]) \
+	    $(filter-out cli/vectors%,$(wildcard cli/*.[ch]))
+	@! grep -nE 'include "($(call bar,$(notdir $(wildcard cli/*.h) none)))"' \
+	    /dev/null $(wildcard fleet/*.[ch])
+
+# What libhandfast may ask of libc: memory and strings, nothing else.
+empty =
+LIBC = mem(cpy|move|set|cmp|chr)|str(len|n?cmp|n?len|r?chr)|[cm]alloc|realloc
+LIBC += |free|qsort|bsearch|__stack_chk_fail|__mem(cpy|move|set)_chk
+PURE = ^($(subst $(empty) ,,$(LIBC))|_GLOBAL_OFFSET_TABLE_|hf_.*|crypto_.*
+PURE += |sodium_.*|randombytes_.*|cbor_stream_decode|cbor_encode_.*
+PURE += |cbor_empty_callbacks)$$
+lint-symbols: $(PROTO_LIB)
+	@echo 'lint: symbols: proto asks libc for memory and strings alone,' \
+	    'libcbor for its stream decoder and encoders, and libsodium'
+	@! nm -u -A $(call objects,$(PROTO)) | awk '$$2 == "U" && \
+	    $$3 !~ /$(subst $(empty) ,,$(PURE))/' | grep .
+	@echo 'lint: symbols: every global name is hf_'
+	@! nm -g --defined-only $(PROTO_LIB) | \
+	    awk 'NF == 3 && $$3 !~ /^hf_/' | grep .
+
+CLANG_WARN = -Wimplicit-fallthrough -Wcomma \
+	-Wcast-align -Wloop-analysis -Wunreachable-code \
+	-Wshift-sign-overflow -Wformat-non-iso -Wstrict-selector-match
+flags_of = $(FLAGS_$(firstword $(subst /, ,$(1))))
+lint-clang:
+	@echo 'lint: clang: every file compiles without a warning'
+	@bad=0; $(foreach f,$(SOURCES),$(CLANG) -fsyntax-only \
+	    $(call flags_of,$(f)) $(CLANG_WARN) $(f) || bad=1;) exit $$bad
+
+lint-header:
+	@echo 'lint: header: handfast.h compiles alone, as C11 and as C++17'
+	@$(CC) -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+	    -x c proto/handfast.h
+	@$(CLANG) -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+	    -x c++ proto/handfast.h
+
+lint-cppcheck:
+	@echo 'lint: cppcheck'
+	@cppcheck -q -j2 --std=c11 --inline-suppr --error-exitcode=1 \
+	    --enable=warning,performance,portability \
+	    --suppress=missingIncludeSystem -Iproto -Ifleet -Itests \
+	    $(PROTO) $(FLEET) $(CLI)
+
+TIDY = -*,bugprone-*,clang-analyzer-* \
+	-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier \
+	-bugprone-assignment-in-if-condition,-bugprone-narrowing-conversions \
+	-bugprone-macro-parentheses,-bugprone-implicit-widening-* \
+	-bugprone-not-null-terminated-result \
+	-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafe*
+comma = ,
+lint-tidy:
+	@echo 'lint: clang-tidy'
+	@printf '%s\n' $(PROTO) $(FLEET) $(CLI) | xargs -P 2 -I @ sh -c \
+	    'out=$$(clang-tidy --quiet --warnings-as-errors="*" --checks="$$0" \
+	    @ -- $(FLAGS_cli) 2>&1) || { echo "$$out"; exit 1; }' \
+	    '$(subst $(empty) ,$(comma),$(strip $(TIDY)))'
+
+lint-format:
+	@echo 'lint: format: as .clang-format says'
+	@bad=0; for f in $(SOURCES) $(HEADERS); do \
+		clang-format $$f | cmp -s - $$f || { \
+			echo "$$f: make format would change it"; bad=1; }; \
+	done; exit $$bad
+format: | deps-lint
+	clang-format -i $(SOURCES) $(HEADERS)
+
+TOP = proto|fleet|cli|spec|vectors|tests|Makefile|README.md|LICENSE|.ci
+TOP += |.clang-format|.gitignore
+lint-words:
+	@echo 'lint: words: no cbor_load; no memcmp in proto unless the line' \
+	    'says /* public; no dead code'
+	@! grep -nE '\bcbor_load\b' $(SOURCES) $(HEADERS)
+	@! grep -nE '(^|[^_a-z])memcmp *\(' $(wildcard proto/*.[ch]) | \
+	    grep -v '/\* public'
+	@! grep -nE '^ *# *if 0' $(SOURCES) $(HEADERS)
+	@echo 'lint: words: no file passes 600 lines; all say their licence'
+	@wc -l $(PROTO) $(FLEET) $(CLI) | awk '$$2 != "total" && $$1 > 600 \
+	    { print $$2 ": " $$1 " lines"; bad = 1 } END { exit bad }'
+	@for f in $(SOURCES) $(HEADERS); do head -n 1 $$f | \
+	    grep -qF 'SPDX-License-Identifier: ISC' || \
+	    { echo "$$f: no SPDX line"; exit 1; }; done
+	@echo 'lint: words: nothing new at the top; one version number'
+	@! git ls-files | cut -d/ -f1 | sort -u | \
+	    grep -vxE '$(subst $(empty) ,,$(subst .,\.,$(TOP)))'
+	@grep -qF '"$(VERSION)"' proto/error.c
+
+# What must be installed -----------------------------------------------------
+
+APT_LIB = gcc libc6-dev make libsodium-dev libcbor-dev
+APT_ALL = $(APT_LIB) libuv1-dev libbsd-dev libjansson-dev
+APT_TEST = $(APT_ALL) libcmocka-dev binutils g++ git mandoc pkg-config \
+	procps python3 python3-cryptography python3-cbor2 python3-argon2 \
+	scdoc zsh
+APT_DOC = gcc libc6-dev libsodium-dev doxygen mandoc scdoc
+APT_CROSS = $(APT_ALL) clang qemu-user gcc-i686-linux-gnu gcc-s390x-linux-gnu \
+	musl-tools autoconf automake libtool xz-utils
+APT_LINT = $(APT_ALL) libcmocka-dev binutils git clang clang-format \
+	clang-tidy cppcheck libclang-rt-14-dev
+
+deps:
+	$(call apt_install,$(APT_ALL))
+deps-test:
+	$(call apt_install,$(APT_TEST))
+deps-lint:
+	$(call apt_install,$(APT_LINT))
+deps-doc:
+	$(call apt_install,$(APT_DOC))
+deps-cross:
+	$(call apt_install,$(APT_CROSS))
+
+define apt_install
+@missing=; for p in $(1); do \
+	dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
+	    grep -q 'ok installed' || missing="$$missing $$p"; \
+done; \
+[ -n "$$missing" ] || exit 0; \
+sudo=; [ "$$(id -u)" -eq 0 ] || sudo=$$(command -v sudo) || { \
+	echo 'handfast: error: not root, and there is no sudo;' \
+	    "as root: apt-get install$$missing" >&2; exit 1; }; \
+command -v apt-get >/dev/null || { \
+	echo 'handfast: error: no apt-get here; install what these' \
+	    "Debian packages hold:$$missing" >&2; exit 1; }; \
+echo "installing$$missing"; \
+export DEBIAN_FRONTEND=noninteractive; \
+$$sudo apt-get update -qq && \
+$$sudo apt-get install -y -qq --no-install-recommends \
+    -o Dpkg::Use-Pty=0 $$missing >/dev/null || { \
+	echo "handfast: error: apt-get install$$missing failed" >&2; exit 1; }
+endef
+
+need-lib:
+	$(call need,sodium.h cbor.h,$(APT_LIB))
+need-all:
+	$(call need,sodium.h cbor.h uv.h bsd/readpassphrase.h jansson.h, \
+	    $(APT_ALL))
+need-tests:
+	$(call need,sodium.h cbor.h cmocka.h jansson.h,$(APT_TEST))
+
+need-man:
+	@command -v scdoc >/dev/null || { \
+		echo 'handfast: error: there is no scdoc' >&2; \
+		echo 'handfast: hint: apt-get install scdoc' >&2; exit 1; }
+
+define need
+@command -v $(firstword $(CC)) >/dev/null && \
+    printf '#include <%s>\n' $(1) | \
+    $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || { \
+	echo 'handfast: error: a compiler or a header is missing' >&2; \
+	echo 'handfast: hint: apt-get install $(strip $(2))' >&2; exit 1; }
+endef
+
+# Use ------------------------------------------------------------------------
+
+demo: deps
+	$(SUBMAKE) $(JOBS) all
+	@$(PROGRAM) demo
+
+# Where things go.
+D_bin = $(DESTDIR)$(PREFIX)/bin
+D_include = $(DESTDIR)$(INCLUDEDIR)
+D_lib = $(DESTDIR)$(LIBDIR)
+D_pc = $(D_lib)/pkgconfig
+D_doc = $(DESTDIR)$(DATADIR)/doc/handfast
+D_man = $(DESTDIR)$(DATADIR)/man
+D_bash = $(DESTDIR)$(DATADIR)/bash-completion/completions
+D_zsh = $(DESTDIR)$(DATADIR)/zsh/site-functions
+
+install: all
+	install -d $(foreach d,bin include lib pc doc bash zsh,$(D_$d)) \
+	    $(D_doc)/examples
+	install -m 755 $(PROGRAM) $(D_bin)
+	install -m 644 proto/handfast.h $(D_include)
+	install -m 644 $(PROTO_LIB) $(PROTO_SO).$(VERSION) $(D_lib)
+	ln -sf libhandfast.so.$(VERSION) $(D_lib)/libhandfast.so.0
+	ln -sf libhandfast.so.0 $(D_lib)/libhandfast.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	    proto/handfast.pc.in >$(D_pc)/handfast.pc
+	install -m 644 cli/completion/handfast.bash $(D_bash)/handfast
+	install -m 644 cli/completion/_handfast $(D_zsh)
+	install -m 644 README.md LICENSE $(wildcard spec/*.md spec/*.cddl) \
+	    $(D_doc)
+	install -m 644 $(EXAMPLES) $(D_doc)/examples
+	@if command -v scdoc >/dev/null; then \
+		$(MAKE) --no-print-directory man && \
+		for page in $(MAN); do \
+			install -D -m 644 -t $(D_man)/man$${page##*.} $$page \
+			    || exit 1; \
+		done; \
+	else \
+		echo 'handfast: warning: no scdoc, so no manual pages' >&2; \
+		echo 'handfast: hint: apt-get install scdoc' >&2; \
+	fi
+	@[ -n '$(DESTDIR)' ] || /sbin/ldconfig 2>/dev/null || :
+uninstall:
+	rm -f $(D_bin)/handfast $(D_include)/handfast.h \
+	    $(D_lib)/libhandfast.a $(D_lib)/libhandfast.so* \
+	    $(D_pc)/handfast.pc $(D_bash)/handfast $(D_zsh)/_handfast \
+	    $(foreach m,$(notdir $(MAN)),$(D_man)/man$(subst .,,$(suffix $m))/$m)
+	rm -rf $(D_doc)
+
+# The same bytes from the same commit: its time stands in all of it.
+dist:
+	@mkdir -p $(BUILD)
+	git -c tar.umask=0022 archive --prefix=handfast-$(VERSION)/ \
+	    -o $(DIST:.gz=) HEAD
+	gzip -9nf $(DIST:.gz=)
+
+# Words ----------------------------------------------------------------------
+
+man: $(MAN)
+$(BUILD)/man/%: cli/man/%.scd $(DOC)/errors.scd $(DOC)/functions.scd \
+    cli/man/tidy.awk | need-man
+	@mkdir -p $(@D)
+	@sed -e '/^@ERRORS@$$/{r $(DOC)/errors.scd' -e 'd}' \
+	    -e '/^@FUNCTIONS@$$/{r $(DOC)/functions.scd' -e 'd}' \
+	    -e 's/@VERSION@/$(VERSION)/' $< >$(DOC)/$(@F).scd
+	$(call say,scdoc $@)SOURCE_DATE_EPOCH=$$(stat -c %Y $<) \
+	    scdoc <$(DOC)/$(@F).scd >$(DOC)/$(@F).raw
+	@awk -f cli/man/tidy.awk $(DOC)/$(@F).raw >$@
+
+# What the pages list is taken from the header, so that none can lag behind:
+# errors from its X-macro, functions from its declarations.
+$(DOC)/errors.md: proto/handfast.h Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' '# Errors {#errors}' '' \
+	    '| name | number | exit code of the program | text |' \
+	    '|---|---|---|---|' >$@
+	@printf '%s\n' '#include "handfast.h"' \
+	    '#define ROW(name, number, exit, text) @| name | number | exit | text' \
+	    'HF_ERRORS(ROW)' | $(CC) -Iproto -E -P -x c - | tr @ '\n' | \
+	    sed -n 's/^\(| HF_.* | \)"\(.*\)" *$$/\1\2 |/p' >>$@
+$(DOC)/errors.scd: $(DOC)/errors.md
+	@sed -n 's/^| \(HF.*\) | \(.*\) | \(.*\) | \(.*\) |$$/*\1* (\2, \3)\n\t\4\n/p' \
+	    $< >$@
+$(DOC)/functions.scd: proto/handfast.h Makefile
+	@mkdir -p $(@D)
+	@awk '/^\/\*\* @name / { sub(/.*@name /, ""); sub(/ *\*\/.*/, ""); \
+	    printf "%s*%s*++\n", sep, $$0; sep = "\n"; comma = "" } \
+	    { sub(/^ \*.*|\/\*.*/, "") } \
+	    match($$0, /hf_[a-z0-9_]+\(/) { printf "%s%s)", \
+	    comma, substr($$0, RSTART, RLENGTH); comma = ",\n"; sep = "\n\n" } \
+	    END { print "" }' $< >$@
+
+doc: deps-doc
+	$(SUBMAKE) man $(DOC)/errors.md
+	@rm -rf $(BUILD)/doc
+	@(cat proto/Doxyfile; echo 'PROJECT_NUMBER = $(VERSION)'; \
+	    echo 'INPUT = proto/mainpage.md proto/handfast.h' $(DOC)/errors.md; \
+	    echo 'OUTPUT_DIRECTORY = $(BUILD)/doc') | doxygen -
+	@echo '$(BUILD)/doc/html/index.html'
+
+clean:
+	rm -rf $(BUILD) build-san build-fuzz build-cross

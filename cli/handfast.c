@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The program: a table of commands and the one way into them. It keeps the
+ * process from leaking secrets into core files; what a command does it
+ * refuses to know.
+ */
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+
+#include "cli.h"
+
+const struct cli_command cli_commands[] = {
+	{ "demo", cmd_demo, "show and explain the whole thing on this machine",
+	    help_demo },
+	{ "keygen", cmd_keygen, "make an identity (a private key)",
+	    help_keygen },
+	{ "ca", cmd_ca, "make a certificate authority; revoke certificates",
+	    help_ca },
+	{ "cert", cmd_cert, "request, issue and verify certificates",
+	    help_cert },
+	{ "user", cmd_user, "add, remove and list users with passwords",
+	    help_user },
+	{ "ticket", cmd_ticket, "make ticket rings and issue tickets",
+	    help_ticket },
+	{ "respond", cmd_respond, "serve authenticated sessions",
+	    help_respond },
+	{ "initiate", cmd_initiate, "open a session and pipe data through it",
+	    help_initiate },
+	{ "inspect", cmd_inspect, "show what a file or a capture holds",
+	    help_inspect },
+	{ "vectors", cmd_vectors, "verify the protocol's test vectors",
+	    help_vectors },
+	{ "version", cmd_version, "versions and suites of this build",
+	    help_version },
+	{ "help", cmd_help, "this text, or that of a command", help_help },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static void
+guard_process(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* --help anywhere among a command's own words asks for its help. */
+static int
+wants_help(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 ||
+		    (i <= 2 && strcmp(argv[i], "-h") == 0))
+			return 1;
+	return 0;
+}
+
+static int
+dispatch(int argc, char **argv)
+{
+	const struct cli_command *command;
+	const char *word = argv[0];
+
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+		word = "help";
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+		word = "version";
+	for (command = cli_commands; command->name != NULL; command++)
+		if (strcmp(command->name, word) == 0)
+			break;
+	if (command->name == NULL)
+		return cli_usage("", "there is no command '%s'", word);
+	if (wants_help(argc, argv)) {
+		fputs(command->text, stdout);
+		return CLI_OK;
+	}
+	return command->run(argc, argv);
+}
+
+int
+main(int argc, char **argv)
+{
+	enum hf_err e;
+	int result, flushed;
+
+	guard_process();
+	opterr = 0;
+	if ((e = hf_init()) != HF_OK)
+		return cli_fail(e, "start");
+	if (argc < 2)
+		return cli_usage("", "no command");
+	result = dispatch(argc - 1, argv + 1);
+	flushed = cli_flush();
+	return result != CLI_OK ? result : flushed;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Joins standard input and output to a session. Reads and writes wait in
+ * threads, one of each at a time and two buffers a direction, so that sealing
+ * goes on meanwhile; a direction that cannot go on holds back the other end.
+ * It knows no handshake. What it held is wiped.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "initiate.h"
+
+enum {
+	READ_MAX = 1 << 16,
+	WRITE_MAX = 1 << 18,
+	/* Beyond this the session waits: one more record must fit. */
+	WRITE_HIGH = WRITE_MAX - HF_PLAINTEXT_MAX,
+	IDLE_MS = 1000
+};
+
+struct joined {
+	uv_loop_t *loop;
+	const struct joined_hooks *hooks;
+	struct hf_link *link;
+	uv_work_t reading, writing;
+	int read_busy, write_busy;
+	int ended;   /* nothing more is read */
+	int waiting; /* the next read waits for the link's queue */
+	int paused;  /* the link waits for the output */
+	int turn;    /* the read buffer in use */
+	int read_errno, write_errno;
+	ssize_t got;
+	atomic_int idle_ms;
+	size_t out_len, filled;
+	uint8_t *out, *fill; /* being written, being filled */
+	uint8_t in[2][READ_MAX];
+	uint8_t store[2][WRITE_MAX];
+};
+
+static void read_more(struct joined *);
+
+int
+joined_new(struct joined **joined, uv_loop_t *loop,
+    const struct joined_hooks *hooks)
+{
+	struct joined *j;
+
+	if ((j = calloc(1, sizeof(*j))) == NULL)
+		return cli_fail(HF_E_MEMORY, "buffers");
+	j->loop = loop;
+	j->hooks = hooks;
+	j->out = j->store[0];
+	j->fill = j->store[1];
+	atomic_init(&j->idle_ms, -1);
+	j->reading.data = j->writing.data = j;
+	*joined = j;
+	return CLI_OK;
+}
+
+void
+joined_free(struct joined *j)
+{
+	if (j == NULL)
+		return;
+	sodium_memzero(j, sizeof(*j));
+	free(j);
+}
+
+static void
+read_work(uv_work_t *work)
+{
+	struct joined *j = work->data;
+
+	j->got =
+	    pump_read(STDIN_FILENO, j->in[j->turn], READ_MAX, &j->idle_ms);
+	j->read_errno = j->got < 0 ? errno : 0;
+}
+
+static void
+read_done(uv_work_t *work, int status)
+{
+	struct joined *j = work->data;
+	const uint8_t *data = j->in[j->turn];
+	ssize_t got = j->got;
+
+	j->read_busy = 0;
+	if (status != 0 || j->link == NULL || got <= 0)
+		j->ended = 1;
+	if (j->link == NULL) {
+		j->hooks->idle();
+		return;
+	}
+	if (status != 0 || got < 0) {
+		j->hooks->failed(1, status != 0 ? EIO : j->read_errno);
+		return;
+	}
+	if (got == 0) {
+		hf_link_close(j->link);
+		return;
+	}
+	/* The other buffer fills while this one is sealed. */
+	j->turn = !j->turn;
+	if (hf_link_queued(j->link) <= HF_LINK_HIGH)
+		read_more(j);
+	else
+		j->waiting = 1;
+	hf_link_send(j->link, data, (size_t)got);
+}
+
+static void
+read_more(struct joined *j)
+{
+	j->waiting = 0;
+	if (j->ended || j->read_busy || j->link == NULL)
+		return;
+	if (uv_queue_work(j->loop, &j->reading, read_work, read_done) != 0) {
+		j->ended = 1;
+		j->hooks->failed(1, EIO);
+		return;
+	}
+	j->read_busy = 1;
+}
+
+void
+joined_open(struct joined *j, struct hf_link *link)
+{
+	j->link = link;
+	read_more(j);
+}
+
+void
+joined_drained(struct joined *j)
+{
+	if (j->waiting)
+		read_more(j);
+}
+
+static void
+write_work(uv_work_t *work)
+{
+	struct joined *j = work->data;
+
+	j->write_errno = pump_write(STDOUT_FILENO, j->out, j->out_len);
+}
+
+static void write_done(uv_work_t *, int);
+
+static void
+write_more(struct joined *j)
+{
+	uint8_t *full = j->fill;
+
+	if (j->write_busy || j->filled == 0)
+		return;
+	j->fill = j->out;
+	j->out = full;
+	j->out_len = j->filled;
+	j->filled = 0;
+	if (uv_queue_work(j->loop, &j->writing, write_work, write_done) != 0)
+		j->hooks->failed(0, EIO);
+	else
+		j->write_busy = 1;
+}
+
+static void
+write_done(uv_work_t *work, int status)
+{
+	struct joined *j = work->data;
+	int err = status != 0 ? EIO : j->write_errno;
+
+	j->write_busy = 0;
+	sodium_memzero(j->out, j->out_len);
+	if (err != 0) {
+		j->filled = 0;
+		j->hooks->failed(0, err);
+	}
+	write_more(j);
+	if (j->paused && j->link != NULL && j->filled <= WRITE_HIGH) {
+		j->paused = 0;
+		hf_link_resume(j->link);
+	}
+	if (!j->write_busy)
+		j->hooks->idle();
+}
+
+void
+joined_write(struct joined *j, const uint8_t *data, size_t len)
+{
+	/* Fits: the link was paused before it could not. */
+	if (len > WRITE_MAX - j->filled) {
+		j->hooks->failed(0, ENOBUFS);
+		return;
+	}
+	memcpy(j->fill + j->filled, data, len);
+	j->filled += len;
+	write_more(j);
+	if (j->filled > WRITE_HIGH && j->link != NULL) {
+		j->paused = 1;
+		hf_link_pause(j->link);
+	}
+}
+
+void
+joined_peer_closed(struct joined *j)
+{
+	atomic_store(&j->idle_ms, isatty(STDIN_FILENO) ? 0 : IDLE_MS);
+	pump_nudge();
+}
+
+void
+joined_unlink(struct joined *j)
+{
+	j->link = NULL;
+	j->ended = 1;
+	atomic_store(&j->idle_ms, 0);
+	pump_nudge();
+}
+
+int
+joined_busy(const struct joined *j)
+{
+	return j->read_busy || j->write_busy || j->filled > 0;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Joins a session to a stream pair of this machine, there and back: a child's
+ * standard input and output, or a socket to another program. Each direction
+ * is held back by the other's queue and closed by itself. It does not know
+ * what is at the far end.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "serve.h"
+
+struct chunk {
+	uv_write_t req;
+	struct joint *joint;
+	size_t len;
+	uint8_t data[];
+};
+
+static void
+broke(struct joint *j)
+{
+	/* A reader that went away, as `head` does: the rest is dropped. */
+	j->broken = 1;
+	if (j->held && j->conn != NULL) {
+		j->held = 0;
+		hf_link_resume(j->conn->link);
+	}
+}
+
+static void
+written(uv_write_t *req, int status)
+{
+	struct chunk *c = req->data;
+	struct joint *j = c->joint;
+
+	sodium_memzero(c->data, c->len);
+	free(c);
+	if (j->conn == NULL)
+		return;
+	if (status != 0) {
+		broke(j);
+	} else if (j->held &&
+	    uv_stream_get_write_queue_size(j->out) < HF_LINK_LOW) {
+		j->held = 0;
+		hf_link_resume(j->conn->link);
+	}
+}
+
+static int
+queue(struct joint *j, const uint8_t *data, size_t len)
+{
+	struct chunk *c;
+	uv_buf_t buf;
+
+	if ((c = malloc(sizeof(*c) + len)) == NULL)
+		return 0;
+	memcpy(c->data, data, len);
+	c->joint = j;
+	c->len = len;
+	c->req.data = c;
+	buf = uv_buf_init((char *)c->data, (unsigned int)len);
+	if (uv_write(&c->req, j->out, &buf, 1, written) == 0)
+		return 1;
+	sodium_memzero(c->data, len);
+	free(c);
+	return 0;
+}
+
+void
+joint_data(struct joint *j, const uint8_t *data, size_t len)
+{
+	size_t done = 0;
+	uv_buf_t buf;
+	int r;
+
+	if (j->broken)
+		return;
+	if (uv_stream_get_write_queue_size(j->out) == 0) {
+		buf = uv_buf_init((char *)(uintptr_t)data, (unsigned int)len);
+		r = uv_try_write(j->out, &buf, 1);
+		if (r < 0 && r != UV_EAGAIN) {
+			broke(j);
+			return;
+		}
+		if (r > 0)
+			done = (size_t)r;
+	}
+	if (done < len && !queue(j, data + done, len - done)) {
+		hf_link_abort(j->conn->link, HF_E_MEMORY);
+		return;
+	}
+	if (uv_stream_get_write_queue_size(j->out) > HF_LINK_HIGH) {
+		j->held = 1;
+		hf_link_pause(j->conn->link);
+	}
+}
+
+void
+joint_closed(struct joint *j)
+{
+	j->finished = 1;
+	if (!j->broken && uv_shutdown(&j->shutdown, j->out, NULL) != 0)
+		j->broken = 1;
+}
+
+static void
+alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct joint *j = handle->data;
+
+	(void)suggested;
+	*buf = uv_buf_init((char *)j->buf, HF_LINK_SCRATCH);
+}
+
+static void
+came_back(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct joint *j = stream->data;
+
+	if (j->conn == NULL || n == 0)
+		return;
+	if (n < 0) {
+		j->over = 1;
+		(void)uv_read_stop(j->in);
+		j->hooks->ended(j, n == UV_EOF ? 0 : (int)n);
+		return;
+	}
+	hf_link_send(j->conn->link, (const uint8_t *)buf->base, (size_t)n);
+	if (hf_link_queued(j->conn->link) > HF_LINK_HIGH) {
+		j->blocked = 1;
+		(void)uv_read_stop(j->in);
+	}
+}
+
+static void
+read_back(struct joint *j)
+{
+	if (uv_read_start(j->in, alloc, came_back) != 0) {
+		j->over = 1;
+		j->hooks->ended(j, UV_EIO);
+	}
+}
+
+void
+joint_start(struct joint *j)
+{
+	if ((j->buf = malloc(HF_LINK_SCRATCH)) == NULL) {
+		hf_link_abort(j->conn->link, HF_E_MEMORY);
+		return;
+	}
+	j->ready = 1;
+	read_back(j);
+	hf_link_resume(j->conn->link);
+}
+
+void
+joint_drained(struct joint *j)
+{
+	if (!j->blocked || j->over)
+		return;
+	j->blocked = 0;
+	read_back(j);
+}
+
+void
+joint_handle_closed(uv_handle_t *handle)
+{
+	struct joint *j = handle->data;
+
+	if (--j->handles > 0)
+		return;
+	if (j->buf != NULL)
+		sodium_memzero(j->buf, HF_LINK_SCRATCH);
+	free(j->buf);
+	j->buf = NULL;
+	j->hooks->freed(j);
+}
+
+void
+joint_end(struct joint *j)
+{
+	j->conn = NULL;
+	if (j->in != NULL && j->in != j->out &&
+	    !uv_is_closing((uv_handle_t *)j->in))
+		uv_close((uv_handle_t *)j->in, joint_handle_closed);
+	if (j->out != NULL && !uv_is_closing((uv_handle_t *)j->out))
+		uv_close((uv_handle_t *)j->out, joint_handle_closed);
+}

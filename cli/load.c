@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Paths to objects of the library and back: identities, chains, trust, rings,
+ * tickets. It knows which files are secret and how text blocks stack up in
+ * them; every judgement on what they say is the library's.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define PEM_CERT "HANDFAST CERTIFICATE"
+#define PEM_LIST "HANDFAST REVOCATION LIST"
+#define PEM_TICKET "HANDFAST TICKET"
+#define PEM_SEALED "-----BEGIN HANDFAST ENCRYPTED IDENTITY-----"
+
+int
+cli_load_identity(struct hf_identity **id, const char *path,
+    const struct cli_pass *pass)
+{
+	struct cli_secret secret = { NULL, 0 };
+	char *text;
+	size_t len;
+	enum hf_err e = HF_OK;
+	int result;
+
+	*id = NULL;
+	result = cli_read_secret_file(path, CLI_TEXT_MAX, &text, &len);
+	if (result != CLI_OK)
+		return result;
+	if (strstr(text, PEM_SEALED) != NULL) {
+		if (!cli_pass_available(pass)) {
+			result = cli_fail(HF_E_PASSPHRASE, "%s", path);
+			goto out;
+		}
+		result = cli_pass_read(&secret, pass, "Passphrase: ", 0);
+		if (result != CLI_OK)
+			goto out;
+	}
+	e = hf_identity_decode(id, text, len, secret.text, secret.len);
+	if (e != HF_OK) {
+		*id = NULL;
+		result = cli_fail(e, "%s", path);
+	}
+out:
+	cli_secret_free(&secret);
+	cli_free_file(text, len);
+	return result;
+}
+
+int
+cli_save_identity(const struct hf_identity *id, const char *path,
+    const struct cli_secret *secret)
+{
+	char text[1024];
+	size_t len;
+	enum hf_err e;
+	int result;
+
+	e = hf_identity_encode(text, sizeof(text), &len, id, secret->text,
+	    secret->len);
+	if (e != HF_OK)
+		result = cli_fail(e, "%s", path);
+	else
+		result = cli_write_file(path, text, len, 0600, CLI_NEW);
+	sodium_memzero(text, sizeof(text));
+	return result;
+}
+
+/* One past the last certificate there is HF_E_OBJECT, as for a broken one:
+ * the marker tells them apart. */
+static int
+more_blocks(const char *text, const char *label)
+{
+	const char *p = text;
+	size_t len = strlen(label);
+
+	while ((p = strstr(p, "-----BEGIN ")) != NULL) {
+		p += strlen("-----BEGIN ");
+		if (strncmp(p, label, len) == 0 &&
+		    strncmp(p + len, "-----", 5) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+int
+cli_load_chain(struct cli_chain *chain, const char *path)
+{
+	char *text;
+	size_t at = 0, used, cert_len, len;
+	enum hf_err e;
+	int result;
+
+	chain->n = 0;
+	result = cli_read_file(path, CLI_TEXT_MAX, &text, &len);
+	if (result != CLI_OK)
+		return result;
+	do {
+		if (chain->n == HF_CHAIN_MAX) {
+			result = cli_error(CLI_FORMAT,
+			    "%s: more than %d certificates", path,
+			    HF_CHAIN_MAX);
+			break;
+		}
+		e = hf_pem_decode(chain->store[chain->n], HF_CERT_MAX,
+		    &cert_len, &used, PEM_CERT, text + at, len - at);
+		if (e != HF_OK) {
+			if (e == HF_E_SPACE)
+				e = HF_E_TOO_BIG;
+			result = cli_fail(e, "%s: certificate %zu", path,
+			    chain->n + 1);
+			break;
+		}
+		chain->spans[chain->n].ptr = chain->store[chain->n];
+		chain->spans[chain->n++].len = cert_len;
+		at += used;
+	} while (more_blocks(text + at, PEM_CERT));
+	cli_free_file(text, len);
+	return result;
+}
+
+int
+cli_is_root(const struct hf_cert_info *info)
+{
+	return strcmp(info->issuer.text, info->subject.text) == 0;
+}
+
+int
+cli_load_leaf(struct hf_cert_info *info, const struct cli_chain *chain,
+    const char *path)
+{
+	enum hf_err e;
+
+	e = hf_cert_read(info, chain->spans[0].ptr, chain->spans[0].len);
+	if (e != HF_OK)
+		return cli_fail(e, "%s", path);
+	return CLI_OK;
+}
+
+/* A file of CAs, read twice: roots are believed; then those below them are
+ * made known, so that their lists can be added. The chain of such a file
+ * begins at the lowest. */
+static int
+add_cas(struct hf_trust *trust, const char *path, int roots)
+{
+	struct cli_chain chain;
+	struct hf_cert_info info;
+	enum hf_err e = HF_OK;
+	size_t i;
+	int result;
+
+	if ((result = cli_load_chain(&chain, path)) != CLI_OK)
+		return result;
+	for (i = chain.n; e == HF_OK && i > 0; i--) {
+		const struct hf_span *cert = &chain.spans[i - 1];
+
+		if ((e = hf_cert_read(&info, cert->ptr, cert->len)) != HF_OK)
+			break;
+		if (cli_is_root(&info) != roots)
+			continue;
+		if (roots)
+			e = hf_trust_add_ca(trust, cert->ptr, cert->len);
+		else
+			e = hf_trust_add_issuer(trust, cert->ptr, cert->len,
+			    cli_now());
+	}
+	if (e == HF_E_USAGE) {
+		result = cli_error(hf_error_exit(e),
+		    "%s: not the certificate of a CA (%s)", path,
+		    hf_error_name(e));
+		cli_hint("--trust takes the ca.cert at the top of a chain");
+		return result;
+	}
+	return e != HF_OK ? cli_fail(e, "%s", path) : CLI_OK;
+}
+
+int
+cli_load_list(uint8_t **list, size_t *len, const char *path)
+{
+	char *text;
+	size_t text_len, used;
+	enum hf_err e;
+	int result;
+
+	*list = NULL;
+	*len = 0;
+	result = cli_read_file(path, CLI_LIST_TEXT, &text, &text_len);
+	if (result != CLI_OK)
+		return result;
+	if ((*list = malloc(HF_LIST_MAX)) == NULL) {
+		result = cli_errno("%s", path);
+	} else {
+		e = hf_pem_decode(*list, HF_LIST_MAX, len, &used, PEM_LIST,
+		    text, text_len);
+		if (e != HF_OK)
+			result = cli_fail(e == HF_E_SPACE ? HF_E_TOO_BIG : e,
+			    "%s", path);
+	}
+	cli_free_file(text, text_len);
+	if (result != CLI_OK) {
+		free(*list);
+		*list = NULL;
+	}
+	return result;
+}
+
+static int
+add_list(struct hf_trust *trust, const char *path)
+{
+	uint8_t *list;
+	size_t len;
+	enum hf_err e;
+	int result;
+
+	if ((result = cli_load_list(&list, &len, path)) != CLI_OK)
+		return result;
+	e = hf_trust_add_list(trust, list, len);
+	free(list);
+	if (e == HF_E_ISSUER)
+		return cli_error(hf_error_exit(e),
+		    "%s: a revocation list of "
+		    "none of the CAs given by --trust (%s)",
+		    path, hf_error_name(e));
+	if (e == HF_E_STALE_LIST)
+		return cli_error(hf_error_exit(e),
+		    "%s: an older list than "
+		    "another one given for the same CA (%s)",
+		    path, hf_error_name(e));
+	if (e != HF_OK)
+		return cli_fail(e, "%s", path);
+	return CLI_OK;
+}
+
+int
+cli_load_trust(struct hf_trust **trust, const char *const *cas, size_t cas_n,
+    const char *const *lists, size_t lists_n)
+{
+	size_t i;
+	enum hf_err e;
+	int result = CLI_OK;
+
+	*trust = NULL;
+	if ((e = hf_trust_new(trust)) != HF_OK)
+		return cli_fail(e, "trust");
+	for (i = 0; result == CLI_OK && i < cas_n; i++)
+		result = add_cas(*trust, cas[i], 1);
+	for (i = 0; result == CLI_OK && i < cas_n; i++)
+		result = add_cas(*trust, cas[i], 0);
+	for (i = 0; result == CLI_OK && i < lists_n; i++)
+		result = add_list(*trust, lists[i]);
+	if (result != CLI_OK) {
+		hf_trust_free(*trust);
+		*trust = NULL;
+	}
+	return result;
+}
+
+int
+cli_load_ring(struct hf_ring **ring, const char *path)
+{
+	char *text;
+	size_t len;
+	enum hf_err e;
+	int result;
+
+	*ring = NULL;
+	result = cli_read_secret_file(path, CLI_TEXT_MAX, &text, &len);
+	if (result != CLI_OK)
+		return result;
+	if ((e = hf_ring_decode(ring, text, len)) != HF_OK) {
+		*ring = NULL;
+		result = cli_fail(e, "%s", path);
+	}
+	cli_free_file(text, len);
+	return result;
+}
+
+int
+cli_load_ticket(uint8_t file[CLI_TICKET_FILE], size_t *len, const char *path)
+{
+	char *text;
+	size_t text_len, used;
+	enum hf_err e;
+	int result;
+
+	*len = 0;
+	result = cli_read_secret_file(path, CLI_TEXT_MAX, &text, &text_len);
+	if (result != CLI_OK)
+		return result;
+	e = hf_pem_decode(file, CLI_TICKET_FILE, len, &used, PEM_TICKET, text,
+	    text_len);
+	if (e != HF_OK) {
+		sodium_memzero(file, CLI_TICKET_FILE);
+		result =
+		    cli_fail(e == HF_E_SPACE ? HF_E_TOO_BIG : e, "%s", path);
+	}
+	cli_free_file(text, text_len);
+	return result;
+}

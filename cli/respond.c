@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * handfast respond: the life of a responder. It opens the listening sockets,
+ * starts the server and then waits for signals: SIGTERM and SIGINT end it
+ * cleanly, SIGHUP reads its files anew. What sessions are and who may have
+ * one is seen to elsewhere.
+ */
+#include <sys/resource.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "serve.h"
+
+enum {
+	DAY_MS = 86400000,
+	FILES_MAX = 1 << 16 /* beyond this, memory is what runs out */
+};
+
+struct respond respond;
+
+/* What main's loop and its signals share. */
+static struct {
+	uv_loop_t loop;
+	uv_signal_t term, intr, hup;
+	uv_timer_t daily;
+	struct hf_server *server;
+	struct hf_address bound[HF_LISTENERS_MAX];
+	int fds[HF_LISTENERS_MAX];
+	size_t bound_n;
+	const void *generation; /* the newest */
+	atomic_int fatal;
+} life;
+
+void
+respond_fatal(void)
+{
+	atomic_store(&life.fatal, 1);
+	(void)kill(getpid(), SIGTERM);
+}
+
+static int
+listen_error(enum hf_err e, const char *text)
+{
+	if (e == HF_E_ARG)
+		return cli_usage("respond",
+		    "--listen %s is not HOST:PORT or "
+		    "unix:PATH",
+		    text);
+	if (e != HF_E_POLICY)
+		return cli_errno("--listen %s", text);
+	if (errno == EEXIST)
+		return cli_error(CLI_POLICY,
+		    "--listen %s: there is another "
+		    "file in the socket's place",
+		    text);
+	return cli_error(CLI_POLICY,
+	    "--listen %s: others could replace "
+	    "files in that directory",
+	    text);
+}
+
+static void
+say_listening(const char *address)
+{
+	struct log_line line;
+
+	if (!log_json) {
+		(void)fprintf(stderr, "handfast: listening on %s\n", address);
+		return;
+	}
+	log_begin(&line, "listen");
+	log_text(&line, "address", address);
+	log_end(&line);
+}
+
+static int
+open_listeners(void)
+{
+	struct hf_address a[HF_ADDRESSES_MAX];
+	char text[HF_ADDRESS_TEXT];
+	size_t i, k, n;
+	enum hf_err e;
+
+	for (i = 0; i < respond.listen_n; i++) {
+		e = hf_address_parse(a, &n, respond.listen[i]);
+		for (k = 0; e == HF_OK && k < n; k++)
+			if ((e = hf_address_listen(&life.fds[i],
+				 &life.bound[i], &a[k])) == HF_OK ||
+			    k + 1 == n)
+				break;
+			else
+				e = HF_OK;
+		if (e == HF_OK) {
+			life.bound_n++;
+			e = hf_server_listen(life.server, life.fds[i],
+			    life.bound[i].at.ss_family);
+		}
+		if (e != HF_OK)
+			return listen_error(e, respond.listen[i]);
+		(void)hf_address_text(text, &life.bound[i]);
+		say_listening(text);
+	}
+	return CLI_OK;
+}
+
+static int
+write_port(void)
+{
+	char text[HF_ADDRESS_TEXT], line[HF_ADDRESS_TEXT + 1];
+	const char *port;
+	int n;
+
+	if (respond.port_file == NULL)
+		return CLI_OK;
+	(void)hf_address_text(text, &life.bound[0]);
+	port = life.bound[0].at.ss_family == AF_UNIX ? text :
+						       strrchr(text, ':') + 1;
+	n = snprintf(line, sizeof(line), "%s\n", port);
+	return cli_write_file(respond.port_file, line, n > 0 ? (size_t)n : 0,
+	    0644, CLI_REPLACE);
+}
+
+static void
+remove_sockets(void)
+{
+	size_t i;
+
+	for (i = 0; i < life.bound_n; i++)
+		if (life.bound[i].at.ss_family == AF_UNIX)
+			(void)unlink(((struct sockaddr_un *)&life.bound[i].at)
+					 ->sun_path);
+	life.bound_n = 0;
+}
+
+static void
+stop(uv_signal_t *handle, int signum)
+{
+	(void)signum;
+	hf_notify("STOPPING=1");
+	uv_stop(handle->loop);
+}
+
+static void
+reload(uv_signal_t *handle, int signum)
+{
+	struct log_line line;
+	void *generation;
+	enum hf_err e;
+	int r;
+
+	(void)handle;
+	(void)signum;
+	if ((r = serve_load(&generation)) == CLI_OK) {
+		e = hf_server_generation(life.server, generation);
+		if (e == HF_OK) {
+			life.generation = generation;
+			serve_warn_expiry(generation);
+		} else {
+			r = cli_fail(e, "reload");
+			serve_service.retire(generation);
+		}
+	}
+	log_begin(&line, "reload");
+	log_text(&line, "result", r == CLI_OK ? "ok" : "failed");
+	log_end(&line);
+	hf_notify(r == CLI_OK ?
+		"STATUS=files read anew" :
+		"STATUS=reload failed: the old files are used");
+}
+
+static void
+daily(uv_timer_t *timer)
+{
+	(void)timer;
+	serve_warn_expiry(life.generation);
+}
+
+static int
+watch_signals(void)
+{
+	if (uv_loop_init(&life.loop) != 0 ||
+	    uv_signal_init(&life.loop, &life.term) != 0 ||
+	    uv_signal_init(&life.loop, &life.intr) != 0 ||
+	    uv_signal_init(&life.loop, &life.hup) != 0 ||
+	    uv_timer_init(&life.loop, &life.daily) != 0 ||
+	    uv_signal_start(&life.term, stop, SIGTERM) != 0 ||
+	    uv_signal_start(&life.intr, stop, SIGINT) != 0 ||
+	    uv_signal_start(&life.hup, reload, SIGHUP) != 0 ||
+	    uv_timer_start(&life.daily, daily, DAY_MS, DAY_MS) != 0)
+		return cli_error(CLI_IO, "cannot make an event loop");
+	return CLI_OK;
+}
+
+static void
+unwatch_signals(void)
+{
+	uv_close((uv_handle_t *)&life.term, NULL);
+	uv_close((uv_handle_t *)&life.intr, NULL);
+	uv_close((uv_handle_t *)&life.hup, NULL);
+	uv_close((uv_handle_t *)&life.daily, NULL);
+	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
+	(void)uv_loop_close(&life.loop);
+}
+
+/* Programs that sessions start must not get what this process was given. */
+static void
+keep_descriptors(void)
+{
+	int fd, flags;
+
+	for (fd = 3; fd < 1024; fd++)
+		if ((flags = fcntl(fd, F_GETFD)) != -1)
+			(void)fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+}
+
+/* Each session takes descriptors: as many as this process may have. */
+static void
+raise_files(void)
+{
+	struct rlimit limit;
+	rlim_t most = FILES_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	if (limit.rlim_max < most)
+		most = limit.rlim_max;
+	if (limit.rlim_cur >= most)
+		return;
+	limit.rlim_cur = most;
+	/* Where it stays as it was, the server holds fewer. */
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int
+make_server(void)
+{
+	void *generation;
+	enum hf_err e;
+	int r;
+
+	if ((r = serve_load(&generation)) != CLI_OK)
+		return r;
+	errno = 0;
+	e = hf_server_new(&life.server, &respond.server, &serve_service);
+	if (e == HF_OK)
+		e = hf_server_generation(life.server, generation);
+	if (e != HF_OK) {
+		serve_service.retire(generation);
+		if (e == HF_E_IO && errno != 0)
+			return cli_errno("%s", respond.server.used_path);
+		return cli_fail(e, "cannot make the server");
+	}
+	life.generation = generation;
+	respond.pass.ask_no_more = 1;
+	serve_warn_expiry(generation);
+	return CLI_OK;
+}
+
+static int
+serve(void)
+{
+	enum hf_err e;
+	int r;
+
+	if ((r = pump_init()) != CLI_OK || (r = make_server()) != CLI_OK)
+		return r;
+	/* A signal may come as soon as somebody sees the address. */
+	if ((r = watch_signals()) != CLI_OK ||
+	    (r = open_listeners()) != CLI_OK)
+		return r;
+	if ((e = hf_server_start(life.server)) != HF_OK)
+		r = cli_fail(e, "cannot start threads");
+	else if ((r = write_port()) == CLI_OK) {
+		hf_notify("READY=1");
+		(void)uv_run(&life.loop, UV_RUN_DEFAULT);
+	}
+	/* While they are listened on: later they may be a successor's. */
+	remove_sockets();
+	hf_server_stop(life.server);
+	pump_stop();
+	unwatch_signals();
+	return r == CLI_OK && atomic_load(&life.fatal) ? CLI_IO : r;
+}
+
+int
+cmd_respond(int argc, char **argv)
+{
+	int r;
+
+	if ((r = respond_read(argc, argv)) == CLI_OK) {
+		keep_descriptors();
+		raise_files();
+		r = serve();
+		remove_sockets();
+	}
+	hf_server_free(life.server);
+	cli_secret_free(&respond.kept);
+	free(respond.exec);
+	free(respond.password_command);
+	return r;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files behind `respond` and `initiate` share: the log line, the
+ * streams that block, and what a responder does with a session's data.
+ */
+#ifndef CLI_SERVE_H
+#define CLI_SERVE_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include "cli.h"
+#include "fleet.h"
+
+/* log.c: one line on stderr, of key=value pairs or (log_json) one object.
+ * Values are escaped, so that no peer can forge a line or a pair. */
+extern int log_json;
+
+struct log_line {
+	size_t len;
+	char text[4096];
+};
+void log_begin(struct log_line *line, const char *event);
+/* Nothing is added for NULL or an empty value. */
+void log_text(struct log_line *line, const char *key, const char *value);
+void log_bytes(struct log_line *line, const char *key, struct hf_span value);
+void log_number(struct log_line *line, const char *key, uint64_t value);
+void log_end(struct log_line *line);
+/* `trace: sent request 612 bytes 143 us` on stderr. */
+void log_trace(int sent, int type, size_t bytes, uint64_t ns);
+
+/* pump.c: descriptors that may block, used from threads of their own */
+
+/* Begins or ends what lets threads be stopped. */
+int pump_init(void);
+void pump_stop(void);
+/* Reads what there is. Waits at most idle_ms (-1: for ever) and then returns
+ * 0 as at the end. -1: errno, ECANCELED after pump_stop(). */
+ssize_t pump_read(int fd, uint8_t *buf, size_t cap, const atomic_int *idle_ms);
+/* Lets waiting readers look at their idle_ms again. */
+void pump_nudge(void);
+/* Writes all. Returns 0 or an errno, ECANCELED after pump_stop(). */
+int pump_write(int fd, const uint8_t *data, size_t len);
+
+/* What a responder does with the data of its sessions. */
+struct sink {
+	void (*opened)(struct hf_conn *conn);
+	void (*data)(struct hf_conn *conn, const uint8_t *data, size_t len);
+	void (*closed)(struct hf_conn *conn);
+	void (*drained)(struct hf_conn *conn);
+	void (*ended)(struct hf_conn *conn);
+	int idle;     /* a quiet session lacks nothing */
+	unsigned fds; /* descriptors a session takes, its socket included */
+};
+extern const struct sink sink_echo, sink_print; /* sink.c */
+extern const struct sink sink_exec;		/* exec.c */
+extern const struct sink sink_forward;		/* forward.c */
+
+enum { ALLOW_MAX = 64, TARGETS_MAX = 64 };
+
+/* What the command line of `respond` says. */
+struct respond {
+	const char *listen[HF_LISTENERS_MAX];
+	size_t listen_n;
+	const char *identity, *cert, *users, *ring, *port_file;
+	const char *trust[CLI_PATHS_MAX], *revoked[CLI_PATHS_MAX];
+	size_t trust_n, revoked_n;
+	const char *targets[TARGETS_MAX], *allow[ALLOW_MAX];
+	size_t targets_n, allow_n;
+	char **password_command, **exec; /* split at blanks */
+	const char *forward;
+	const struct sink *sink;
+	struct cli_pass pass;
+	struct cli_secret kept; /* the passphrase, for SIGHUP */
+	uint64_t ticket_ttl;
+	int trace;
+	struct hf_server_options server;
+};
+
+/* The state of one connection: conn->app. */
+struct serve {
+	void *ask;  /* ask.c: the password command that runs for it */
+	void *sink; /* what its sink keeps */
+};
+
+/* The one `respond` of this process; threads only read it. */
+extern struct respond respond;
+
+/* respond_args.c: reads the command line into it. */
+int respond_read(int argc, char **argv);
+/* Ends the program after an error that concerns all sessions. */
+void respond_fatal(void);
+/* The sink's own data of a connection. */
+void *serve_sink(const struct hf_conn *conn);
+void serve_set_sink(struct hf_conn *conn, void *sink);
+
+/* joint.c: joins a connection to two streams, there and back */
+struct joint;
+struct joint_hooks {
+	/* Nothing comes back any more (err 0), or it broke. */
+	void (*ended)(struct joint *joint, int err);
+	/* All handles are closed: free what holds the joint. */
+	void (*freed)(struct joint *joint);
+};
+struct joint {
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	} there, back; /* `back` is unused where one stream does both */
+	uv_shutdown_t shutdown;
+	uv_stream_t *out, *in;
+	const struct joint_hooks *hooks;
+	struct hf_conn *conn; /* NULL: it ended */
+	uint8_t *buf;
+	int handles;  /* open; the owner may add its own */
+	int ready;    /* the streams are connected */
+	int held;     /* the connection waits for the streams */
+	int blocked;  /* the streams wait for the connection */
+	int over;     /* nothing comes back any more */
+	int broken;   /* nothing can be sent there */
+	int finished; /* the peer sends nothing more */
+};
+/* The streams are connected: data may flow. */
+void joint_start(struct joint *joint);
+void joint_data(struct joint *joint, const uint8_t *data, size_t len);
+void joint_closed(struct joint *joint);
+void joint_drained(struct joint *joint);
+/* The connection ended: closes the streams. */
+void joint_end(struct joint *joint);
+/* For uv_close(); handle->data is the joint. */
+void joint_handle_closed(uv_handle_t *handle);
+
+/* ask.c: asks --password-command about a plain password */
+void ask_begin(struct hf_conn *conn);
+/* The connection ended: its answer is not waited for. */
+void ask_forget(struct hf_conn *conn);
+
+/* Splits at blanks into a new NULL-ended list, freed by free(). */
+char **split_words(const char *text);
+
+/* service.c: what `respond` answers to its server */
+extern const struct hf_service serve_service;
+/* Reads all files into a new generation; has said what was wrong. */
+int serve_load(void **generation);
+void serve_warn_expiry(const void *generation);
+
+#endif

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What `respond` answers to its server: which keys and lists are in force,
+ * whether a peer may have a session, and the log line that every session
+ * leaves. How sessions travel it does not know; what is done with their data
+ * is the sink's.
+ */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service.h"
+
+enum { WARN_DAYS = 14, TICKET_LIMIT = 7 * 86400 };
+
+static void
+retire(void *app)
+{
+	struct generation *g = app;
+
+	if (g == NULL)
+		return;
+	hf_identity_free(g->identity);
+	hf_trust_free(g->trust);
+	hf_ring_free(g->ring);
+	cli_users_free(g->users);
+	free(g);
+}
+
+/* Clients stretch their passwords as the certificate says. */
+static int
+check_users(const struct generation *g)
+{
+	unsigned mib = g->leaf.cost_mib, passes = g->leaf.cost_passes;
+
+	if (g->leaf.realm.len == 0)
+		return cli_error(CLI_POLICY,
+		    "%s: the certificate has no "
+		    "realm, so nobody can use a password here",
+		    respond.cert);
+	if (strcmp(g->leaf.realm.text, g->users->realm.text) != 0)
+		return cli_error(CLI_POLICY,
+		    "%s is for realm %s, the "
+		    "certificate for %s",
+		    respond.users, g->users->realm.text, g->leaf.realm.text);
+	if (mib == 0) {
+		mib = 64;
+		passes = 2;
+	}
+	if (mib != g->users->mib || passes != g->users->passes)
+		return cli_error(CLI_POLICY,
+		    "%s has password cost %u:%u, "
+		    "the certificate %u:%u",
+		    respond.users, g->users->mib, g->users->passes, mib,
+		    passes);
+	return CLI_OK;
+}
+
+static int
+load_forward(struct generation *g)
+{
+	enum hf_err e;
+
+	if (respond.forward == NULL)
+		return CLI_OK;
+	if ((e = hf_address_parse(g->forward, &g->forward_n,
+		 respond.forward)) == HF_OK)
+		return CLI_OK;
+	if (e == HF_E_ARG)
+		return cli_usage("respond",
+		    "--forward %s is not HOST:PORT "
+		    "or unix:PATH",
+		    respond.forward);
+	return cli_errno("--forward %s", respond.forward);
+}
+
+/* A certificate that no session could be made with is refused at once; one
+ * that expires later its initiators refuse. */
+static int
+try_config(struct generation *g)
+{
+	uint64_t now = cli_now();
+	struct hf_config *config = NULL;
+	struct hf_session *session = NULL;
+	enum hf_err e;
+
+	if ((e = serve_service.configure(&config, g)) == HF_OK)
+		e = hf_session_new(&session, config, 0, now);
+	if (e == HF_OK &&
+	    (now < g->leaf.not_before || now >= g->leaf.not_after))
+		e = HF_E_OWN_EXPIRED;
+	hf_session_free(session);
+	hf_config_free(config);
+	return e == HF_OK ? CLI_OK : cli_fail(e, "%s", respond.cert);
+}
+
+int
+serve_load(void **generation)
+{
+	struct generation *g;
+	int r;
+
+	if ((g = calloc(1, sizeof(*g))) == NULL)
+		return cli_fail(HF_E_MEMORY, "configuration");
+	r = cli_load_identity(&g->identity, respond.identity, &respond.pass);
+	if (r == CLI_OK)
+		r = cli_load_chain(&g->chain, respond.cert);
+	if (r == CLI_OK)
+		r = cli_load_leaf(&g->leaf, &g->chain, respond.cert);
+	if (r == CLI_OK)
+		r = cli_load_trust(&g->trust, respond.trust, respond.trust_n,
+		    respond.revoked, respond.revoked_n);
+	if (r == CLI_OK && respond.ring != NULL)
+		r = cli_load_ring(&g->ring, respond.ring);
+	if (r == CLI_OK && respond.users != NULL)
+		r = cli_load_users(&g->users, respond.users);
+	if (r == CLI_OK && g->users != NULL)
+		r = check_users(g);
+	if (r == CLI_OK)
+		r = load_forward(g);
+	if (r == CLI_OK)
+		r = try_config(g);
+	if (r != CLI_OK) {
+		retire(g);
+		return r;
+	}
+	*generation = g;
+	return CLI_OK;
+}
+
+void
+serve_warn_expiry(const void *generation)
+{
+	const struct generation *g = generation;
+	uint64_t now = cli_now();
+	char text[CLI_TIME_TEXT];
+
+	if (g->leaf.not_after <= now)
+		cli_warn("%s expired on %s: no session will begin",
+		    respond.cert, cli_time_text(text, g->leaf.not_after));
+	else if (g->leaf.not_after - now < WARN_DAYS * 86400)
+		cli_warn("%s expires on %s", respond.cert,
+		    cli_time_text(text, g->leaf.not_after));
+}
+
+static enum hf_err
+configure(struct hf_config **config, void *generation)
+{
+	struct generation *g = generation;
+	unsigned accept = 0;
+	struct hf_config *c;
+	enum hf_err e;
+
+	if (respond.trust_n > 0)
+		accept |= HF_METHOD_CERTIFICATE;
+	if (g->users != NULL)
+		accept |= HF_METHOD_PASSWORD;
+	if (respond.password_command != NULL)
+		accept |= HF_METHOD_PLAIN_PASSWORD;
+	if (g->ring != NULL)
+		accept |= HF_METHOD_TICKET;
+	if ((e = hf_config_new(&c, HF_RESPONDER)) != HF_OK)
+		return e;
+	if ((e = hf_config_trust(c, g->trust)) == HF_OK &&
+	    (e = hf_config_identity(c, g->identity, g->chain.spans,
+		 g->chain.n)) == HF_OK &&
+	    (g->ring == NULL || (e = hf_config_ring(c, g->ring)) == HF_OK))
+		e = hf_config_accept(c, accept);
+	if (e != HF_OK) {
+		hf_config_free(c);
+		return e;
+	}
+	*config = c;
+	return HF_OK;
+}
+
+static int
+target_served(struct hf_span target)
+{
+	size_t i;
+
+	for (i = 0; i < respond.targets_n; i++)
+		if (strlen(respond.targets[i]) == target.len &&
+		    memcmp(respond.targets[i], target.ptr, target.len) == 0)
+			return 1;
+	return respond.targets_n == 0;
+}
+
+static int
+name_allowed(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < respond.allow_n; i++)
+		if (fnmatch(respond.allow[i], name, 0) == 0)
+			return 1;
+	return respond.allow_n == 0;
+}
+
+/* A ticket earned by a password ends with its user's entry. */
+static int
+ticket_holds(const struct generation *g, const struct hf_ticket_info *ticket)
+{
+	const char *subject = ticket->subject.text, *at;
+
+	if (g->users == NULL ||
+	    (ticket->first_method & HF_METHOD_PASSWORD) == 0)
+		return 1;
+	at = strrchr(subject, '@');
+	if (at == NULL || strcmp(at + 1, g->users->realm.text) != 0)
+		return 0;
+	return cli_users_find(g->users, subject, (size_t)(at - subject)) !=
+	    NULL;
+}
+
+static void
+judge(struct hf_conn *conn)
+{
+	const struct generation *g = conn->generation;
+	struct hf_session *session = hf_link_session(conn->link);
+	struct hf_peer peer;
+	enum hf_err e;
+
+	if (conn->app == NULL &&
+	    (conn->app = calloc(1, sizeof(struct serve))) == NULL) {
+		hf_link_trust(conn->link, HF_E_MEMORY);
+		return;
+	}
+	if ((e = hf_session_peer(&peer, session)) != HF_OK)
+		hf_link_trust(conn->link, e);
+	else if (!target_served(hf_session_target(session)) ||
+	    !name_allowed(peer.name))
+		hf_link_trust(conn->link, HF_E_POLICY);
+	else if (peer.method == HF_METHOD_PASSWORD)
+		hf_link_verify(conn->link,
+		    g->users == NULL ? NULL :
+				       cli_users_find(g->users, peer.name,
+					   strlen(peer.name)));
+	else if (peer.method == HF_METHOD_PLAIN_PASSWORD)
+		ask_begin(conn);
+	else if (peer.method == HF_METHOD_TICKET && peer.ticket != NULL &&
+	    !ticket_holds(g, peer.ticket))
+		hf_link_trust(conn->link, HF_E_TICKET);
+	else
+		hf_link_trust(conn->link, HF_OK);
+}
+
+static void
+opened(struct hf_conn *conn)
+{
+	uint64_t ttl = respond.ticket_ttl;
+	enum hf_err e;
+
+	/* A ticket that has no time left under its limit is not renewed, nor a
+	 * single-use one: the session goes on without one. */
+	if (ttl != 0 &&
+	    (e = hf_link_issue_ticket(conn->link, (uint32_t)ttl,
+		 (uint32_t)(ttl > TICKET_LIMIT ? ttl : TICKET_LIMIT))) !=
+		HF_OK &&
+	    e != HF_E_EXPIRED && e != HF_E_POLICY)
+		(void)cli_fail(e, "ticket for %s", conn->source);
+	respond.sink->opened(conn);
+}
+
+static void
+data(struct hf_conn *conn, const uint8_t *bytes, size_t len)
+{
+	respond.sink->data(conn, bytes, len);
+}
+
+static void
+closed(struct hf_conn *conn)
+{
+	respond.sink->closed(conn);
+}
+
+static void
+drained(struct hf_conn *conn)
+{
+	respond.sink->drained(conn);
+}
+
+static int
+idle(struct hf_conn *conn)
+{
+	(void)conn;
+	return respond.sink->idle;
+}
+
+static void
+log_session(const struct hf_conn *conn, enum hf_err err)
+{
+	struct hf_session *session = hf_link_session(conn->link);
+	int was_open = hf_link_opened(conn->link);
+	struct hf_peer peer;
+	struct log_line line;
+	char sid[9] = "";
+	struct hf_span id;
+
+	log_begin(&line, "session");
+	log_text(&line, "result",
+	    !was_open	     ? "refused" :
+		err == HF_OK ? "ok" :
+			       "lost");
+	if (session != NULL && hf_session_peer(&peer, session) == HF_OK) {
+		log_text(&line, "name", peer.name);
+		log_text(&line, "subject", peer.subject);
+		if (peer.method != 0)
+			log_text(&line, "method",
+			    hf_method_name((int)peer.method));
+	}
+	log_text(&line, "from", conn->source);
+	if (session != NULL) {
+		log_bytes(&line, "target", hf_session_target(session));
+		log_text(&line, "suite",
+		    hf_suite_name(hf_session_suite(session)));
+		id = hf_session_id(session);
+		if (id.len >= 4)
+			(void)snprintf(sid, sizeof(sid), "%02x%02x%02x%02x",
+			    id.ptr[0], id.ptr[1], id.ptr[2], id.ptr[3]);
+	}
+	log_text(&line, "sid", sid);
+	if (err != HF_OK)
+		log_text(&line, "error", hf_error_name((int)err));
+	log_number(&line, "bytes_in", hf_link_bytes_in(conn->link));
+	log_number(&line, "bytes_out", hf_link_bytes_out(conn->link));
+	log_number(&line, "ms", (uv_hrtime() - conn->began) / 1000000);
+	log_end(&line);
+}
+
+static void
+ended(struct hf_conn *conn, enum hf_err err)
+{
+	log_session(conn, err);
+	if (conn->app == NULL)
+		return;
+	ask_forget(conn);
+	respond.sink->ended(conn);
+	free(conn->app);
+	conn->app = NULL;
+}
+
+static void
+trace(struct hf_conn *conn, int sent, int type, size_t bytes, uint64_t ns)
+{
+	(void)conn;
+	if (respond.trace)
+		log_trace(sent, type, bytes, ns);
+}
+
+void *
+serve_sink(const struct hf_conn *conn)
+{
+	return ((const struct serve *)conn->app)->sink;
+}
+
+void
+serve_set_sink(struct hf_conn *conn, void *sink)
+{
+	((struct serve *)conn->app)->sink = sink;
+}
+
+const struct hf_service serve_service = { .configure = configure,
+	.retire = retire,
+	.judge = judge,
+	.opened = opened,
+	.data = data,
+	.closed = closed,
+	.drained = drained,
+	.idle = idle,
+	.ended = ended,
+	.trace = trace };

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The application of a vector's side: what it says when the session asks for
+ * admission, trust, a password, a burnt ticket. Its lists stand in the vector;
+ * no judgement here is the protocol's.
+ */
+#include <string.h>
+
+#include "vectors.h"
+
+/* --- passwords ----------------------------------------------------------------- */
+
+static enum hf_err
+give_password(struct vec_side *side, const struct hf_peer *peer)
+{
+	const json_t *token = json_object_get(side->told, "token");
+	const char *user = vec_text(side->v, token, "user");
+	const char *password = vec_text(side->v, token, "password");
+	uint8_t stretched[HF_KEY_BYTES];
+	struct hf_cert_info info;
+	enum hf_err e;
+
+	if (side->config->method == HF_METHOD_PLAIN_PASSWORD)
+		return hf_session_password(side->s, password,
+		    strlen(password));
+	if ((e = hf_cert_read(&info, peer->cert.ptr, peer->cert.len)) !=
+		HF_OK ||
+	    (e = vec_stretch(stretched, password, info.realm.text, user,
+		 info.cost_mib, info.cost_passes)) != HF_OK)
+		return e;
+	return hf_session_stretched(side->s, stretched);
+}
+
+/* The verifier of the user that fits what was shown; else any of that user;
+ * else NULL. */
+static const uint8_t *
+find_verifier(struct vec_side *side, const char *user, bool *fits)
+{
+	const json_t *users = vec_get(side->v, side->app, "users", JSON_ARRAY);
+	const uint8_t *found = NULL;
+	uint8_t shown[HF_KEY_BYTES];
+	struct hf_span verifier;
+	json_t *entry;
+	size_t i;
+
+	*fits = false;
+	if (hf_password_verifier(shown, side->s->hs->token.password.ptr) !=
+	    HF_OK)
+		return NULL;
+	json_array_foreach((json_t *)users, i, entry) {
+		vec_members(side->v, entry, "user verifier");
+		verifier = vec_hex(side->v, entry, "verifier");
+		if (*fits || verifier.len != HF_KEY_BYTES ||
+		    strcmp(vec_text(side->v, entry, "user"), user) != 0)
+			continue;
+		found = verifier.ptr;
+		*fits = memcmp(found, shown, sizeof(shown)) == 0;
+	}
+	return found;
+}
+
+static bool
+plain_fits(struct vec_side *side, const char *user)
+{
+	const json_t *list =
+	    vec_get(side->v, side->app, "passwords", JSON_ARRAY);
+	struct hf_span asked = hf_session_asked_password(side->s);
+	const char *password;
+	bool fits = false;
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, entry) {
+		vec_members(side->v, entry, "user password");
+		password = vec_text(side->v, entry, "password");
+		fits |= strcmp(vec_text(side->v, entry, "user"), user) == 0 &&
+		    strlen(password) == asked.len &&
+		    memcmp(password, asked.ptr, asked.len) == 0;
+	}
+	return fits;
+}
+
+/* --- what is asked ---------------------------------------------------------------- */
+
+static enum hf_err
+answer_admit(struct vec_side *side)
+{
+	const char *word =
+	    side->s->hs->outer.type == HF__HELLO ? "hello" : "request";
+	struct hf_span finger = hf_session_fingerprint(side->s);
+	char hex[2 * HF_FINGERPRINT_BYTES + 1] = "";
+
+	if (finger.len == HF_FINGERPRINT_BYTES)
+		(void)sodium_bin2hex(hex, sizeof(hex), finger.ptr, finger.len);
+	if (vec_bool(side->v, side->app, "limited"))
+		return hf_session_admit(side->s, HF_ADMIT_LIMIT);
+	if (hex[0] != '\0' &&
+	    vec_holds(json_object_get(side->app, "seen"), hex))
+		return hf_session_admit(side->s, HF_ADMIT_REPLAY);
+	if (vec_holds(json_object_get(side->app, "retry"), word) &&
+	    !hf_session_cookie_shown(side->s))
+		return hf_session_admit(side->s, HF_ADMIT_COOKIE);
+	return hf_session_admit(side->s, HF_ADMIT);
+}
+
+static int
+refuses(const struct vec_side *side, const char *list, const char *name)
+{
+	return vec_holds(json_object_get(side->app, list), name);
+}
+
+static enum hf_err
+answer_responder(struct vec_side *side, const struct hf_peer *peer)
+{
+	int refused = refuses(side, "refuse", peer->name);
+	const uint8_t *verifier;
+	bool fits = true;
+
+	json_decref(side->opened);
+	side->opened =
+	    vec_inside_request(side->v, side->s, (struct hf_span){ NULL, 0 });
+	if (refuses(side, "limited_users", peer->name))
+		return hf_session_trust(side->s, HF_E_LIMITED);
+	if (peer->method == HF_METHOD_PASSWORD) {
+		verifier = find_verifier(side, peer->name, &fits);
+		if (!fits || !refused) {
+			side->draws.spare = true;
+			return hf_session_verify(side->s, verifier);
+		}
+	} else if (peer->method == HF_METHOD_PLAIN_PASSWORD)
+		fits = plain_fits(side, peer->name);
+	if (!fits)
+		return hf_session_trust(side->s, HF_E_PASSWORD);
+	return hf_session_trust(side->s, refused ? HF_E_POLICY : HF_OK);
+}
+
+static enum hf_err
+answer_trust(struct vec_side *side)
+{
+	struct hf_peer peer;
+	enum hf_err e;
+
+	if ((e = hf_session_peer(&peer, side->s)) != HF_OK)
+		return e;
+	if (side->role == HF_RESPONDER)
+		return answer_responder(side, &peer);
+	if (refuses(side, "refuse", peer.name))
+		return hf_session_trust(side->s, HF_E_POLICY);
+	if (side->config->method == HF_METHOD_PASSWORD ||
+	    side->config->method == HF_METHOD_PLAIN_PASSWORD)
+		return give_password(side, &peer);
+	return hf_session_trust(side->s, HF_OK);
+}
+
+static enum hf_err
+answer_commit(struct vec_side *side)
+{
+	char hex[2 * HF_CTI_BYTES + 1];
+	struct hf_peer peer;
+	enum hf_err e;
+
+	if ((e = hf_session_peer(&peer, side->s)) != HF_OK)
+		return e;
+	(void)sodium_bin2hex(hex, sizeof(hex), peer.ticket->cti, HF_CTI_BYTES);
+	if (!vec_bool(side->v, side->app, "store"))
+		return hf_session_commit(side->s, HF_E_STORE);
+	return hf_session_commit(side->s,
+	    refuses(side, "used", hex) ? HF_E_TICKET_USED : HF_OK);
+}
+
+static enum hf_err
+answer_one(struct vec_side *side)
+{
+	switch (side->s->state) {
+	case HF__R_ADMIT:
+		return answer_admit(side);
+	case HF__R_COMMIT:
+		return answer_commit(side);
+	default:
+		return answer_trust(side);
+	}
+}
+
+static bool
+asks(const struct hf_session *s)
+{
+	return s->state == HF__R_ADMIT || s->state == HF__R_COMMIT ||
+	    s->state == HF__I_TRUST || s->state == HF__R_TRUST;
+}
+
+/* All that is asked, until bytes are wanted. */
+enum hf_err
+vec_answer(struct vec_side *side)
+{
+	enum hf_err e = HF_OK;
+
+	vec_random_begin(&side->draws);
+	while (e == HF_OK && !side->v->failed && asks(side->s))
+		e = answer_one(side);
+	vec_random_end();
+	side->draws.spare = false;
+	return e;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Sessions on sockets, over libuv. It knows streams, timers, threads and the
+ * tables that threads share; what a session carries, who may have one and
+ * where keys come from are its owner's business, asked through hooks. It
+ * prints nothing and never exits.
+ */
+#ifndef FLEET_H
+#define FLEET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "handfast.h"
+
+enum {
+	HF_LINK_SCRATCH = 1 << 16, /* bytes to read into; one a loop */
+	HF_LINK_RECORD = 1 << 14,  /* data bytes in a record of bulk */
+	HF_LINK_HIGH = 1 << 18,	   /* queued bytes at which to hold back */
+	HF_LINK_LOW = 1 << 16,	   /* queued bytes at which to go on */
+	HF_ADDRESS_TEXT = 128	   /* room for an address as text */
+};
+
+/*
+ * link.c: one session over one stream
+ *
+ * All calls and hooks of a link belong to its loop's thread. A link is freed
+ * by itself right after `ended`, which comes exactly once and only after
+ * hf_link_start() or hf_link_abort(); no call may follow it.
+ */
+struct hf_link;
+
+struct hf_link_hooks {
+	/* Responder: HF_WANT_ADMIT. */
+	enum hf_admission (*admit)(void *owner, struct hf_link *link);
+	/* HF_WANT_TRUST: answer now or later by one of hf_link_trust(),
+	 * _verify(), _stretched(), _password(). */
+	void (*trust)(void *owner, struct hf_link *link);
+	/* Responder: HF_WANT_COMMIT. */
+	enum hf_err (*commit)(void *owner, struct hf_link *link);
+	/* The handshake is done: both sides are who they say. */
+	void (*opened)(void *owner, struct hf_link *link);
+	/* A record of data or a ticket; borrowed until the hook returns. To
+	 * hold further ones back call hf_link_pause(). */
+	void (*data)(void *owner, struct hf_link *link,
+	    enum hf_content content, const uint8_t *data, size_t len);
+	/* The peer sends nothing more. */
+	void (*closed)(void *owner, struct hf_link *link);
+	/* Fewer than HF_LINK_LOW bytes wait to be sent. */
+	void (*drained)(void *owner, struct hf_link *link);
+	/* The session failed; `ended` follows. May be NULL. */
+	void (*failed)(void *owner, struct hf_link *link, enum hf_err err);
+	/* Over: HF_OK after a close both ways. The session can still be
+	 * asked; nothing can be done to it. */
+	void (*ended)(void *owner, struct hf_link *link, enum hf_err err);
+	/* One message of the handshake: its type, bytes, and nanoseconds spent
+	 * in the library since the last one. May be NULL. */
+	void (*trace)(void *owner, struct hf_link *link, int sent, int type,
+	    size_t bytes, uint64_t ns);
+};
+
+/* Makes a link with a stream of the kind (AF_INET, AF_INET6 or AF_UNIX) that
+ * the caller then accepts or connects. The scratch is borrowed, and shared by
+ * all links of the loop. */
+HF_MUST_USE enum hf_err hf_link_new(struct hf_link **link, uv_loop_t *loop,
+    int family, uint8_t scratch[HF_LINK_SCRATCH],
+    const struct hf_link_hooks *hooks, void *owner);
+uv_stream_t *hf_link_stream(struct hf_link *link);
+/* Begins the handshake on the connected stream. Where it fails the link ends
+ * with that error. */
+void hf_link_start(struct hf_link *link, struct hf_config *config,
+    const uint8_t *source, size_t source_len);
+/* From now, before the start: the peer's first message must be complete in
+ * `ms`. The session's deadline counts too. */
+void hf_link_hurry(struct hf_link *link, uint64_t ms);
+/* NULL before hf_link_start(). Only for asking, never for answering. */
+struct hf_session *hf_link_session(const struct hf_link *link);
+
+/* Answers to `trust`; see the functions of the session. */
+void hf_link_trust(struct hf_link *link, enum hf_err verdict);
+void hf_link_verify(struct hf_link *link, const uint8_t *verifier);
+void hf_link_stretched(struct hf_link *link,
+    const uint8_t stretched[HF_KEY_BYTES]);
+void hf_link_password(struct hf_link *link, const char *text, size_t len);
+
+/* Seals data into records and sends them. What cannot be sent yet is queued:
+ * above HF_LINK_HIGH wait for `drained`. After hf_link_close() the link ends
+ * as cut: there was more to say. */
+void hf_link_send(struct hf_link *link, const uint8_t *data, size_t len);
+/* 1 while something waits: data to be taken, or bytes to be sent. */
+int hf_link_busy(const struct hf_link *link);
+/* Bytes queued. */
+size_t hf_link_queued(const struct hf_link *link);
+/* Issues a ticket; see hf_session_issue_ticket(). */
+HF_MUST_USE enum hf_err hf_link_issue_ticket(struct hf_link *link,
+    uint32_t ttl, uint32_t limit);
+/* Holds records back, and with them the peer; and lets them come again. */
+void hf_link_pause(struct hf_link *link);
+void hf_link_resume(struct hf_link *link);
+/* Sends nothing more: the close record, then at once the stream's half. */
+void hf_link_close(struct hf_link *link);
+/* The same, and the peer has `ms` to close too. */
+void hf_link_finish(struct hf_link *link, uint64_t ms);
+/* Sends what is queued, but no close record: the peer sees a truncation. The
+ * link ends with the error, after `ms` at the latest. */
+void hf_link_cut(struct hf_link *link, enum hf_err err, uint64_t ms);
+/* Ends at once, without a close record: the peer sees a truncation. */
+void hf_link_abort(struct hf_link *link, enum hf_err err);
+/* Bytes of data received and sent, and 1 once it was opened. */
+uint64_t hf_link_bytes_in(const struct hf_link *link);
+uint64_t hf_link_bytes_out(const struct hf_link *link);
+int hf_link_opened(const struct hf_link *link);
+
+/*
+ * address.c: where to listen and to connect
+ */
+struct hf_address {
+	struct sockaddr_storage at;
+	socklen_t len;
+};
+enum { HF_ADDRESSES_MAX = 8 };
+
+/* Reads HOST:PORT, [HOST]:PORT or unix:PATH; names are resolved, blocking.
+ * @return HF_OK with n >= 1; HF_E_ARG; HF_E_IO when a name is not found */
+HF_MUST_USE enum hf_err hf_address_parse(struct hf_address
+					     out[HF_ADDRESSES_MAX],
+    size_t *n, const char *text);
+/* As text, the same forms. Returns `out`. */
+const char *hf_address_text(char out[HF_ADDRESS_TEXT],
+    const struct hf_address *address);
+/* Opens a listening socket. A unix socket is made with mode 0600, where no one
+ * else can replace it or a directory above it; a socket file that nobody
+ * listens on is replaced, any other file refused.
+ * @return HF_OK; HF_E_POLICY; HF_E_IO, errno says why */
+HF_MUST_USE enum hf_err hf_address_listen(int *fd, struct hf_address *bound,
+    const struct hf_address *address);
+/* Connects a stream made for the address's family.
+ * @return 0 or a libuv error; the callback may follow only after 0 */
+HF_MUST_USE int hf_address_connect(uv_connect_t *req, uv_stream_t *stream,
+    const struct hf_address *address, uv_connect_cb done);
+
+/*
+ * tickets.c: single-use tickets that were used
+ *
+ * Bounded; an entry is kept until its ticket expires. Where there is no room
+ * left, a ticket is refused: fail closed. Not locked.
+ */
+struct hf_used;
+
+HF_MUST_USE enum hf_err hf_used_new(struct hf_used **used, size_t n);
+/* Also remembers in a file, and begins with what it holds.
+ * @return HF_OK; HF_E_IO, errno says why; HF_E_OBJECT for another file;
+ * HF_E_STORE when it holds more than there is room for */
+HF_MUST_USE enum hf_err hf_used_open(struct hf_used *used, const char *path,
+    uint64_t now);
+void hf_used_free(struct hf_used *used);
+/* @return HF_OK: it is burnt now; HF_E_TICKET_USED; HF_E_STORE */
+HF_MUST_USE enum hf_err hf_used_burn(struct hf_used *used,
+    const uint8_t cti[HF_CTI_BYTES], uint64_t expires, uint64_t now);
+
+/*
+ * notify.c: sd_notify(3) in a few lines
+ */
+void hf_notify(const char *state);
+
+/*
+ * server.c: many links on worker threads
+ */
+struct hf_server;
+struct hf_worker;
+
+/* One connection. The owner's hooks run on its worker's thread. */
+struct hf_conn {
+	struct hf_link *link;
+	struct hf_worker *worker;
+	uv_loop_t *loop;
+	void *generation; /* the one it began with */
+	void *app;	  /* the owner's */
+	char source[HF_ADDRESS_TEXT];
+	uint64_t began;		 /* uv_hrtime() */
+	struct hf_conn_own *own; /* the server's */
+};
+
+/* What the owner of a server answers. `generation` is its configuration, in
+ * use by many workers at once, given back when its last session ended. */
+struct hf_service {
+	/* Makes the config of one worker. */
+	enum hf_err (*configure)(struct hf_config **config, void *generation);
+	void (*retire)(void *generation);
+	/* Limits and replay are seen to: judge the peer by hf_link_trust() or
+	 * hf_link_verify(), now or later. */
+	void (*judge)(struct hf_conn *conn);
+	void (*opened)(struct hf_conn *conn);
+	void (*data)(struct hf_conn *conn, const uint8_t *data, size_t len);
+	void (*closed)(struct hf_conn *conn);
+	void (*drained)(struct hf_conn *conn);
+	/* The session is quiet, and was so for too long or the server stops: 1
+	 * when it may be closed, with nothing missing. */
+	int (*idle)(struct hf_conn *conn);
+	void (*ended)(struct hf_conn *conn, enum hf_err err);
+	void (*trace)(struct hf_conn *conn, int sent, int type, size_t bytes,
+	    uint64_t ns);
+};
+
+struct hf_server_options {
+	unsigned workers;      /* threads; 1 to HF_WORKERS_MAX */
+	uint32_t max_failures; /* a user and minute */
+	uint32_t max_source_failures;
+	unsigned busy; /* unfinished handshakes: cookies */
+	/* Unfinished handshakes of a source; never more than a quarter of what
+	 * there is room for, but one. */
+	unsigned max_pending_source;
+	/* Open sessions of a subject; 0: that quarter too. */
+	unsigned max_open_subject;
+	uint64_t idle_ms;      /* 0, or how long a session may be quiet */
+	unsigned fds_per_conn; /* that the service takes, socket too */
+	uint32_t tolerance;    /* seconds that clocks may differ */
+	const char *used_path; /* used tickets; NULL: memory only */
+};
+enum { HF_WORKERS_MAX = 64, HF_LISTENERS_MAX = 8 };
+
+void hf_server_defaults(struct hf_server_options *options);
+HF_MUST_USE enum hf_err hf_server_new(struct hf_server **server,
+    const struct hf_server_options *options, const struct hf_service *service);
+/* Adds a listening socket, which it closes in the end; before start. */
+HF_MUST_USE enum hf_err hf_server_listen(struct hf_server *server, int fd,
+    int family);
+/* Sets what new sessions use. The generation is the server's after HF_OK. */
+HF_MUST_USE enum hf_err hf_server_generation(struct hf_server *server,
+    void *generation);
+/* Starts the threads; the generation must have been set. */
+HF_MUST_USE enum hf_err hf_server_start(struct hf_server *server);
+/* Accepts no more; closes the sessions that are idle, cuts the others off
+ * after two seconds. */
+void hf_server_stop(struct hf_server *server);
+/* Stops where needed and frees; accepts NULL. */
+void hf_server_free(struct hf_server *server);
+/* For a `judge` that took its time: 0 when the user or the source of this
+ * connection had too many failures by now. */
+int hf_server_allowed(struct hf_conn *conn);
+/* 1 when failures of both count as one source's. */
+int hf_conn_same_source(const struct hf_conn *a, const struct hf_conn *b);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The inside of a link, for its two files: link.c, which asks the session,
+ * and stream.c, which moves the bytes. Nobody else includes it.
+ */
+#ifndef FLEET_LINK_H
+#define FLEET_LINK_H
+
+#include "fleet.h"
+
+enum {
+	LINGER_MS = 1000, /* for an alert to arrive */
+	KEEPALIVE_S = 60,
+	UNSENT_MS = 120000 /* a peer that acknowledges nothing is gone */
+};
+
+enum phase { FRESH, RUNNING, LINGERING, ENDING };
+
+struct hf_link {
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	} io;
+	uv_timer_t timer;
+	uv_shutdown_t shutdown;
+	const struct hf_link_hooks *hooks;
+	void *owner;
+	struct hf_session *session;
+	uint8_t *scratch;
+	uint8_t *held;	     /* what `next` points into, when not scratch */
+	const uint8_t *next; /* read, not fed yet */
+	size_t next_len;
+	uint64_t bytes_in, bytes_out;
+	uint64_t finish_at; /* 0, or when to end whatever the peer does */
+	uint64_t first_by;  /* 0, or when the first message must be there */
+	uint64_t spent;	    /* ns in the library, since the last message */
+	size_t partial;	    /* bytes of the message that is arriving */
+	enum hf_err err;
+	enum hf_err cut; /* HF_OK, or why there is no close record */
+	enum phase phase;
+	int handles; /* not closed yet */
+	int family;
+	int message_type;
+	int running, opened, asked, paused, reading, full;
+	int eof, eof_told, closing, shutting, shut, failed, dumb;
+};
+
+/* The monotonic clock, as the session wants it. */
+uint64_t hf__link_ms(void);
+/* Closes the handles; `ended` follows from the loop. */
+void hf__link_end(struct hf_link *l, enum hf_err err, int reset);
+/* The stream broke: ends with what that means for the session. */
+void hf__link_broken(struct hf_link *l);
+/* Reports one message of the handshake and the time since the last. */
+void hf__link_trace(struct hf_link *l, int sent, int type, size_t bytes);
+/* Sends all output of the session: at once what the socket takes, the rest
+ * from a queue. */
+HF_MUST_USE enum hf_err hf__link_flush(struct hf_link *l);
+/* After the session was asked all it could be: what the stream does next. */
+void hf__link_settle(struct hf_link *l);
+/* Asks the session until it must wait. */
+void hf__link_run(struct hf_link *l);
+
+#endif

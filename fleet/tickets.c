@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The single-use tickets that were used, until they expire: an open-addressed
+ * table, and where wanted a file to which each is appended and synced before
+ * it counts as burnt. What has expired leaves the file when it is opened. It
+ * knows ids and times, nothing of tickets. What it cannot remember it refuses.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fleet.h"
+
+enum { ENTRY = HF_CTI_BYTES + 8 }; /* in the file: id, expiry big-endian */
+
+struct entry {
+	uint8_t cti[HF_CTI_BYTES];
+	uint64_t expires; /* 0: free */
+};
+
+struct hf_used {
+	struct entry *slot;
+	size_t slots; /* a power of two, twice the entries */
+	size_t n, max;
+	uint64_t swept; /* when last, in vain or not */
+	int fd;
+	uint8_t key[crypto_shorthash_KEYBYTES];
+};
+
+enum hf_err
+hf_used_new(struct hf_used **used, size_t n)
+{
+	struct hf_used *u;
+	size_t slots = 2;
+
+	if (n == 0 || n > SIZE_MAX / 4 / sizeof(struct entry))
+		return HF_E_ARG;
+	while (slots < 2 * n)
+		slots *= 2;
+	if ((u = calloc(1, sizeof(*u))) == NULL)
+		return HF_E_MEMORY;
+	if ((u->slot = calloc(slots, sizeof(*u->slot))) == NULL) {
+		free(u);
+		return HF_E_MEMORY;
+	}
+	u->slots = slots;
+	u->max = n;
+	u->fd = -1;
+	randombytes_buf(u->key, sizeof(u->key));
+	*used = u;
+	return HF_OK;
+}
+
+void
+hf_used_free(struct hf_used *u)
+{
+	if (u == NULL)
+		return;
+	if (u->fd != -1)
+		(void)close(u->fd);
+	free(u->slot);
+	sodium_memzero(u, sizeof(*u));
+	free(u);
+}
+
+/* The slot of an id: its own, or the free one where it belongs. */
+static struct entry *
+find(const struct hf_used *u, const uint8_t cti[HF_CTI_BYTES])
+{
+	uint8_t h[crypto_shorthash_BYTES];
+	uint64_t i;
+
+	/* Keyed: whoever chooses ids must not choose where they fall. */
+	(void)crypto_shorthash(h, cti, HF_CTI_BYTES, u->key);
+	memcpy(&i, h, sizeof(i));
+	for (i &= u->slots - 1; u->slot[i].expires != 0;
+	     i = (i + 1) & (u->slots - 1))
+		if (memcmp(u->slot[i].cti, cti, HF_CTI_BYTES) == 0)
+			break;
+	return &u->slot[i];
+}
+
+static void
+put(struct hf_used *u, const uint8_t cti[HF_CTI_BYTES], uint64_t expires)
+{
+	struct entry *e = find(u, cti);
+
+	if (e->expires == 0)
+		u->n++;
+	memcpy(e->cti, cti, HF_CTI_BYTES);
+	e->expires = expires;
+}
+
+/* Forgets what has expired, by filling a new table. */
+static enum hf_err
+sweep(struct hf_used *u, uint64_t now)
+{
+	struct entry *old = u->slot;
+	size_t i;
+
+	if ((u->slot = calloc(u->slots, sizeof(*u->slot))) == NULL) {
+		u->slot = old;
+		return HF_E_STORE;
+	}
+	u->n = 0;
+	for (i = 0; i < u->slots; i++)
+		if (old[i].expires >= now && old[i].expires != 0)
+			put(u, old[i].cti, old[i].expires);
+	free(old);
+	return HF_OK;
+}
+
+static void
+encode(uint8_t out[ENTRY], const uint8_t cti[HF_CTI_BYTES], uint64_t expires)
+{
+	int i;
+
+	memcpy(out, cti, HF_CTI_BYTES);
+	for (i = 0; i < 8; i++)
+		out[HF_CTI_BYTES + i] = (uint8_t)(expires >> (56 - 8 * i));
+}
+
+static enum hf_err
+load(struct hf_used *u, int *stale, uint64_t now)
+{
+	uint8_t e[ENTRY];
+	uint64_t expires;
+	ssize_t n;
+	int i;
+
+	*stale = 0;
+	while ((n = read(u->fd, e, sizeof(e))) == (ssize_t)sizeof(e)) {
+		for (expires = 0, i = 0; i < 8; i++)
+			expires = expires << 8 | e[HF_CTI_BYTES + i];
+		if (expires < now || expires == 0) {
+			*stale = 1;
+			continue;
+		}
+		if (u->n == u->max)
+			return HF_E_STORE;
+		put(u, e, expires);
+	}
+	if (n < 0)
+		return HF_E_IO;
+	/* A torn last entry was never answered for. */
+	if (n > 0 &&
+	    (lseek(u->fd, -n, SEEK_END) == -1 ||
+		ftruncate(u->fd, lseek(u->fd, 0, SEEK_CUR)) != 0))
+		return HF_E_IO;
+	return HF_OK;
+}
+
+/* Two programs on one file would each miss what the other burns. */
+static int
+lock(int fd)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_SETLK, &whole) == 0;
+}
+
+static int
+write_entries(const struct hf_used *u, int fd)
+{
+	size_t i, at = 0, len = u->n * ENTRY;
+	uint8_t *all;
+	ssize_t n = 1;
+
+	if (len > 0 && (all = malloc(len)) == NULL)
+		return 0;
+	for (i = 0; len > 0 && i < u->slots; i++)
+		if (u->slot[i].expires != 0) {
+			encode(all + at, u->slot[i].cti, u->slot[i].expires);
+			at += ENTRY;
+		}
+	for (at = 0; at < len && n > 0; at += (size_t)n)
+		n = write(fd, all + at, len - at);
+	if (len > 0)
+		free(all);
+	return n > 0 && fsync(fd) == 0;
+}
+
+static int
+open_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[4096];
+	int n;
+
+	n = snprintf(dir, sizeof(dir), "%.*s.",
+	    slash == NULL ? 0 : (int)(slash - path) + 1, path);
+	if (n < 0 || (size_t)n >= sizeof(dir))
+		return -1;
+	return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Puts a file with what still counts in the old one's place. Where that is
+ * not allowed the old one stays. */
+static void
+compact(struct hf_used *u, const char *path)
+{
+	char temp[4096];
+	int fd, n = snprintf(temp, sizeof(temp), "%s.new", path);
+
+	if (n < 0 || (size_t)n >= sizeof(temp))
+		return;
+	/* One that is there was left behind: who holds the lock makes it. */
+	(void)unlink(temp);
+	fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return;
+	if (!write_entries(u, fd) || !lock(fd) || rename(temp, path) != 0) {
+		(void)close(fd);
+		(void)unlink(temp);
+		return;
+	}
+	(void)close(u->fd);
+	u->fd = fd;
+}
+
+enum hf_err
+hf_used_open(struct hf_used *u, const char *path, uint64_t now)
+{
+	struct stat st, there;
+	int dir, stale;
+	enum hf_err e;
+
+	u->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (u->fd == -1)
+		return HF_E_IO;
+	if (fstat(u->fd, &st) != 0)
+		return HF_E_IO;
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return HF_E_OBJECT;
+	if (!lock(u->fd))
+		return HF_E_IO;
+	/* It was replaced between opening and locking. */
+	if (lstat(path, &there) != 0 || there.st_ino != st.st_ino ||
+	    there.st_dev != st.st_dev) {
+		errno = EAGAIN;
+		return HF_E_IO;
+	}
+	if ((e = load(u, &stale, now)) != HF_OK)
+		return e;
+	if ((dir = open_directory(path)) == -1)
+		return HF_E_IO;
+	if (stale)
+		compact(u, path);
+	/* What is burnt from now on must not be lost with the file's name. */
+	e = fsync(dir) != 0 || lseek(u->fd, 0, SEEK_END) == -1 ? HF_E_IO :
+								 HF_OK;
+	(void)close(dir);
+	return e;
+}
+
+/* Appends an entry for good. After a failure the file's end is unknown: no
+ * more tickets are burnt with it. */
+static enum hf_err
+append(struct hf_used *u, const uint8_t cti[HF_CTI_BYTES], uint64_t expires)
+{
+	uint8_t e[ENTRY];
+	ssize_t n;
+
+	encode(e, cti, expires);
+	do {
+		n = write(u->fd, e, sizeof(e));
+	} while (n == -1 && errno == EINTR);
+	if (n != (ssize_t)sizeof(e) || fdatasync(u->fd) != 0) {
+		u->max = 0;
+		return HF_E_STORE;
+	}
+	return HF_OK;
+}
+
+enum hf_err
+hf_used_burn(struct hf_used *u, const uint8_t cti[HF_CTI_BYTES],
+    uint64_t expires, uint64_t now)
+{
+	enum hf_err e;
+
+	if (find(u, cti)->expires != 0)
+		return HF_E_TICKET_USED;
+	if (u->n >= u->max && u->max > 0 && u->swept != now) {
+		u->swept = now;
+		if ((e = sweep(u, now)) != HF_OK)
+			return e;
+	}
+	if (u->n >= u->max)
+		return HF_E_STORE;
+	if (u->fd != -1 && (e = append(u, cti, expires)) != HF_OK)
+		return e;
+	put(u, cti, expires == 0 ? 1 : expires);
+	return HF_OK;
+}

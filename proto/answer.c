@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The caller's answers to what a session wants: admission, trust, passwords
+ * and commits. Each is taken only in the state that asked for it; each moves
+ * the handshake on by building the next message.
+ */
+#include <string.h>
+
+#include "session.h"
+
+/* --- admission (responder) -------------------------------------------------------- */
+
+/* The stranger shall show a cookie first: forget what he sent. */
+static enum hf_err
+ask_cookie(struct hf_session *s)
+{
+	struct hf__handshake *hs = s->hs;
+	enum hf_err e;
+
+	if (hs->retried)
+		return hf__fail(s, HF_E_UNEXPECTED);
+	if ((e = hf__retry_build(s)) != HF_OK)
+		return hf__fail(s, e);
+	hf__buffer_take(&s->in, s->in.len);
+	s->state = hs->has_prekey ? HF__R_OFFERED : HF__R_START;
+	return HF_OK;
+}
+
+static enum hf_err
+admitted(struct hf_session *s)
+{
+	bool hello = s->hs->outer.type == HF__HELLO;
+	enum hf_err e;
+
+	s->state = HF__FAILED;
+	e = hello ? hf__offer_build(s) : hf__request_open(s);
+	if (e != HF_OK)
+		return hf__fail(s, e);
+	if (hello)
+		hf__buffer_take(&s->in, s->in.len);
+	s->state = hello ? HF__R_OFFERED : HF__R_TRUST;
+	return HF_OK;
+}
+
+enum hf_err
+hf_session_admit(struct hf_session *s, enum hf_admission admission)
+{
+	if (s == NULL)
+		return HF_E_ARG;
+	if (s->state != HF__R_ADMIT)
+		return HF_E_STATE;
+	switch (admission) {
+	case HF_ADMIT:
+		return admitted(s);
+	case HF_ADMIT_COOKIE:
+		return ask_cookie(s);
+	case HF_ADMIT_REPLAY:
+		return hf__fail(s, HF_E_REPLAY);
+	case HF_ADMIT_LIMIT:
+		return hf__fail(s, HF_E_LIMITED);
+	default:
+		return HF_E_ARG;
+	}
+}
+
+int
+hf_session_cookie_shown(const struct hf_session *s)
+{
+	return s->hs != NULL && s->hs->cookie_shown;
+}
+
+struct hf_span
+hf_session_fingerprint(const struct hf_session *s)
+{
+	if (s->hs == NULL || s->hs->outer.type != HF__REQUEST)
+		return (struct hf_span){ NULL, 0 };
+	return (struct hf_span){ s->hs->th1, HF_FINGERPRINT_BYTES };
+}
+
+/* --- trust ------------------------------------------------------------------------- */
+
+static enum hf_err
+send_request(struct hf_session *s)
+{
+	enum hf_err e;
+
+	s->state = HF__FAILED;
+	if ((e = hf__request_build(s)) != HF_OK)
+		return hf__fail(s, e);
+	s->state = HF__I_REQUEST_SENT;
+	return HF_OK;
+}
+
+static enum hf_err
+send_grant(struct hf_session *s)
+{
+	enum hf_err e;
+
+	s->state = HF__FAILED;
+	if ((e = hf__grant_build(s)) != HF_OK)
+		return hf__fail(s, e);
+	sodium_memzero(s->in.ptr + s->in.start, s->in.len); /* the token */
+	hf__buffer_take(&s->in, s->in.len);
+	s->state = HF__R_GRANTED;
+	return HF_OK;
+}
+
+/* A password is given or judged by its own call. */
+static bool
+needs_other_call(const struct hf_session *s)
+{
+	if (s->state == HF__R_TRUST)
+		return s->method == HF_METHOD_PASSWORD;
+	return s->config->method == HF_METHOD_PASSWORD ||
+	    s->config->method == HF_METHOD_PLAIN_PASSWORD;
+}
+
+enum hf_err
+hf_session_trust(struct hf_session *s, enum hf_err verdict)
+{
+	if (s == NULL)
+		return HF_E_ARG;
+	if (s->state != HF__I_TRUST && s->state != HF__R_TRUST)
+		return HF_E_STATE;
+	if (verdict != HF_OK)
+		return hf__fail(s, verdict);
+	if (needs_other_call(s))
+		return HF_E_STATE;
+	return s->state == HF__I_TRUST ? send_request(s) : send_grant(s);
+}
+
+static enum hf_err
+give_password(struct hf_session *s, enum hf_method method,
+    const uint8_t *password, size_t len)
+{
+	if (s == NULL || password == NULL || len == 0 || len > HF_PASSWORD_MAX)
+		return HF_E_ARG;
+	if (s->state != HF__I_TRUST || s->config->method != method)
+		return HF_E_STATE;
+	memcpy(s->hs->password, password, len);
+	s->hs->password_len = len;
+	return send_request(s);
+}
+
+enum hf_err
+hf_session_stretched(struct hf_session *s,
+    const uint8_t stretched[HF_KEY_BYTES])
+{
+	return give_password(s, HF_METHOD_PASSWORD, stretched, HF_KEY_BYTES);
+}
+
+enum hf_err
+hf_session_password(struct hf_session *s, const char *password, size_t len)
+{
+	if (password != NULL && !hf__text_ok((const uint8_t *)password, len))
+		return HF_E_ARG;
+	return give_password(s, HF_METHOD_PLAIN_PASSWORD,
+	    (const uint8_t *)password, len);
+}
+
+/* An unknown user costs what a known one costs: the same hash is compared,
+ * with a verifier that nobody can match. */
+enum hf_err
+hf_session_verify(struct hf_session *s, const uint8_t *verifier)
+{
+	uint8_t shown[HF_KEY_BYTES], nobody[HF_KEY_BYTES];
+	enum hf_err e;
+	int same;
+
+	if (s == NULL)
+		return HF_E_ARG;
+	if (s->state != HF__R_TRUST || s->method != HF_METHOD_PASSWORD)
+		return HF_E_STATE;
+	if ((e = hf_password_verifier(shown, s->hs->token.password.ptr)) !=
+	    HF_OK)
+		return hf__fail(s, e);
+	randombytes_buf(nobody, sizeof(nobody));
+	same = sodium_memcmp(shown, verifier == NULL ? nobody : verifier,
+	    sizeof(shown));
+	sodium_memzero(shown, sizeof(shown));
+	if (same != 0 || verifier == NULL)
+		return hf__fail(s, HF_E_PASSWORD);
+	return send_grant(s);
+}
+
+struct hf_span
+hf_session_asked_password(const struct hf_session *s)
+{
+	if (s->state != HF__R_TRUST || s->method != HF_METHOD_PLAIN_PASSWORD)
+		return (struct hf_span){ NULL, 0 };
+	return s->hs->token.password;
+}
+
+enum hf_err
+hf_session_commit(struct hf_session *s, enum hf_err verdict)
+{
+	if (s == NULL)
+		return HF_E_ARG;
+	if (s->state != HF__R_COMMIT)
+		return HF_E_STATE;
+	if (verdict != HF_OK)
+		return hf__fail(s, verdict);
+	hf__handshake_done(s);
+	return HF_OK;
+}

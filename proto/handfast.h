@@ -1,0 +1,745 @@
+/* SPDX-License-Identifier: ISC */
+/**
+ * @file handfast.h
+ * The whole public interface of libhandfast.
+ *
+ * libhandfast sets up and runs mutually authenticated sessions. It owns no
+ * file descriptor, clock, thread or environment: the caller owns the socket,
+ * the clock and the waiting. A session is a state machine that says what it
+ * wants; the caller brings it and asks again:
+ *
+ *     for (;;) switch (hf_session_want(s)) {
+ *     case HF_WANT_WRITE:  hf_session_output(), write, hf_session_drained()
+ *     case HF_WANT_READ:   read, hf_session_feed()
+ *     case HF_WANT_ADMIT:  hf_session_admit()      (responder: a stranger)
+ *     case HF_WANT_TRUST:  hf_session_trust()      (who the peer says he is)
+ *     case HF_WANT_COMMIT: hf_session_commit()     (burn the ticket)
+ *     case HF_WANT_RECV:   hf_session_recv()       (a record was opened)
+ *     case HF_WANT_DONE:   hf_session_send(), or wait for more to feed
+ *     case HF_WANT_CLOSED: both directions were closed by their senders
+ *     case HF_WANT_FAILED: hf_session_error(); drain once more, then free
+ *     }
+ *
+ * Conventions. Outputs come before inputs. `len` counts bytes, `n` items,
+ * `cap` is room. Times: `ms` are milliseconds of a monotonic clock, `now` and
+ * every validity time are seconds since 1970-01-01 00:00 UTC. Text is UTF-8;
+ * where a function takes `const char *` without a length it is NUL-terminated.
+ * A view (struct hf_span) borrows: its owner and lifetime are said where it
+ * is handed out. Every result must be used. Unless a function says more it
+ * returns HF_OK, HF_E_ARG for an argument out of its range, HF_E_MEMORY when
+ * memory ran out, and HF_E_SPACE when `cap` is too small (`*len` then holds
+ * what is needed and nothing else has changed).
+ *
+ * Threads: different objects may be used by different threads at once. An
+ * identity, a trust and a ring may be read by many threads as long as none
+ * changes them; a config and its sessions belong to one thread at a time.
+ */
+#ifndef HANDFAST_H
+#define HANDFAST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The compiler warns where a result is ignored. */
+#if defined(__GNUC__)
+#define HF_MUST_USE __attribute__((warn_unused_result))
+#else
+#define HF_MUST_USE
+#endif
+
+/** Sizes and limits (spec/handfast.md, section 13). */
+enum hf_limits {
+	HF_VERSION_PROTOCOL = 1,   /**< the protocol's version on the wire */
+	HF_SEED_BYTES = 32,	   /**< an identity's seed */
+	HF_KEY_BYTES = 32,	   /**< symmetric keys, public keys, hashes */
+	HF_SID_BYTES = 16,	   /**< a session id */
+	HF_CTI_BYTES = 16,	   /**< a certificate's or ticket's id */
+	HF_ORIGIN_BYTES = 32,	   /**< where a ticket's holder came from */
+	HF_FINGERPRINT_BYTES = 32, /**< what a replay cache remembers */
+	HF_NAME_MAX = 255,	   /**< bytes of a name, realm, cluster */
+	HF_USER_MAX = 64,	   /**< bytes of a user name */
+	HF_PASSWORD_MAX = 1024,	   /**< bytes of a password as typed */
+	HF_TARGET_MAX = 255,	   /**< bytes of a target */
+	HF_NAMES_MAX = 8,	   /**< names beside the subject */
+	HF_CHAIN_MAX = 4,	   /**< certificates in a chain */
+	HF_CERT_MAX = 2048,	   /**< bytes of a certificate */
+	HF_TICKET_MAX = 1024,	   /**< bytes of a ticket as sent */
+	HF_LIST_MAX = 1 << 20,	   /**< bytes of a revocation list */
+	HF_SUITES_MAX = 8,	   /**< suites in a hello or certificate */
+	HF_EXTENSIONS_MAX = 16,	   /**< entries of an extension map */
+	HF_MESSAGE_MAX = 16384,	   /**< bytes of a handshake message */
+	HF_PLAINTEXT_MAX = 65536,  /**< bytes of data in one record */
+	HF_RECORD_MAX = 65576,	   /**< bytes of one record on the wire */
+	HF_EXPORT_MAX = 8160,	   /**< bytes of exported key material */
+	HF_SOURCE_MAX = 64	   /**< bytes of a peer's address */
+};
+
+/**
+ * Every result: name, number, exit code of the program, text. 1 to 31 are the
+ * caller's faults, 32 to 63 the peer's, 64 to 95 the environment's. The text
+ * names no secret and no input. (spec section 12)
+ */
+#define HF_ERRORS(X)                                                          \
+	X(HF_OK, 0, 0, "no error")                                            \
+	X(HF_E_ARG, 1, 2, "an argument is out of its range")                  \
+	X(HF_E_STATE, 2, 2, "the call does not fit the session's state")      \
+	X(HF_E_SPACE, 3, 2, "the buffer is too small")                        \
+	X(HF_E_CONFIG, 4, 2, "the configuration lacks what this role needs")  \
+	X(HF_E_OWN_CERT, 5, 5,                                                \
+	    "the own certificate does not fit its key or its use")            \
+	X(HF_E_OWN_EXPIRED, 6, 7,                                             \
+	    "the own certificate or ticket is not valid now")                 \
+	X(HF_E_POLICY, 7, 5, "refused by local policy")                       \
+	X(HF_E_PASSPHRASE, 8, 5, "the passphrase does not open the key")      \
+	X(HF_E_CBOR, 32, 6, "not deterministically encoded CBOR")             \
+	X(HF_E_SHAPE, 33, 6, "a field has a wrong type, size or value")       \
+	X(HF_E_UNEXPECTED, 34, 6, "a message that has no place here")         \
+	X(HF_E_TOO_BIG, 35, 6, "a message is larger than allowed")            \
+	X(HF_E_VERSION, 36, 4, "the protocol version is not supported")       \
+	X(HF_E_SUITE, 37, 4, "not the best suite both sides have")            \
+	X(HF_E_EXTENSION, 38, 6, "an unknown critical extension")             \
+	X(HF_E_BOX, 39, 6, "a sealed part does not open")                     \
+	X(HF_E_PUBLIC_KEY, 40, 6, "a public key has small order")             \
+	X(HF_E_OBJECT, 41, 6,                                                 \
+	    "a certificate, request, list or ticket is not well formed")      \
+	X(HF_E_SIGNATURE, 42, 4, "a signature is wrong")                      \
+	X(HF_E_ISSUER, 43, 4, "no trusted authority issued the certificate")  \
+	X(HF_E_EXPIRED, 44, 7, "expired")                                     \
+	X(HF_E_NOT_YET, 45, 7, "not yet valid")                               \
+	X(HF_E_REVOKED, 46, 4, "the certificate is revoked")                  \
+	X(HF_E_STALE_LIST, 47, 4, "the revocation list is out of date")       \
+	X(HF_E_USAGE, 48, 4, "the certificate is not for this use")           \
+	X(HF_E_CONSTRAINT, 49, 4,                                             \
+	    "an authority above the certificate does not permit it")          \
+	X(HF_E_NAME, 50, 4, "the peer has another name than expected")        \
+	X(HF_E_TOKEN, 51, 4, "this kind of token is not accepted here")       \
+	X(HF_E_PASSWORD, 52, 4, "unknown user or wrong password")             \
+	X(HF_E_TICKET, 53, 4, "the ticket is not one for this responder")     \
+	X(HF_E_TICKET_USED, 54, 7, "the single-use ticket was used before")   \
+	X(HF_E_TIME, 55, 7, "the peer's clock is too far off")                \
+	X(HF_E_REPLAY, 56, 7, "the request was seen before")                  \
+	X(HF_E_LIMITED, 57, 4, "too many refused attempts")                   \
+	X(HF_E_REFUSED, 58, 4, "the other side refused")                      \
+	X(HF_E_UNKNOWN_KEY, 59, 4, "the request is sealed to an unknown key") \
+	X(HF_E_TRUNCATED, 60, 3, "the stream ended without its close")        \
+	X(HF_E_STORE, 64, 8, "the store failed, here or at the other side")   \
+	X(HF_E_MEMORY, 65, 3, "out of memory")                                \
+	X(HF_E_CRYPTO, 66, 3, "the crypto library failed")                    \
+	X(HF_E_DEADLINE, 67, 3, "the handshake took too long")                \
+	X(HF_E_GONE, 68, 3, "the other side went away during the handshake")  \
+	X(HF_E_UNSUPPORTED, 69, 2, "this build or processor cannot do that")  \
+	X(HF_E_EXHAUSTED, 70, 3, "the session has no sequence numbers left")  \
+	X(HF_E_IO, 71, 3, "input or output failed")
+
+/** One result code for everything; see HF_ERRORS. */
+enum hf_err {
+#define HF__ENUM(name, number, exit_code, text) name = number,
+	HF_ERRORS(HF__ENUM)
+#undef HF__ENUM
+};
+
+/** A borrowed run of bytes. */
+struct hf_span {
+	const uint8_t *ptr; /**< the first byte */
+	size_t len;	    /**< how many */
+};
+
+/** Which side of the handshake a session or config plays. */
+enum hf_role { HF_INITIATOR = 1, HF_RESPONDER = 2 };
+
+/** What a certificate may be used for; bits. (spec section 5.2) */
+enum hf_usage {
+	HF_USAGE_RESPONDER = 1,
+	HF_USAGE_INITIATOR = 2,
+	HF_USAGE_CA = 4,
+	HF_USAGE_SERVER = 8,  /**< may hold a cluster's sessions */
+	HF_USAGE_CLUSTER = 16 /**< signs key grants only */
+};
+
+/** How a peer authenticated; also bits for hf_config_accept(). */
+enum hf_method {
+	HF_METHOD_CERTIFICATE = 1,
+	HF_METHOD_PASSWORD = 2,	      /**< stretched by the client */
+	HF_METHOD_PLAIN_PASSWORD = 4, /**< sent as typed, always to a prekey */
+	HF_METHOD_TICKET = 8
+};
+
+/** Whether a session may move to another server (spec section 4.5). */
+enum hf_mobility { HF_MOVES_NOT = 0, HF_MOVES_SOFT = 1, HF_MOVES_PROVED = 2 };
+
+/** What a session needs next. */
+enum hf_want {
+	HF_WANT_READ = 1, /**< bytes from the peer: hf_session_feed() */
+	HF_WANT_WRITE,	  /**< output waits: hf_session_output() */
+	HF_WANT_ADMIT,	  /**< responder: hf_session_admit() */
+	HF_WANT_TRUST,	  /**< hf_session_trust() or the like */
+	HF_WANT_STATE,	  /**< reserved for takeover; never said yet */
+	HF_WANT_COMMIT,	  /**< responder: hf_session_commit() */
+	HF_WANT_RECV,	  /**< a record waits: hf_session_recv() */
+	HF_WANT_DONE,	  /**< established: send, or feed what arrives */
+	HF_WANT_CLOSED,	  /**< both directions are closed */
+	HF_WANT_FAILED	  /**< see hf_session_error() */
+};
+
+/** Answers to HF_WANT_ADMIT. */
+enum hf_admission {
+	HF_ADMIT = 1,	 /**< go on */
+	HF_ADMIT_COOKIE, /**< first show a cookie (the responder is busy) */
+	HF_ADMIT_REPLAY, /**< seen before: fails with HF_E_REPLAY */
+	HF_ADMIT_LIMIT	 /**< too many failures: fails with HF_E_LIMITED */
+};
+
+/** What hf_session_recv() hands out. */
+enum hf_content {
+	HF_CONTENT_DATA = 1,
+	HF_CONTENT_CLOSE = 2, /**< the peer will send nothing more */
+	HF_CONTENT_TICKET = 5 /**< bytes of a ticket file (spec section 7.3) */
+};
+
+/** @name Library */ /** @{ */
+
+/** The library's version, "major.minor.patch". Static. */
+const char *hf_version(void);
+/** Prepares libsodium. Call it before anything else; again does no harm.
+ * @return HF_OK or HF_E_CRYPTO */
+HF_MUST_USE enum hf_err hf_init(void);
+/** The name of a result ("HF_E_ARG"); "HF_E_?" for no known one. Static. */
+const char *hf_error_name(int err);
+/** One line of text for a result. Static. */
+const char *hf_error_text(int err);
+/** The program's exit code for a result (0, 2 to 8). */
+int hf_error_exit(int err);
+/** The n-th known result, for tables and bindings; -1 past the end. */
+int hf_error_at(size_t n);
+/** "certificate", "password", "plain-password", "ticket"; "none" otherwise. */
+const char *hf_method_name(int method);
+
+/** The name of a suite ("x25519-chacha20poly1305"), also of one that this
+ * build lacks; NULL for a number the specification does not know. Static. */
+const char *hf_suite_name(int suite);
+/** 1 when this build and this processor can run the suite, else 0. */
+int hf_suite_available(int suite);
+
+/** @} */
+/** @name Text files (RFC 7468) */ /** @{ */
+
+/** Writes one textual block, NUL-terminated. @p len excludes the NUL, `cap`
+ * must hold it. @p label is for example "HANDFAST CERTIFICATE". */
+HF_MUST_USE enum hf_err hf_pem_encode(char *out, size_t cap, size_t *len,
+    const char *label, const uint8_t *data, size_t data_len);
+/** Reads the next block with @p label from text; @p used says how far it got.
+ * @return HF_OK; HF_E_OBJECT when there is no (further) such block or it is
+ * not well formed; HF_E_SPACE */
+HF_MUST_USE enum hf_err hf_pem_decode(uint8_t *out, size_t cap, size_t *len,
+    size_t *used, const char *label, const char *text, size_t text_len);
+
+/** @} */
+/** @name Identities (spec section 5.1) */ /** @{ */
+
+/** A long-term key pair: an Ed25519 seed and the X25519 key it converts to.
+ * Secret parts live in sodium_malloc memory. */
+struct hf_identity;
+
+/** Makes an identity from @p seed, or from fresh randomness when NULL. */
+HF_MUST_USE enum hf_err hf_identity_new(struct hf_identity **id,
+    const uint8_t seed[HF_SEED_BYTES]);
+/** Wipes and frees; accepts NULL. */
+void hf_identity_free(struct hf_identity *id);
+/** Writes the identity as a text block, sealed under @p pass when it is not
+ * NULL (Argon2id, XChaCha20-Poly1305). The output is secret: wipe it. */
+HF_MUST_USE enum hf_err hf_identity_encode(char *out, size_t cap, size_t *len,
+    const struct hf_identity *id, const char *pass, size_t pass_len);
+/** Reads what hf_identity_encode() wrote.
+ * @return HF_OK; HF_E_PASSPHRASE when a passphrase is needed (@p pass is
+ * NULL) or does not open it; HF_E_OBJECT */
+HF_MUST_USE enum hf_err hf_identity_decode(struct hf_identity **id,
+    const char *text, size_t text_len, const char *pass, size_t pass_len);
+/** The Ed25519 and X25519 public keys; either output may be NULL. */
+void hf_identity_public(uint8_t ed25519[HF_KEY_BYTES],
+    uint8_t x25519[HF_KEY_BYTES], const struct hf_identity *id);
+
+/** @} */
+/** @name Certificates (spec section 5) */ /** @{ */
+
+/** A name with its length; NUL-terminated, so also a C string. */
+struct hf_name {
+	size_t len;		    /**< 0: absent */
+	char text[HF_NAME_MAX + 1]; /**< UTF-8 */
+};
+
+/** What a certificate says. All of it is copied: nothing borrows. */
+struct hf_cert_info {
+	struct hf_name issuer;		    /**< the subject of the CA above */
+	struct hf_name subject;		    /**< whom it names */
+	struct hf_name names[HF_NAMES_MAX]; /**< beside the subject */
+	size_t names_n;			    /**< how many */
+	struct hf_name realm;		    /**< of its users */
+	struct hf_name cluster;		    /**< of servers it belongs to */
+	struct hf_name permitted_names[HF_NAMES_MAX];  /**< CA: suffixes */
+	size_t permitted_names_n;		       /**< how many */
+	struct hf_name permitted_realms[HF_NAMES_MAX]; /**< CA: realms */
+	size_t permitted_realms_n;		       /**< how many */
+	uint8_t cti[HF_CTI_BYTES];		       /**< its id */
+	uint8_t key[HF_KEY_BYTES]; /**< X25519; Ed25519 for ca and cluster */
+	uint64_t issued,	   /**< when it was made */
+	    not_before,		   /**< from when it is valid */
+	    not_after;		   /**< from when no more */
+	unsigned usage;		   /**< HF_USAGE_ bits */
+	int path_length;	   /**< CA: CAs below; -1: unlimited */
+	uint16_t suites[HF_SUITES_MAX]; /**< best first */
+	size_t suites_n;		/**< how many */
+	unsigned cost_mib, /**< of passwords; 0, 0: the default, 64 and 2 */
+	    cost_passes;   /**< Argon2id's */
+};
+
+/** Reads a certificate without judging it.
+ * @return HF_OK or HF_E_OBJECT, HF_E_CBOR, HF_E_SHAPE */
+HF_MUST_USE enum hf_err hf_cert_read(struct hf_cert_info *info,
+    const uint8_t *cert, size_t len);
+/** 1 when @p name is the subject, one of the names or the cluster. */
+int hf_cert_named(const struct hf_cert_info *info, const char *name);
+
+/** Makes a certificate request, signed by the identity. Only `subject`,
+ * `names` and `suites` of @p info are read.
+ * @param now seconds since the epoch */
+HF_MUST_USE enum hf_err hf_request_make(uint8_t *out, size_t cap, size_t *len,
+    const struct hf_identity *id, const struct hf_cert_info *info,
+    uint64_t now);
+/** Reads a request and verifies its signature; fills subject, names and
+ * suites, `issued`, and `key` with the requester's Ed25519 key.
+ * @return HF_OK, HF_E_OBJECT, HF_E_CBOR, HF_E_SHAPE, HF_E_SIGNATURE */
+HF_MUST_USE enum hf_err hf_request_read(struct hf_cert_info *info,
+    const uint8_t *request, size_t len);
+
+/** Issues a certificate to the key of a verified @p request.
+ * `names`, `suites`, `usage`, times, `realm`, `cluster`, cost, `path_length`
+ * and permitted lists come from @p terms; issuer comes from @p ca_cert, the
+ * key and (where terms has none) the subject from the request; the id is
+ * random. Refuses what the CA certificate itself does not permit.
+ * @return HF_OK; the errors of hf_request_read(); HF_E_OWN_CERT when ca_cert
+ * is not this CA's; HF_E_CONSTRAINT */
+HF_MUST_USE enum hf_err hf_cert_issue(uint8_t *out, size_t cap, size_t *len,
+    const struct hf_identity *ca, const uint8_t *ca_cert, size_t ca_cert_len,
+    const struct hf_cert_info *terms, const uint8_t *request,
+    size_t request_len);
+/** Makes a self-signed CA certificate from @p terms. */
+HF_MUST_USE enum hf_err hf_cert_self(uint8_t *out, size_t cap, size_t *len,
+    const struct hf_identity *ca, const struct hf_cert_info *terms);
+/** Makes a revocation list.
+ * @param number rises with every list of this CA
+ * @param ids n certificate ids, HF_CTI_BYTES each
+ * @param now, next_update when it is made, and until when it may be used */
+HF_MUST_USE enum hf_err hf_list_make(uint8_t *out, size_t cap, size_t *len,
+    const struct hf_identity *ca, const uint8_t *ca_cert, size_t ca_cert_len,
+    uint64_t number, const uint8_t *ids, size_t n, uint64_t now,
+    uint64_t next_update);
+/** What a revocation list says. `ids` borrows from the list's bytes: n
+ * entries of 1 + HF_CTI_BYTES bytes each, the first of them CBOR's head. */
+struct hf_list_info {
+	struct hf_name issuer; /**< the CA's subject */
+	uint64_t number,       /**< rises with every list of a CA */
+	    issued,	       /**< when it was made */
+	    next_update;       /**< until when it may be used */
+	size_t n;	       /**< certificates that are revoked */
+	struct hf_span ids;    /**< see above */
+};
+/** Reads a list without judging its signature. */
+HF_MUST_USE enum hf_err hf_list_read(struct hf_list_info *info,
+    const uint8_t *list, size_t len);
+/** Copies the i-th id of a list. @return HF_OK or HF_E_ARG */
+HF_MUST_USE enum hf_err hf_list_id(uint8_t cti[HF_CTI_BYTES],
+    const struct hf_list_info *info, size_t i);
+
+/** Authorities that are believed, and their revocation lists. */
+struct hf_trust;
+
+/** Believes nobody yet. */
+HF_MUST_USE enum hf_err hf_trust_new(struct hf_trust **trust);
+/** Accepts NULL. */
+void hf_trust_free(struct hf_trust *trust);
+/** Believes a self-signed CA certificate (its signature is checked).
+ * @return HF_OK, HF_E_USAGE when it is no CA, HF_E_SIGNATURE, HF_E_OBJECT */
+HF_MUST_USE enum hf_err hf_trust_add_ca(struct hf_trust *trust,
+    const uint8_t *cert, size_t len);
+/** Adds the revocation list of a CA; a newer one replaces an older one.
+ * For an intermediate CA give its certificate first (hf_trust_add_issuer()).
+ * From then on certificates by that CA are refused when the list is stale.
+ * @return HF_OK, HF_E_ISSUER, HF_E_SIGNATURE, HF_E_STALE_LIST for a lower
+ * number than the one held, HF_E_OBJECT */
+HF_MUST_USE enum hf_err hf_trust_add_list(struct hf_trust *trust,
+    const uint8_t *list, size_t len);
+/** Makes an intermediate CA known, so that its list can be added. It is not
+ * believed itself: chains must still carry it, up to an anchor.
+ * @param now it must be valid at that time, below an anchor (and the
+ * intermediates made known before)
+ * @return as hf_trust_verify() */
+HF_MUST_USE enum hf_err hf_trust_add_issuer(struct hf_trust *trust,
+    const uint8_t *cert, size_t len, uint64_t now);
+/** Verifies a chain, leaf first, at time @p now (spec section 5.4).
+ * @param info what the leaf says; may be NULL
+ * @param usage HF_USAGE_ bits that the leaf must all have
+ * @param name expected name, or NULL for any
+ * @return HF_OK or the exact reason */
+HF_MUST_USE enum hf_err hf_trust_verify(struct hf_cert_info *info,
+    const struct hf_trust *trust, const struct hf_span *chain, size_t n,
+    unsigned usage, const char *name, uint64_t now);
+
+/** @} */
+/** @name Passwords (spec section 6) */ /** @{ */
+
+/** HF_OK when @p user is 1 to 64 of [a-z0-9._@+-], else HF_E_ARG. */
+HF_MUST_USE enum hf_err hf_user_check(const char *user, size_t len);
+/** Stretches a password by Argon2id: the client's work, 64 MiB by default.
+ * @param mib memory, 64 to 1024; @param passes 2 to 10; 0, 0: the default */
+HF_MUST_USE enum hf_err hf_password_stretch(uint8_t stretched[HF_KEY_BYTES],
+    const char *password, size_t password_len, const char *realm,
+    const char *user, unsigned mib, unsigned passes);
+/** What a responder stores: a hash of the stretched password. */
+HF_MUST_USE enum hf_err hf_password_verifier(uint8_t verifier[HF_KEY_BYTES],
+    const uint8_t stretched[HF_KEY_BYTES]);
+
+/** @} */
+/** @name Tickets (spec section 7) */ /** @{ */
+
+/** The keys that seal tickets: newest first, at most HF_RING_MAX. */
+struct hf_ring;
+enum { HF_RING_MAX = 4 };
+
+/** A ring without keys. */
+HF_MUST_USE enum hf_err hf_ring_new(struct hf_ring **ring);
+/** Wipes and frees; accepts NULL. */
+void hf_ring_free(struct hf_ring *ring);
+/** Puts a fresh key in front; the oldest beyond HF_RING_MAX is dropped. */
+HF_MUST_USE enum hf_err hf_ring_rotate(struct hf_ring *ring, uint64_t now);
+/** How many keys the ring holds. */
+size_t hf_ring_count(const struct hf_ring *ring);
+/** Writes the ring as a text block. The output is secret: wipe it. */
+HF_MUST_USE enum hf_err hf_ring_encode(char *out, size_t cap, size_t *len,
+    const struct hf_ring *ring);
+/** Reads what hf_ring_encode() wrote. @return HF_OK or HF_E_OBJECT */
+HF_MUST_USE enum hf_err hf_ring_decode(struct hf_ring **ring, const char *text,
+    size_t text_len);
+
+/** What a ticket says. */
+struct hf_ticket_info {
+	struct hf_name subject;	 /**< whom it lets in */
+	struct hf_name audience; /**< a name or cluster of the responder */
+	uint64_t issued,	 /**< when it was made */
+	    expires;		 /**< from when it is void */
+	uint64_t limit;		 /**< no renewal outlives this */
+	uint64_t first_auth;	 /**< when its holder first authenticated */
+	unsigned first_method; /**< enum hf_method, 0: issued by an operator */
+	int single_use;	       /**< 1: good for one session */
+	uint8_t cti[HF_CTI_BYTES]; /**< its id */
+	/** Of the certificates by which its holder first authenticated: 16
+	 * bytes of the issuer's key, then the certificate's id. The ticket ends
+	 * with their revocation. */
+	uint8_t origin[HF_CHAIN_MAX][HF_ORIGIN_BYTES];
+	size_t origin_n; /**< how many; 0 without a certificate */
+};
+/** Issues a ticket file: the sealed ticket, its proof-of-possession key and
+ * what the holder may know. The output is a private key: wipe it. `cti` of
+ * @p info is ignored (random), as is `limit` 0 (then `expires`).
+ * @return HF_OK; HF_E_CONFIG for a ring without keys; HF_E_ARG */
+HF_MUST_USE enum hf_err hf_ticket_issue(uint8_t *out, size_t cap, size_t *len,
+    const struct hf_ring *ring, const struct hf_ticket_info *info);
+/** Reads the holder's part of a ticket file (not what only the ring opens).
+ * @return HF_OK, HF_E_OBJECT, HF_E_CBOR, HF_E_SHAPE */
+HF_MUST_USE enum hf_err hf_ticket_read(struct hf_ticket_info *info,
+    const uint8_t *file, size_t len);
+
+/** @} */
+/** @name Configuration */ /** @{ */
+
+/** What all sessions of one role share: keys, trust, policy, and a cache of
+ * signatures already verified. Borrowed objects must outlive it, and it must
+ * outlive its sessions. */
+struct hf_config;
+
+/** A config of one role, with nothing in it but defaults. */
+HF_MUST_USE enum hf_err hf_config_new(struct hf_config **config,
+    enum hf_role role);
+/** Wipes and frees; accepts NULL. */
+void hf_config_free(struct hf_config *config);
+/** Whom to believe. Borrowed. */
+HF_MUST_USE enum hf_err hf_config_trust(struct hf_config *config,
+    const struct hf_trust *trust);
+/** The own key (borrowed) and chain (copied), leaf first. For an initiator
+ * this chooses the certificate token.
+ * @return HF_OK; HF_E_OWN_CERT when the leaf is not for this key or lacks the
+ * role's usage; HF_E_OBJECT */
+HF_MUST_USE enum hf_err hf_config_identity(struct hf_config *config,
+    const struct hf_identity *id, const struct hf_span *chain, size_t n);
+/** The suites offered or accepted, best first. Default: all available.
+ * @return HF_OK, HF_E_UNSUPPORTED for one that is not available */
+HF_MUST_USE enum hf_err hf_config_suites(struct hf_config *config,
+    const uint16_t *suites, size_t n);
+/** Handshakes not finished after @p ms fail. Default 10,000. */
+HF_MUST_USE enum hf_err hf_config_deadline(struct hf_config *config,
+    uint32_t ms);
+/** Sends a meaningless extension in every message of the next sessions that
+ * has room for one, so that no peer comes to depend on their absence. */
+HF_MUST_USE enum hf_err hf_config_grease(struct hf_config *config, int on);
+/** Initiator: the name that the responder's certificate must carry. */
+HF_MUST_USE enum hf_err hf_config_expect(struct hf_config *config,
+    const char *name);
+/** Initiator: the realm that the responder's certificate must carry. */
+HF_MUST_USE enum hf_err hf_config_realm(struct hf_config *config,
+    const char *realm);
+/** Initiator: the target asked for. Default: the empty one. */
+HF_MUST_USE enum hf_err hf_config_target(struct hf_config *config,
+    const char *target);
+/** Initiator: the responder's chain, known beforehand (copied): one round
+ * trip, unless the token wants a prekey. n 0 forgets it. */
+HF_MUST_USE enum hf_err hf_config_responder(struct hf_config *config,
+    const struct hf_span *chain, size_t n);
+/** Initiator: authenticate as @p user by password; the session asks for it
+ * (HF_WANT_TRUST) when it knows whom it talks to.
+ * @param method HF_METHOD_PASSWORD or HF_METHOD_PLAIN_PASSWORD */
+HF_MUST_USE enum hf_err hf_config_user(struct hf_config *config,
+    const char *user, enum hf_method method);
+/** Initiator: allow a stretched password in one round trip, without the
+ * prekey that protects it from a later leak of the responder's key. */
+HF_MUST_USE enum hf_err hf_config_without_prekey(struct hf_config *config,
+    int on);
+/** Initiator: authenticate by ticket (the bytes of a ticket file, copied).
+ * Where no name is expected, the ticket's audience is. */
+HF_MUST_USE enum hf_err hf_config_ticket(struct hf_config *config,
+    const uint8_t *file, size_t len);
+/** Responder: which tokens are accepted; HF_METHOD_ bits. Default:
+ * HF_METHOD_CERTIFICATE. */
+HF_MUST_USE enum hf_err hf_config_accept(struct hf_config *config,
+    unsigned methods);
+/** Responder: the ring that opens and seals tickets. Borrowed. */
+HF_MUST_USE enum hf_err hf_config_ring(struct hf_config *config,
+    const struct hf_ring *ring);
+/** Responder: the key of its cookies, shared by a cluster. Default: random. */
+HF_MUST_USE enum hf_err hf_config_cookie_key(struct hf_config *config,
+    const uint8_t key[HF_KEY_BYTES]);
+/** Responder: how far a request's time may be off, in seconds, either way.
+ * Default 120. A replay cache must remember twice as long. */
+HF_MUST_USE enum hf_err hf_config_tolerance(struct hf_config *config,
+    uint32_t seconds);
+/** Responder: how long a session may live, in seconds. Default 86,400. */
+HF_MUST_USE enum hf_err hf_config_lifetime(struct hf_config *config,
+    uint32_t seconds);
+/** Whether signatures that verified are remembered, so that the next chain
+ * with them costs less: times, revocation and names are judged every time.
+ * Default: on. */
+HF_MUST_USE enum hf_err hf_config_cache(struct hf_config *config, int on);
+/** Number of signature verifications saved by the config's cache so far. */
+uint64_t hf_config_cache_hits(const struct hf_config *config);
+
+/** @} */
+/** @name Sessions */ /** @{ */
+
+struct hf_session;
+
+/** Who the peer is, as far as it is established when asked. Views borrow from
+ * the session until it is freed. */
+struct hf_peer {
+	int authenticated; /**< 0: only claimed, the handshake still runs */
+	enum hf_method method; /**< 0 for a responder's certificate */
+	struct hf_span cert;   /**< its leaf, verified, for hf_cert_read() */
+	const struct hf_ticket_info *ticket; /**< NULL without a ticket */
+	const char *name; /**< certificate's subject, user, ticket's subject */
+	const char *subject; /**< as name; user\@realm for a password */
+};
+
+/** Starts a session.
+ * @param ms the monotonic clock, @param now the wall clock in seconds
+ * @return HF_OK; HF_E_CONFIG; HF_E_OWN_EXPIRED when an initiator's certificate
+ * or ticket is not valid at @p now; HF_E_POLICY when a password would go to
+ * somebody who was not named */
+HF_MUST_USE enum hf_err hf_session_new(struct hf_session **session,
+    struct hf_config *config, uint64_t ms, uint64_t now);
+/** Bytes of memory for hf_session_place() with records of at most @p record
+ * bytes of data, 1 to HF_PLAINTEXT_MAX; 0 for another number. */
+size_t hf_session_size(size_t record);
+/** Starts a session in memory that the caller gives, and allocates nothing.
+ * It neither sends nor takes records of more than @p record bytes of data:
+ * the first gives HF_E_SPACE, the second fails it with HF_E_TOO_BIG.
+ * @param memory as aligned as malloc's, and the session's alone until
+ * hf_session_free(), which wipes and does not free it
+ * @return as hf_session_new(); HF_E_SPACE when @p size is too small */
+HF_MUST_USE enum hf_err hf_session_place(struct hf_session **session,
+    void *memory, size_t size, size_t record, struct hf_config *config,
+    uint64_t ms, uint64_t now);
+/** Wipes and frees; accepts NULL. */
+void hf_session_free(struct hf_session *session);
+/** What the session needs next. */
+enum hf_want hf_session_want(const struct hf_session *session);
+/** Why it failed: the first error sticks. HF_OK while it has not. */
+enum hf_err hf_session_error(const struct hf_session *session);
+/** Responder: the peer's address in any fixed form, for cookies. */
+HF_MUST_USE enum hf_err hf_session_source(struct hf_session *session,
+    const uint8_t *source, size_t len);
+
+/** Gives bytes from the peer. Takes at most one message: call again with what
+ * is left once hf_session_want() says READ or DONE.
+ * @param used how many bytes were taken
+ * @return HF_OK; HF_E_STATE, taking nothing, while the session wants an
+ * answer or has ended; else the session has failed for that reason */
+HF_MUST_USE enum hf_err hf_session_feed(struct hf_session *session,
+    size_t *used, const uint8_t *data, size_t len);
+/** The peer's stream ended. @return HF_OK after its close record, otherwise
+ * the session has failed: HF_E_GONE in a handshake, else HF_E_TRUNCATED */
+HF_MUST_USE enum hf_err hf_session_eof(struct hf_session *session);
+/** A view of the bytes to send, until the next call on this session; empty
+ * when there are none. Legal after failure: then it holds the alert. */
+struct hf_span hf_session_output(const struct hf_session *session);
+/** The first @p len bytes of the output were sent. */
+HF_MUST_USE enum hf_err hf_session_drained(struct hf_session *session,
+    size_t len);
+/** Copies output and drains it: output() and drained() in one. */
+HF_MUST_USE enum hf_err hf_session_drain(struct hf_session *session,
+    uint8_t *out, size_t cap, size_t *len);
+/** Tells the time. Fails the session with HF_E_DEADLINE when it is late. */
+HF_MUST_USE enum hf_err hf_session_tick(struct hf_session *session,
+    uint64_t ms, uint64_t now);
+/** When to tick at the latest, in ms of the monotonic clock: the handshake's
+ * deadline, then the session's end. UINT64_MAX: neither runs. */
+uint64_t hf_session_deadline(const struct hf_session *session);
+
+/** Responder, at HF_WANT_ADMIT: a hello or request is parsed, no public-key
+ * work is done. @return 1 when it showed a valid cookie, else 0 */
+int hf_session_cookie_shown(const struct hf_session *session);
+/** Responder, from HF_WANT_ADMIT for a request until the handshake ends: the
+ * hash to look up in a replay cache (enter it at HF_WANT_TRUST). A view of
+ * HF_FINGERPRINT_BYTES; empty for a hello. */
+struct hf_span hf_session_fingerprint(const struct hf_session *session);
+/** Answers HF_WANT_ADMIT. HF_ADMIT_COOKIE is for one that showed none.
+ * @return HF_OK; HF_E_STATE; else the session has failed */
+HF_MUST_USE enum hf_err hf_session_admit(struct hf_session *session,
+    enum hf_admission admission);
+/** Who the peer is; see struct hf_peer. At HF_WANT_TRUST: who he claims to be,
+ * with certificates and tickets already verified. After a failure the name may
+ * be no more than a claim. */
+HF_MUST_USE enum hf_err hf_session_peer(struct hf_peer *peer,
+    const struct hf_session *session);
+/** The target that the initiator asked for, as bytes of UTF-8. A view. */
+struct hf_span hf_session_target(const struct hf_session *session);
+/** Answers HF_WANT_TRUST. A @p verdict other than HF_OK fails the session
+ * with it. @return HF_OK; HF_E_STATE, also where a password must be given or
+ * judged by another call; else the session has failed */
+HF_MUST_USE enum hf_err hf_session_trust(struct hf_session *session,
+    enum hf_err verdict);
+/** Initiator, at HF_WANT_TRUST, with HF_METHOD_PASSWORD: the stretched
+ * password (hf_password_stretch() with the realm and cost of the peer's
+ * certificate). Answers HF_WANT_TRUST. */
+HF_MUST_USE enum hf_err hf_session_stretched(struct hf_session *session,
+    const uint8_t stretched[HF_KEY_BYTES]);
+/** Initiator, at HF_WANT_TRUST, with HF_METHOD_PLAIN_PASSWORD. */
+HF_MUST_USE enum hf_err hf_session_password(struct hf_session *session,
+    const char *password, size_t len);
+/** Responder, at HF_WANT_TRUST of a stretched password: judges it against the
+ * stored verifier; NULL for an unknown user costs the same time and fails the
+ * same way, HF_E_PASSWORD. Answers HF_WANT_TRUST. */
+HF_MUST_USE enum hf_err hf_session_verify(struct hf_session *session,
+    const uint8_t *verifier);
+/** Responder, at HF_WANT_TRUST of a plain password: a view of it, secret,
+ * valid until the answer. Empty otherwise. */
+struct hf_span hf_session_asked_password(const struct hf_session *session);
+/** Responder: answers HF_WANT_COMMIT: the single-use ticket is burnt (HF_OK),
+ * was burnt before (HF_E_TICKET_USED), or the store is down (HF_E_STORE). */
+HF_MUST_USE enum hf_err hf_session_commit(struct hf_session *session,
+    enum hf_err verdict);
+
+/** The record waiting at HF_WANT_RECV: its content, valid until the next
+ * feed or a failure. This releases it to the application: it now counts as received.
+ * @return HF_OK or HF_E_STATE */
+HF_MUST_USE enum hf_err hf_session_recv(struct hf_session *session,
+    enum hf_content *content, struct hf_span *data);
+/** Room for @p cap bytes of data inside the output, so that they need not be
+ * copied: fill it, then hf_session_send() the same pointer. Valid until the
+ * next call on this session. NULL when memory ran out. */
+uint8_t *hf_session_room(struct hf_session *session, size_t cap);
+/** Seals up to HF_PLAINTEXT_MAX bytes into one data record of the output.
+ * @return HF_OK; HF_E_STATE before the handshake is done or after close */
+HF_MUST_USE enum hf_err hf_session_send(struct hf_session *session,
+    const uint8_t *data, size_t len);
+/** Seals the close record: nothing can be sent after it. */
+HF_MUST_USE enum hf_err hf_session_close(struct hf_session *session);
+/** Responder: issues a ticket to the peer in a record (spec section 7.3). Its
+ * subject and first authentication are the session's own; it ends with the
+ * limit, and with the peer's certificates.
+ * @param ttl seconds
+ * @param limit seconds from first authentication beyond which no renewal goes
+ * @return HF_OK; HF_E_EXPIRED when no time is left; HF_E_POLICY in a session
+ * that began with a single-use ticket; HF_E_SPACE when output must be drained
+ * first; HF_E_CONFIG without a ring; HF_E_STATE */
+HF_MUST_USE enum hf_err hf_session_issue_ticket(struct hf_session *session,
+    uint32_t ttl, uint32_t limit, int single_use);
+
+/** The session's id, HF_SID_BYTES; empty before the grant. A view. */
+struct hf_span hf_session_id(const struct hf_session *session);
+/** The suite in use, 0 before one is chosen. */
+int hf_session_suite(const struct hf_session *session);
+/** 1 when the request was sealed with a prekey too (two round trips). */
+int hf_session_prekey(const struct hf_session *session);
+/** When the session ends at the latest, seconds since the epoch; 0 before. */
+uint64_t hf_session_expires(const struct hf_session *session);
+/** Key material for the application, the same at both ends and bound to this
+ * session (spec section 8.4). @param len 1 to HF_EXPORT_MAX
+ * @return HF_OK; HF_E_STATE before the session is established */
+HF_MUST_USE enum hf_err hf_session_export(uint8_t *out, size_t len,
+    const struct hf_session *session, const char *label,
+    const uint8_t *context, size_t context_len);
+/** The running digest of one direction (spec section 9.3).
+ * @param count records that the digest covers
+ * @param sender whose records: HF_INITIATOR or HF_RESPONDER */
+HF_MUST_USE enum hf_err hf_session_digest(uint8_t digest[HF_KEY_BYTES],
+    uint64_t *count, const struct hf_session *session, enum hf_role sender);
+/** Bytes of memory the session holds now, its buffers included. */
+size_t hf_session_bytes(const struct hf_session *session);
+
+/** @} */
+/** @name Replay cache (spec section 10.3) */ /** @{ */
+
+/** A bounded set of fingerprints, each remembered for a fixed time. It is a
+ * defence of costs only: when it is full, new ones are not remembered. */
+struct hf_replay;
+
+/** @param n how many are remembered; @param seconds for how long */
+HF_MUST_USE enum hf_err hf_replay_new(struct hf_replay **replay, size_t n,
+    uint32_t seconds);
+/** Accepts NULL. */
+void hf_replay_free(struct hf_replay *replay);
+/** 1 when the fingerprint was entered and is still remembered, else 0. */
+int hf_replay_seen(const struct hf_replay *replay,
+    const uint8_t fingerprint[HF_FINGERPRINT_BYTES], uint64_t now);
+/** Enters one. @return 1 when it was new (or there was no room), 0 when it
+ * was there already */
+int hf_replay_enter(struct hf_replay *replay,
+    const uint8_t fingerprint[HF_FINGERPRINT_BYTES], uint64_t now);
+
+/** @} */
+/** @name Failure limits (spec section 10.4) */ /** @{ */
+
+/** Counts refused tokens by key (a user, a source) in a table of bounded
+ * size; the key least recently used is forgotten first. */
+struct hf_limit;
+
+/** @param n keys held; @param per_minute failures allowed in a minute */
+HF_MUST_USE enum hf_err hf_limit_new(struct hf_limit **limit, size_t n,
+    uint32_t per_minute);
+/** Accepts NULL. */
+void hf_limit_free(struct hf_limit *limit);
+/** 1 while the key has failures to spare, else 0. */
+int hf_limit_allows(struct hf_limit *limit, const uint8_t *key, size_t len,
+    uint64_t ms);
+/** Counts one failure of the key. */
+void hf_limit_failed(struct hf_limit *limit, const uint8_t *key, size_t len,
+    uint64_t ms);
+
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The state machine (spec section 11): which message has a place in which
+ * state, and one driver that hands it to its parser. Order and type are
+ * checked here and nowhere else. The driver closes the step before it calls
+ * the parser, and only success opens the next.
+ */
+#include "session.h"
+
+static const struct hf__step steps[] = {
+	/* initiator */
+	{ HF__I_HELLO_SENT, HF__OFFER, hf__offer_parse, "4.2" },
+	{ HF__I_HELLO_SENT, HF__RETRY, hf__retry_parse, "4.3" },
+	{ HF__I_HELLO_SENT, HF__ALERT, hf__alert_parse, "4.7" },
+	{ HF__I_REQUEST_SENT, HF__GRANT, hf__grant_parse, "4.5" },
+	{ HF__I_REQUEST_SENT, HF__RETRY, hf__retry_parse, "4.3" },
+	{ HF__I_REQUEST_SENT, HF__ALERT, hf__alert_parse, "4.7" },
+	/* responder */
+	{ HF__R_START, HF__HELLO, hf__hello_parse, "4.1" },
+	{ HF__R_START, HF__REQUEST, hf__request_parse, "4.4" },
+	{ HF__R_START, HF__ALERT, hf__alert_parse, "4.7" },
+	{ HF__R_OFFERED, HF__REQUEST, hf__request_parse, "4.4" },
+	{ HF__R_OFFERED, HF__ALERT, hf__alert_parse, "4.7" },
+	{ HF__R_GRANTED, HF__CONFIRM, hf__confirm_parse, "4.6" },
+	{ HF__R_GRANTED, HF__ALERT, hf__alert_parse, "4.7" },
+	/* both */
+	{ HF__OPEN, HF__RECORD, hf__record_parse, "9.1" },
+};
+
+/* States in which bytes of the peer are wanted. */
+bool
+hf__state_reads(enum hf__state state)
+{
+	switch (state) {
+	case HF__I_HELLO_SENT:
+	case HF__I_REQUEST_SENT:
+	case HF__R_START:
+	case HF__R_OFFERED:
+	case HF__R_GRANTED:
+	case HF__OPEN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+const struct hf__step *
+hf__machine_step(enum hf__state state, unsigned type)
+{
+	size_t i;
+
+	for (i = 0; i < HF__ARRAY_N(steps); i++)
+		if (steps[i].state == state && steps[i].type == type)
+			return &steps[i];
+	return NULL;
+}
+
+enum hf_err
+hf__machine_run(struct hf_session *s, struct hf_span message)
+{
+	const struct hf__step *step =
+	    hf__machine_step(s->state, message.ptr[1]);
+	enum hf__state next = s->state;
+	enum hf_err e;
+
+	if (step == NULL)
+		return hf__fail(s, HF_E_UNEXPECTED);
+	s->state = HF__FAILED;
+	if ((e = step->parse(s, message, &next)) != HF_OK)
+		return hf__fail(s, e);
+	s->state = next;
+	/* A hello or request is held until the caller has answered for it. An
+	 * opened record stays readable in the emptied buffer. */
+	if (next != HF__R_ADMIT)
+		hf__buffer_take(&s->in, s->in.len);
+	if (next == HF__OPEN && s->hs != NULL)
+		hf__handshake_done(s);
+	return HF_OK;
+}
+
+void
+hf__handshake_done(struct hf_session *s)
+{
+	s->state = HF__OPEN;
+	s->authenticated = true;
+	hf__handshake_free(s);
+}
+
+void
+hf__handshake_free(struct hf_session *s)
+{
+	hf__part_free(s, s->hs, sizeof(*s->hs));
+	s->hs = NULL;
+}
+
+/* Both directions are closed: their keys go, their digests stay. */
+void
+hf__close(struct hf_session *s)
+{
+	s->state = HF__CLOSED;
+	s->keys = false;
+	sodium_memzero(&s->send.key, sizeof(s->send.key));
+	sodium_memzero(s->send.ratchet, sizeof(s->send.ratchet));
+	sodium_memzero(&s->recv.key, sizeof(s->recv.key));
+	sodium_memzero(s->recv.ratchet, sizeof(s->recv.ratchet));
+}
+
+/* Traffic keys go; the resumption secret stays with the session. */
+enum hf_err
+hf__fail_silently(struct hf_session *s, enum hf_err err)
+{
+	s->state = HF__FAILED;
+	if (s->error == HF_OK)
+		s->error = err;
+	s->pending = false;
+	s->keys = false;
+	if (s->in.ptr != NULL)
+		sodium_memzero(s->in.ptr, s->in.cap); /* a token, a record */
+	hf__buffer_take(&s->in, s->in.len);
+	sodium_memzero(&s->send, sizeof(s->send));
+	sodium_memzero(&s->recv, sizeof(s->recv));
+	sodium_memzero(s->secrets.confirm, sizeof(s->secrets.confirm));
+	sodium_memzero(s->secrets.exporter, sizeof(s->secrets.exporter));
+	hf__handshake_free(s);
+	return s->error;
+}
+
+enum hf_err
+hf__fail(struct hf_session *s, enum hf_err err)
+{
+	if (s->error == HF_OK) {
+		s->error = err;
+		/* Where no alert can be made there is none. */
+		if (s->spoken && !s->sent_close)
+			(void)hf__alert_build(s, err);
+	}
+	return hf__fail_silently(s, err);
+}

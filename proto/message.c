@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The fields that several messages share: the opening with type and version,
+ * cookies, chains and the extension map (spec sections 4 and 16); and what a
+ * session keeps of them.
+ */
+#include <string.h>
+
+#include "session.h"
+
+/* hello, offer, request, grant and resume carry the version. */
+static bool
+versioned(enum hf__type type)
+{
+	return type == HF__HELLO || type == HF__OFFER || type == HF__REQUEST ||
+	    type == HF__GRANT;
+}
+
+void
+hf__read_open(struct hf__reader *r, enum hf__type type, size_t fields)
+{
+	size_t n = hf__read_list(r, 2, 10);
+
+	if (hf__read_uint(r, HF__RECORD) != type)
+		hf__read_fail(r, HF_E_SHAPE);
+	if (versioned(type) && r->err == HF_OK &&
+	    hf__read_uint(r, UINT64_MAX) != HF_VERSION_PROTOCOL)
+		hf__read_fail(r, HF_E_VERSION);
+	if (n != fields)
+		hf__read_fail(r, HF_E_SHAPE);
+}
+
+void
+hf__write_open(struct hf__writer *w, enum hf__type type, size_t fields)
+{
+	hf__write_list(w, fields);
+	hf__write_uint(w, type);
+	if (versioned(type))
+		hf__write_uint(w, HF_VERSION_PROTOCOL);
+}
+
+struct hf_span
+hf__read_cookie(struct hf__reader *r)
+{
+	return hf__read_bytes_or_null(r, 1, HF__COOKIE_MAX);
+}
+
+void
+hf__write_cookie(struct hf__writer *w, const struct hf__handshake *hs)
+{
+	if (hs->cookie_len == 0)
+		hf__write_null(w);
+	else
+		hf__write_bytes(w, hs->cookie, hs->cookie_len);
+}
+
+void
+hf__read_chain(struct hf__reader *r, struct hf_span chain[HF_CHAIN_MAX],
+    size_t *n)
+{
+	size_t i;
+
+	*n = hf__read_list(r, 1, HF_CHAIN_MAX);
+	for (i = 0; i < *n; i++)
+		chain[i] = hf__read_bytes(r, 1, HF_CERT_MAX);
+	if (r->err != HF_OK)
+		*n = 0;
+}
+
+void
+hf__write_chain(struct hf__writer *w, const struct hf_span *chain, size_t n)
+{
+	size_t i;
+
+	hf__write_list(w, n);
+	for (i = 0; i < n; i++)
+		hf__write_bytes(w, chain[i].ptr, chain[i].len);
+}
+
+/* None is known yet: those below zero refuse, the others are passed over. */
+void
+hf__read_extensions(struct hf__reader *r)
+{
+	struct hf__key_order order = { 0 };
+	size_t i, n = hf__read_map(r, 0, HF_EXTENSIONS_MAX);
+
+	for (i = 0; i < n && r->err == HF_OK; i++) {
+		int64_t key = hf__read_key(r, &order);
+
+		(void)hf__read_bytes(r, 0, HF__EXTENSION_VALUE_MAX);
+		if (key < 0)
+			hf__read_fail(r, HF_E_EXTENSION);
+	}
+}
+
+void
+hf__write_extensions(struct hf__writer *w, bool grease)
+{
+	uint8_t random[11];
+
+	hf__write_map(w, grease ? 1 : 0);
+	if (!grease)
+		return;
+	randombytes_buf(random, sizeof(random));
+	hf__write_uint(w, 65536U + (random[0] << 8 | random[1]));
+	hf__write_bytes(w, random + 3, 1 + (random[2] & 7));
+}
+
+enum hf_err
+hf__set_target(struct hf_session *s, struct hf_span target)
+{
+	if (target.len > HF_TARGET_MAX)
+		return HF_E_SHAPE;
+	if (target.len > 0)
+		memcpy(s->target, target.ptr, target.len);
+	s->target[target.len] = '\0';
+	s->target_len = target.len;
+	return HF_OK;
+}
+
+void
+hf__set_name(struct hf_session *s, struct hf_span name)
+{
+	if (name.len > HF_NAME_MAX)
+		return;
+	if (name.len > 0)
+		memcpy(s->name, name.ptr, name.len);
+	s->name[name.len] = '\0';
+	memcpy(s->subject, s->name, name.len + 1);
+}
+
+enum hf_err
+hf__set_peer_cert(struct hf_session *s, const struct hf__cert *leaf, bool copy)
+{
+	struct hf_span whole = leaf->cose.whole;
+
+	if (copy) {
+		s->peer_cert_copy = hf__part_new(s, HF__PART_CERT, whole.len);
+		if (s->peer_cert_copy == NULL)
+			return HF_E_MEMORY;
+		memcpy(s->peer_cert_copy, whole.ptr, whole.len);
+		whole.ptr = s->peer_cert_copy;
+	}
+	s->peer_cert = whole;
+	memcpy(s->origin, leaf->origin, sizeof(s->origin));
+	s->origin_n = leaf->origin_n;
+	s->peer_not_after = leaf->chain_not_after;
+	hf__set_name(s, leaf->subject);
+	return HF_OK;
+}
+
+void
+hf__key_id(uint8_t id[HF__KEY_ID_BYTES], struct hf_span leaf)
+{
+	uint8_t hash[32];
+
+	hf__hash(hash, leaf.ptr, leaf.len);
+	memcpy(id, hash, HF__KEY_ID_BYTES);
+}
+
+void
+hf__request_info_hash(uint8_t hash[32], const struct hf__hpke_base *base,
+    const uint8_t th0[32])
+{
+	static const char label[] = "handfast/1 request";
+	uint8_t info[sizeof(label) - 1 + 32];
+
+	memcpy(info, label, sizeof(label) - 1);
+	memcpy(info + sizeof(label) - 1, th0, 32);
+	hf__hpke_info_hash(hash, base, info, sizeof(info));
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The inside of configurations and sessions, for the files that drive them:
+ * config.c, session.c, machine.c, record.c and one file per message.
+ */
+#ifndef HANDFAST_SESSION_H
+#define HANDFAST_SESSION_H
+
+#include "internal.h"
+
+enum {
+	HF__OUT_MAX = 2 * HF_RECORD_MAX, /* output that may wait */
+	HF__OUT_SPARE = 512,		 /* beyond it, for close and alert */
+	HF__HELLO_MAX = 512,		 /* bytes of a hello that we send */
+	HF__SUBJECT_MAX = HF_USER_MAX + 1 + HF_NAME_MAX
+};
+
+/* config.c ---------------------------------------------------------------- */
+
+struct hf__chain {
+	uint8_t *bytes; /* all certificates, one after the other */
+	struct hf_span cert[HF_CHAIN_MAX];
+	size_t n;
+};
+
+/* What follows from a responder's leaf alone, for the path without hello. */
+struct hf__known {
+	uint8_t key_id[HF__KEY_ID_BYTES];
+	uint8_t th0[32], info_hash[32];
+};
+
+struct hf_config {
+	enum hf_role role;
+	const struct hf_trust *trust;
+	const struct hf_identity *id;
+	struct hf__chain own, responder;
+	struct hf__cert own_leaf; /* views into own */
+	struct hf__known known;	  /* of own (responder) or responder */
+	uint16_t suites[HF_SUITES_MAX];
+	size_t suites_n;
+	uint32_t deadline_ms, tolerance, lifetime;
+	bool grease, without_prekey, cache_off;
+	struct hf_name expect, realm, target;
+	enum hf_method method; /* initiator: its token; 0 for none yet */
+	char user[HF_USER_MAX + 1];
+	uint8_t *ticket; /* a copy of the ticket file */
+	size_t ticket_len;
+	struct hf__ticket_file ticket_file; /* views into ticket */
+	struct hf_name audience;	    /* of the ticket */
+	unsigned accept;
+	const struct hf_ring *ring;
+	uint8_t cookie_key[32];
+	struct hf__cache cache;
+	struct hf__hpke_base hpke;
+};
+
+/* Where verified signatures are remembered; NULL for nowhere. */
+struct hf__cache *hf__config_cache(struct hf_config *);
+/* The name that the responder must have; NULL for any. */
+const char *hf__config_expected(const struct hf_config *);
+
+/* buffer.c ------------------------------------------------------------------ */
+
+/* Bytes in order: taken from the front, added at the back. Never shrinks and
+ * never holds more than max; wiped when it grows and when it is freed. */
+struct hf__buffer {
+	uint8_t *ptr;
+	size_t cap, start, len, max;
+	bool fixed; /* in the caller's memory: cap is max, nothing is freed */
+};
+
+/* Makes room for n bytes behind the content; NULL when memory ran out. */
+uint8_t *hf__buffer_room(struct hf__buffer *, size_t n);
+void hf__buffer_take(struct hf__buffer *, size_t n);
+void hf__buffer_free(struct hf__buffer *);
+
+/* session --------------------------------------------------------------------- */
+
+enum hf__state {
+	HF__I_START,
+	HF__I_HELLO_SENT,
+	HF__I_TRUST,
+	HF__I_REQUEST_SENT,
+	HF__R_START,
+	HF__R_ADMIT,
+	HF__R_OFFERED,
+	HF__R_TRUST,
+	HF__R_GRANTED,
+	HF__R_COMMIT,
+	HF__OPEN,
+	HF__CLOSED,
+	HF__FAILED,
+	HF__STATES
+};
+
+/* The outer fields of the last hello or request (responder). Views into the
+ * message held in the input buffer. */
+struct hf__outer {
+	enum hf__type type;
+	const struct hf__suite *suite;
+	struct hf_span message, target, enc, prekey_enc, box;
+	size_t aad_len;
+};
+
+/* What lives only until the handshake is done. */
+struct hf__handshake {
+	struct hf__pair ephemeral; /* initiator: of the request */
+	struct hf__pair prekey;	   /* responder: of the offer */
+	uint8_t offered[32];	   /* initiator: the responder's prekey */
+	bool has_prekey, retried, cookie_shown;
+	uint8_t hello[HF__HELLO_MAX];
+	size_t hello_len;
+	uint8_t responder_pk[32]; /* initiator: certified key */
+	uint8_t key_id[HF__KEY_ID_BYTES];
+	uint8_t th0[32], info_hash[32], th1[32];
+	uint8_t transport_key[32];
+	uint8_t password[HF_PASSWORD_MAX]; /* initiator: either form */
+	size_t password_len;
+	uint8_t cookie[HF__COOKIE_MAX];
+	size_t cookie_len;
+	struct hf__outer outer;
+	struct hf__token token;	 /* responder: views into the input buffer */
+	uint8_t envelope_pk[32]; /* responder: the initiator's key */
+	uint8_t pop[32];	 /* responder: the ticket's key */
+};
+
+struct hf_session {
+	struct hf_config *config;
+	struct hf__placed *placed; /* NULL: its parts are on the heap */
+	size_t record_max;	   /* bytes of data in a record */
+	enum hf__state state;
+	enum hf_err error;
+	uint64_t ms, now, deadline;
+	struct hf__buffer in, out;
+	const struct hf__suite *suite;
+	struct hf__handshake *hs; /* NULL once it is done */
+	uint8_t source[HF_SOURCE_MAX];
+	size_t source_len;
+	bool spoken; /* something was sent: an alert makes sense */
+
+	bool keys; /* traffic keys are held */
+	struct hf__secrets secrets;
+	struct hf__traffic send, recv;
+	bool sent_close, got_close;
+	bool prekey;
+	uint8_t sid[HF_SID_BYTES];
+	bool has_sid;
+	uint64_t expires;
+
+	bool pending; /* an opened record waits to be received */
+	enum hf__content content;
+	struct hf_span plaintext;
+	uint8_t pending_tag[HF__RECORD_TAG_MAX];
+
+	bool authenticated;
+	enum hf_method method;
+	struct hf_span peer_cert;
+	uint8_t *peer_cert_copy;
+	uint8_t origin[HF_CHAIN_MAX][HF_ORIGIN_BYTES]; /* of its chain */
+	size_t origin_n;
+	uint64_t peer_not_after; /* of its chain; 0 without one */
+	struct hf_ticket_info *ticket;
+	char name[HF_NAME_MAX + 1], subject[HF__SUBJECT_MAX + 1];
+	char target[HF_TARGET_MAX + 1];
+	size_t target_len;
+};
+
+/* A session in the caller's memory, with the parts that otherwise come from
+ * the heap; the input and the output buffer follow. */
+struct hf__placed {
+	struct hf_session session;
+	struct hf__handshake handshake;
+	struct hf_ticket_info ticket;
+	uint8_t peer_cert[HF_CERT_MAX];
+};
+
+/* memory.c: a part from the heap, or the caller's place for it; NULL when
+ * memory ran out. */
+enum hf__part { HF__PART_HANDSHAKE, HF__PART_TICKET, HF__PART_CERT };
+void *hf__part_new(struct hf_session *, enum hf__part, size_t size);
+/* Wipes and frees; accepts NULL. */
+void hf__part_free(struct hf_session *, void *, size_t size);
+/* An empty session, in memory of either kind. */
+enum hf_err hf__session_allocate(struct hf_session **);
+enum hf_err hf__session_place(struct hf_session **, void *memory, size_t size,
+    size_t record);
+
+/* machine.c: what may arrive when */
+struct hf__step {
+	enum hf__state state;
+	enum hf__type type;
+	enum hf_err (*parse)(struct hf_session *, struct hf_span message,
+	    enum hf__state *next);
+	const char *section; /* of spec/handfast.md */
+};
+bool hf__state_reads(enum hf__state);
+/* NULL when that type has no place in that state. */
+const struct hf__step *hf__machine_step(enum hf__state, unsigned type);
+/* Hands one whole message to its step. */
+enum hf_err hf__machine_run(struct hf_session *, struct hf_span message);
+/* Fails the session: the first error sticks, an alert is put out. */
+enum hf_err hf__fail(struct hf_session *, enum hf_err);
+/* The same without an alert: the peer sent one, or has gone. */
+enum hf_err hf__fail_silently(struct hf_session *, enum hf_err);
+/* The session is open: wipes what only the handshake needed. */
+void hf__handshake_done(struct hf_session *);
+void hf__handshake_free(struct hf_session *);
+/* Both directions are closed. */
+void hf__close(struct hf_session *);
+
+/* frame.c: where the first message ends; *len 0: more bytes are needed. */
+enum hf_err hf__frame_scan(size_t *len, const struct hf_session *,
+    const uint8_t *ptr, size_t have);
+
+/* message.c: fields that several messages share */
+/* The array's head, its type and, where the type has one, the version. */
+void hf__read_open(struct hf__reader *, enum hf__type, size_t fields);
+void hf__write_open(struct hf__writer *, enum hf__type, size_t fields);
+struct hf_span hf__read_cookie(struct hf__reader *);
+void hf__read_chain(struct hf__reader *, struct hf_span[HF_CHAIN_MAX],
+    size_t *n);
+void hf__write_chain(struct hf__writer *, const struct hf_span *, size_t n);
+void hf__read_extensions(struct hf__reader *);
+void hf__write_extensions(struct hf__writer *, bool grease);
+void hf__write_cookie(struct hf__writer *, const struct hf__handshake *);
+enum hf_err hf__set_target(struct hf_session *, struct hf_span target);
+void hf__set_name(struct hf_session *, struct hf_span name);
+enum hf_err hf__set_peer_cert(struct hf_session *, const struct hf__cert *,
+    bool copy);
+void hf__key_id(uint8_t id[HF__KEY_ID_BYTES], struct hf_span leaf);
+void hf__request_info_hash(uint8_t hash[32], const struct hf__hpke_base *,
+    const uint8_t th0[32]);
+
+/* one file per message; build appends to the output, parse is a step */
+enum hf_err hf__hello_build(struct hf_session *);
+enum hf_err hf__hello_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+enum hf_err hf__retry_build(struct hf_session *);
+enum hf_err hf__retry_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+enum hf_err hf__offer_build(struct hf_session *);
+enum hf_err hf__offer_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+/* Judges the responder's chain before anything is sealed to it. */
+enum hf_err hf__responder_judge(struct hf_session *, const struct hf_span *,
+    size_t n, bool copy);
+enum hf_err hf__request_build(struct hf_session *);
+enum hf_err hf__request_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+/* Opens an admitted request and judges its token. */
+enum hf_err hf__request_open(struct hf_session *);
+enum hf_err hf__grant_build(struct hf_session *);
+enum hf_err hf__grant_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+enum hf_err hf__confirm_build(struct hf_session *);
+enum hf_err hf__confirm_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+enum hf_err hf__alert_build(struct hf_session *, enum hf_err cause);
+enum hf_err hf__alert_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+enum hf__alert hf__alert_code(enum hf_err cause);
+/* HF_OK for a code that is not one. */
+enum hf_err hf__alert_error(uint64_t code);
+
+/* record.c */
+enum { HF__RECORD_HEAD = 7, HF__RATCHET_RECORDS = 1 << 20 };
+#define HF__SEQ_MAX ((uint64_t)1 << 48)
+enum hf_err hf__record_seal(struct hf_session *, enum hf__content,
+    const uint8_t *, size_t);
+/* Bytes of a record with the largest head, and that much data. */
+size_t hf__record_size(const struct hf_session *, size_t len);
+/* Whether a record of that much data may still be put out. */
+bool hf__record_fits(const struct hf_session *, size_t len);
+enum hf_err hf__record_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Files of identities and rings, as text and as contents that are put into a
+ * well-formed block: what is read is what is written again. No passphrase is
+ * given: stretching one is not what is looked at.
+ */
+#include "fuzzing.h"
+
+static void
+fuzz_identity_file(const char *text, size_t len)
+{
+	struct hf_identity *id, *back;
+	char again[512];
+	size_t used;
+	enum hf_err e = hf_identity_decode(&id, text, len, NULL, 0);
+
+	CLAIM((id != NULL) == (e == HF_OK));
+	CLAIM(e == HF_OK || e == HF_E_OBJECT || e == HF_E_PASSPHRASE);
+	if (e != HF_OK)
+		return;
+	MUST(hf_identity_encode(again, sizeof(again), &used, id, NULL, 0));
+	MUST(hf_identity_decode(&back, again, used, NULL, 0));
+	CLAIM(memcmp(back->seed, id->seed, sizeof(id->seed)) == 0);
+	CLAIM(memcmp(back->kem.pk, id->kem.pk, 32) == 0);
+	hf_identity_free(back);
+	hf_identity_free(id);
+}
+
+static void
+fuzz_ring_file(const char *text, size_t len)
+{
+	struct hf_ring *ring, *back;
+	char again[1024];
+	size_t used;
+	enum hf_err e = hf_ring_decode(&ring, text, len);
+
+	CLAIM((ring != NULL) == (e == HF_OK));
+	CLAIM(e == HF_OK || e == HF_E_OBJECT);
+	if (e != HF_OK)
+		return;
+	CLAIM(hf_ring_count(ring) <= HF_RING_MAX);
+	MUST(hf_ring_encode(again, sizeof(again), &used, ring));
+	MUST(hf_ring_decode(&back, again, used));
+	CLAIM(memcmp(back->keys, ring->keys,
+		  ring->n * sizeof(ring->keys[0])) == 0);
+	hf_ring_free(back);
+	hf_ring_free(ring);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static const char *const label[] = { "HANDFAST IDENTITY",
+		"HANDFAST ENCRYPTED IDENTITY", "HANDFAST TICKET RING" };
+	struct hf_span in = { data, len };
+	char text[2048];
+	unsigned way;
+	size_t n;
+
+	fuzz_people();
+	way = in_byte(&in) % 4;
+	if (way == 3) {
+		fuzz_identity_file((const char *)in.ptr, in.len);
+		fuzz_ring_file((const char *)in.ptr, in.len);
+	} else if (in.len > 0 && in.len < 1024) {
+		MUST(hf_pem_encode(text, sizeof(text), &n, label[way], in.ptr,
+		    in.len));
+		fuzz_identity_file(text, n);
+		fuzz_ring_file(text, n);
+	}
+	return 0;
+}

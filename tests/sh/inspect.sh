@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: ISC
+# handfast inspect: every kind of file that the program makes, a captured
+# session in both directions, whole and cut; no secret is ever shown; foreign
+# CBOR and COSE, garbage.
+. "$(dirname "$0")/session.inc"
+data=${HANDFAST_TESTDATA:-$here/../shared/data}
+make_pki
+note='handfast: note: nothing is verified by inspect'
+
+# look CODE FILE: exit code and first line of stderr; leaves out and err.
+look() {
+	"$HANDFAST" inspect "$2" >out 2>err
+	same "$2: exit code" "$1" $?
+	same "$2: note" "$note" "$(head -n 1 err)"
+}
+# shows LINE...: fixed strings in out
+shows() {
+	for line; do
+		if grep -qF -- "$line" out; then ok "$line"; else
+			fail "out lacks '$line'"
+			sed 's/^/    /' out
+		fi
+	done
+}
+raw() { sed '/^-----/d' "$1" | base64 -d; }
+# hides FILE OFFSET LEN: those bytes of the CBOR are in no output, nor is a
+# part of them; in hex, and in base64 at each alignment.
+hides() {
+	raw "$1" >secret.bin
+	hex=$(od -An -tx1 -v -j "$2" -N "$3" secret.bin | tr -d ' \n')
+	part=$(printf %s "$hex" | cut -c 1-16)
+	"$HANDFAST" inspect "$1" >out 2>err
+	"$HANDFAST" inspect --json "$1" >json 2>err2
+	"$HANDFAST" inspect secret.bin >raw.out 2>raw.err
+	"$HANDFAST" inspect --json secret.bin >raw.json 2>raw.err2
+	cat out err json err2 raw.out raw.err raw.json raw.err2 >all
+	grep -qi "$part" all && fail "$1: its secret in hex"
+	for skip in 0 1 2; do
+		text=$(dd if=secret.bin bs=1 skip=$(($2 + skip)) count=18 \
+		    2>/dev/null | base64 | cut -c 1-16)
+		grep -qF "$text" all && fail "$1: its secret in base64"
+	done
+	same "$1: masked everywhere" 4 \
+	    "$(grep -lF "<$3 secret bytes>" out json raw.out raw.json | wc -l)"
+	# Cut anywhere, it stays hidden.
+	n=1
+	while [ $n -lt $(($2 + $3)) ]; do
+		head -c $n secret.bin | "$HANDFAST" inspect - >cut 2>&1
+		grep -qi "$part" cut && fail "$1: its secret, cut at $n"
+		n=$((n + 1))
+	done
+}
+
+# Files
+look 0 alice.key
+shows 'HANDFAST IDENTITY, 36 bytes: identity' '<32 secret bytes>' \
+    '# seed: the private key'
+hides alice.key 4 32
+must hf keygen --passphrase-file password -o sealed.key
+look 0 sealed.key
+shows 'encrypted identity' '# box: seals 32 bytes' '64,   ' '# memory: MiB'
+look 0 server.cert
+shows 'HANDFAST CERTIFICATE' ': certificate' '1: "Test CA",' \
+    '# iss: the issuer' '2: "server",' '# cti: the certificate' \
+    '# crv: X25519' '# usage: responder' '3: "example",' '# realm' \
+    '# suites: x25519-chacha20poly1305' '# signature: not judged' \
+    '# alg: EdDSA' '<<{' '}>>,'
+until=$("$HANDFAST" cert verify --trust ca/ca.cert server.cert |
+    sed -n 's/^valid: .* to //p')
+shows "# exp: not after, $until"
+look 0 alice.req
+shows 'certificate request' '# sub: the subject' '# crv: Ed25519'
+must hf ca revoke ca alice.cert -o list
+look 0 list
+shows 'revocation list' '# number: rises with every list' \
+    '# revoked: ids of certificates' '# exp: the next update'
+look 0 ring
+shows 'ticket ring' '# kid: its name in tickets' '# created: 20'
+hides ring 14 32
+look 0 carol.ticket
+shows 'ticket file' '# ticket: sealed to the ring' '"carol",' '"server",' \
+    '# key: proof of possession' '# alg: ChaCha20/Poly1305' \
+    '# single use: may be used again'
+size=$(raw carol.ticket | od -An -tu1 -j 3 -N 1 | tr -d ' ')
+hides carol.ticket $((4 + size + 2)) 32
+cat server.cert ca/ca.cert >chain
+look 0 chain
+same 'two certificates' 2 "$(grep -c ': certificate$' out)"
+look 0 users
+shows 'users file' 'realm  "example"' 'cost   64 MiB, 2 passes' \
+    'user   bob  <32 secret bytes>'
+"$HANDFAST" inspect --json users >json 2>err
+verifier=$(sed -n 's/^bob //p' users)
+cat out json err | grep -qi "$(echo "$verifier" | cut -c 1-16)" &&
+    fail 'the verifier is shown'
+has 'users as JSON' '"verifier":"<32 secret bytes>"' json
+chmod 644 alice.key
+look 0 alice.key
+has 'readable secret' 'warning: alice.key: a secret that others can' err
+chmod 600 alice.key
+
+# JSON: one object, whatever there is.
+field() { /usr/bin/python3 -c "import json, sys
+j = json.load(open('json'))
+print($1)"; }
+"$HANDFAST" inspect --json server.cert >json 2>err
+same 'JSON type' certificate "$(field "j['type']")"
+same 'JSON fields' 'server 1 responder' "$(field "' '.join(map(str, [
+    j['fields']['payload']['value']['sub']['value'],
+    j['fields']['payload']['value']['handfast']['value']['usage']['value'],
+    j['fields']['payload']['value']['handfast']['value']['usage']['words']]))")"
+same 'JSON diagnostic' '[<<{1: -8}>>, {}, <<{1: "Test CA", 2: "server", 4: ' \
+    "$(field "j['diagnostic'][:51]")"
+same 'JSON verified' False "$(field "j['verified']")"
+has 'JSON note' '^\{"note":\{"name":"unverified"' err
+"$HANDFAST" inspect --json chain >json 2>err
+same 'JSON chain' 'certificate chain 2' \
+    "$(field "j['type'] + ' ' + str(len(j['items']))")"
+
+# A session through a wire that listens.
+cat >wire.py <<'EOF'
+import socket, sys, threading
+host, port = sys.argv[1].rsplit(":", 1)
+ear = socket.socket()
+ear.bind(("127.0.0.1", 0))
+ear.listen(1)
+open("wire.port", "w").write("%d\n" % ear.getsockname()[1])
+one, _ = ear.accept()
+two = socket.create_connection((host, int(port)))
+def copy(a, b, name):
+    with open(name, "wb") as f:
+        while True:
+            data = a.recv(65536)
+            f.write(data)
+            f.flush()
+            if not data:
+                break
+            b.sendall(data)
+    b.shutdown(socket.SHUT_WR)
+threads = [threading.Thread(target=copy, args=args) for args in
+           ((one, two, "to.bin"), (two, one, "from.bin"))]
+for t in threads: t.start()
+for t in threads: t.join()
+EOF
+start echo tcp --users users --ring ring --echo
+rm -f wire.port
+/usr/bin/python3 wire.py "$at" &
+wire=$!
+pids="$pids $wire"
+await . wire.port || fail 'no wire'
+at=127.0.0.1:$(cat wire.port)
+echo hello >hello
+try $as_alice --target shell <hello
+same 'a session is captured' "0 hello" "$code $(cat out)"
+wait $wire
+look 0 to.bin
+shows ': hello' ': request' ': confirm' ': record' '# type: hello' \
+    '"shell",' '# target' '# suites: x25519-chacha20poly1305' \
+    '# key id: of the responder' '# box: seals nothing: a tag alone' \
+    '# ciphertext: seals 6 bytes' '# ciphertext: seals 0 bytes'
+look 0 from.bin
+shows ': offer' ': grant' '# chain: leaf first' '# prekey' '# iss' \
+    '# box: seals 58 bytes'
+"$HANDFAST" inspect --json to.bin >json 2>err
+same 'JSON messages' 'messages hello request confirm record' \
+    "$(field "' '.join([j['type']] + [i['type'] for i in j['items']][:4])")"
+
+# Cut, or changed: what was understood is shown, and where it ends.
+size=$(wc -c <from.bin)
+for n in 1 2 3 5 40 100 200 $((size / 2)) $((size - 1)); do
+	head -c $n from.bin >cut.bin
+	"$HANDFAST" inspect cut.bin >out 2>err
+	same "cut at $n" 6 $?
+	grep -qE "byte $n: the input ends" err || {
+		fail "cut at $n: not said where"
+		cat err
+	}
+done
+shows ': offer' ': grant' ', its end missing'
+printf '\206\000\001\202\001\002\145shell\366\242\031\001\000\101\001' >hey
+printf '\032\000\001\000\005\102\001\002' >>hey
+look 0 hey
+shows '# unknown, ignored' '# grease: means nothing'
+bytes() { printf "$1" >bytes.bin; }
+# wrong NAME OFFSET PRINTF: the exact error and its byte
+wrong() {
+	bytes "$3"
+	"$HANDFAST" inspect bytes.bin >out 2>err
+	code=$?
+	grep -qE "^handfast: error: bytes.bin: byte $2: .*\($1\)" err ||
+	    fail "$3: not $1 at $2: $(cat err)"
+	case $1 in
+	HF_E_VERSION) same "$3" 4 $code ;;
+	*) same "$3" 6 $code ;;
+	esac
+}
+wrong HF_E_CBOR 4 '\206\000\001\202\030\001\002\140\366\240'
+wrong HF_E_VERSION 2 '\206\000\002\202\001\002\140\366\240'
+wrong HF_E_SHAPE 6 '\206\000\001\202\001\002\141\001\366\240'
+wrong HF_E_SHAPE 7 '\206\000\001\202\001\002\140\100\240'
+wrong HF_E_EXTENSION 9 '\206\000\001\202\001\002\140\366\241\040\100'
+wrong HF_E_CBOR 11 '\206\000\001\202\001\002\140\366\242\001\100\000\100'
+wrong HF_E_TOO_BIG 6 '\206\000\001\202\001\002\271\377\377'
+wrong HF_E_SHAPE 2 '\202\010\004'
+wrong HF_E_SHAPE 3 '\202\010\001\000'
+wrong HF_E_UNEXPECTED 4 '\202\010\001\202\006\001'
+wrong HF_E_CBOR 0 '\034'
+wrong HF_E_CBOR 2 '\202\001'
+wrong HF_E_CBOR 1 '\237\034'
+wrong HF_E_CBOR 16 "$(printf '\\201%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 \
+    16 17 18)"
+wrong HF_E_CBOR 9 '\133\377\377\377\377\377\377\377\377'
+sed 's/^h[A-Za-z0-9+]\{10\}/AAAAAAAAAAA/' server.cert >bad.cert
+look 6 bad.cert
+has 'a bad block' 'block 1, HANDFAST CERTIFICATE: byte [0-9]+: .*HF_E_' err
+sed 's/^-----END.*//' alice.key >bad.key
+look 6 bad.key
+has 'a block without an end' 'bad.key: byte 0: a block that is not well' err
+same 'nothing shown' '' "$(cat out)"
+# A seed where none belongs: what does not fit is masked too.
+{
+	echo '-----BEGIN HANDFAST IDENTITY-----'
+	{ printf '\202\130\040'; head -c 32 /dev/zero | tr '\0' Z; printf '\001'; } |
+	    base64
+	echo '-----END HANDFAST IDENTITY-----'
+} >odd.key
+look 6 odd.key
+grep -q 5a5a5a out && fail 'a misplaced seed is shown'
+echo '-----BEGIN CERTIFICATE-----' >other
+look 6 other
+has 'other labels' "passed over a block 'CERTIFICATE'" err
+sed '2s/.$//' users >bad.users
+look 6 bad.users
+has 'a bad users file' 'bad.users: byte [0-9]+: not a verifier' err
+: >empty
+look 6 empty
+head -c 2097153 /dev/zero >large
+"$HANDFAST" inspect large >out 2>err
+same 'too large' 6 $?
+for n in 1 2 3 4 5 6 7 8; do
+	head -c 3000 /dev/urandom >noise
+	for json in '' --json; do
+		"$HANDFAST" inspect $json noise >out 2>err
+		case $? in 0 | 4 | 6) ;; *) fail "noise: exit $?" ;; esac
+	done
+done
+"$HANDFAST" inspect >out 2>err
+same 'no file' 2 $?
+"$HANDFAST" inspect --secrets alice.key >out 2>err
+same 'no such option' 2 $?
+"$HANDFAST" inspect none >out 2>err
+same 'no such file' 3 $?
+"$HANDFAST" inspect - <server.cert >out 2>err
+same 'standard input' 0 $?
+
+# Public data of other origin
+if [ ! -d "$data/cbor" ]; then
+	echo "note: no public data at $data: part of this test was left out"
+	finish
+fi
+cat >public.py <<'EOF'
+import glob, json, math, os, subprocess, sys
+program, data = sys.argv[1:]
+bad = 0
+def fail(*words):
+    global bad
+    bad += 1
+    print("FAIL:", *words)
+def inspect(octets, *options):
+    p = subprocess.run([program, "inspect", *options, "-"], input=octets,
+                       capture_output=True)
+    if p.returncode not in (0, 4, 6):
+        fail("exit", p.returncode, octets.hex(), p.stderr.decode())
+    return p
+def parse(text):
+    """Diagnostic notation of the examples back to Python's values."""
+    text = text.replace("_ ", "")
+    if text.startswith('("'):
+        return "".join(json.loads("[" + text[1:-1] + "]"))
+    return json.loads(text)
+def same(a, b):
+    if isinstance(a, float) or isinstance(b, float):
+        return isinstance(a, float) == isinstance(b, float) and \
+            a == b and math.copysign(1, a) == math.copysign(1, b)
+    return a == b
+n = 0
+for v in json.load(open(data + "/cbor/appendix_a.json")):
+    octets = bytes.fromhex(v["hex"])
+    text, j = inspect(octets), inspect(octets, "--json")
+    if v["hex"] == "f818":
+        # simple(24) in RFC 7049; not well-formed since RFC 8949
+        if text.returncode != 6:
+            fail(v["hex"], text)
+        continue
+    if text.returncode or j.returncode:
+        fail(v["hex"], text.stderr.decode())
+        continue
+    diagnostic = json.loads(j.stdout)["diagnostic"]
+    head, line = text.stdout.decode().splitlines()[:2]
+    if line.split("#")[0].strip() != diagnostic:
+        fail(v["hex"], line, diagnostic)
+    if ": not a handfast object" not in head:
+        fail(v["hex"], head)
+    if ("not deterministic" in head) == v["roundtrip"]:
+        fail(v["hex"], head)
+    if "diagnostic" in v and v["diagnostic"] != diagnostic:
+        fail(v["hex"], v["diagnostic"], diagnostic)
+    if "decoded" in v and not same(v["decoded"], parse(diagnostic)):
+        fail(v["hex"], v["decoded"], diagnostic)
+    n += 1
+print("appendix A:", n)
+n = 0
+for v in json.load(open(data + "/cbor/fail.json")):
+    p = inspect(bytes.fromhex(v["hex"]))
+    if p.returncode != 6 or b"HF_E_CBOR" not in p.stderr:
+        fail(v["hex"], p)
+    n += 1
+print("not well-formed:", n)
+n = 0
+for f in sorted(glob.glob(data + "/cose/*/*.json")):
+    v = json.load(open(f))["output"]
+    octets = bytes.fromhex(v["cbor"])
+    p = inspect(octets)
+    j = json.loads(inspect(octets, "--json").stdout)
+    if p.returncode or not j["type"].startswith("COSE_") or \
+       "not a handfast object" not in j["type"]:
+        fail(f, p.returncode, j["type"])
+    for cut in range(1, len(octets), 7):
+        if inspect(octets[:cut]).returncode != 6:
+            fail(f, "cut at", cut)
+    n += 1
+print("COSE:", n)
+sys.exit(bad != 0)
+EOF
+/usr/bin/python3 public.py "$HANDFAST" "$data" >log 2>&1
+same 'public data' 0 $?
+cat log
+/usr/bin/python3 -c "import json; open('cwt', 'wb').write(bytes.fromhex(
+json.load(open('$data/cose/cwt/A_3.json'))['output']['cbor']))"
+look 0 cwt
+shows 'COSE_Sign1; not a handfast object' '# alg: ES256' \
+    '1: "coap://as.example.com",' '# exp: not after, 2015-10-05T17:09:04Z'
+finish

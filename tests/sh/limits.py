@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: ISC
+"""What a responder holds out against one peer who takes too much: places,
+time, the password command, the disk. Other peers go on. Crowds come from
+127.0.0.9, good peers from 127.0.0.1."""
+import fcntl
+import os
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from session import (BUILD, PROGRAM, SAN, UP, House, Relay, check,
+                     field, finish, note, same)
+
+CROWD = "127.0.0.9"
+
+
+def files(soft, hard):
+    """For preexec_fn: how many files the responder may have open."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def crowd(responder, n):
+    """Connections that say nothing."""
+    found = []
+    for _ in range(n):
+        s = socket.socket()
+        s.bind((CROWD, 0))
+        s.setblocking(False)
+        try:
+            s.connect((responder.host, responder.port))
+        except BlockingIOError:
+            pass
+        found.append(s)
+    return found
+
+
+def open_files(responder):
+    return len(os.listdir("/proc/%d/fd" % responder.process.pid))
+
+
+def errors(responder):
+    return [field(x, "error") for x in responder.log()
+            if x.startswith("event=session ")]
+
+
+def until(what, seconds=10):
+    end = time.time() + seconds
+    while not what():
+        if time.time() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def silent(house):
+    """One source that says nothing gets a quarter of the places, and keeps
+    none for long."""
+    r = house.respond("silent", preexec_fn=files(256, 256))
+    at_rest = open_files(r)
+    begun = time.time()
+    held = crowd(r, 400)
+    good = house.initiate(r.address, *house.certified, "--deadline", "2s")
+    same("silent: another is served", (0, b"hello\n"), (good.code, good.out))
+    taken = open_files(r) - at_rest
+    check("silent: a quarter of the room at most", 40 <= taken <= 60, taken)
+    check("silent: and cut after three seconds",
+          until(lambda: open_files(r) <= at_rest) and
+          2.5 < time.time() - begun < 8, time.time() - begun)
+    for s in held:
+        s.close()
+    same("silent: the responder goes on", 0, r.stop())
+
+
+def failing(house):
+    """Connections that fail hold their place until they are closed."""
+    r = house.respond("failing", "--max-pending", "5")
+    at_rest = open_files(r)
+    held, taken = [], 0
+    for _ in range(60):
+        s = socket.create_connection((r.host, r.port),
+                                     source_address=(CROWD, 0))
+        held.append(s)
+        try:
+            s.sendall(b"\0")
+        except OSError:
+            pass
+        time.sleep(0.005)
+        taken = max(taken, open_files(r) - at_rest)
+    # One may be on its way out.
+    check("failing: no more than --max-pending", taken <= 6, taken)
+    for s in held:
+        s.close()
+    r.stop()
+
+
+def raised(house):
+    r = house.respond("raised", preexec_fn=files(64, 300))
+    with open("/proc/%d/limits" % r.process.pid) as f:
+        line = next(x for x in f if x.startswith("Max open files"))
+    same("raised: as many files as it may have", ["300", "300"],
+         line.split()[3:5])
+    r.stop()
+
+
+def late(house):
+    """The handshake's own deadline, for one who has spoken; and what is
+    judged late is judged by the time it is then."""
+    r = house.respond("late")
+    relay = Relay()
+    held = relay.run(r, house.certified + ["--deadline", "20s"],
+                     edit=lambda d, k, o, m: [] if d == UP and k == 1
+                     else [m])
+    line = r.session()
+    same("late: refused", (4, "HF_E_DEADLINE"),
+         (held.code, field(line, "error")))
+    check("late: after ten seconds",
+          9500 <= int(field(line, "ms")) <= 12000, line)
+    end = int(time.time()) + 3
+    house.certificate("alice", "initiator", "--not-before", str(end - 60),
+                      "--not-after", str(end), out="short.cert")
+
+    def wait(direction, k, offset, message):
+        if direction == UP and k == 1:
+            time.sleep(max(0, end + 1.2 - time.time()))
+        return [message]
+
+    short = relay.run(r, house.to + ["--identity", "alice.key", "--cert",
+                                     "short.cert"], edit=wait)
+    line = r.session()
+    same("late: a certificate that expired on the way", (4, "HF_E_EXPIRED"),
+         (short.code, field(line, "error")))
+    relay.close()
+    r.stop()
+
+
+def counted(house):
+    """Refused tokens of every kind use up a source's allowance."""
+    house.hf("ca", "revoke", "ca", "--next-update", str(int(time.time()) + 1),
+             "-o", "stale")
+    time.sleep(2)
+    # A good chain, then one more certificate that is none.
+    house.write("chain.cert", open("alice.cert").read() +
+                "-----BEGIN HANDFAST CERTIFICATE-----\nAAAA\n"
+                "-----END HANDFAST CERTIFICATE-----\n")
+    house.hf("ca", "init", "other", "--name", "Other CA")
+    for name, error, options in (
+            ("stale", "HF_E_STALE_LIST", ("--revoked", "stale")),
+            ("malformed", "HF_E_OBJECT", ())):
+        r = house.respond(name, "--max-source-failures", "2", *options)
+        cert = "chain.cert" if name == "malformed" else "alice.cert"
+        for _ in range(3):
+            house.initiate(r.address, *house.to, "--identity", "alice.key",
+                           "--cert", cert)
+        lines = [r.session() for _ in range(3)]
+        same("counted: " + name, [error, error, "HF_E_LIMITED"],
+             [field(x, "error") for x in lines])
+        r.stop()
+
+
+def forward(address):
+    """A relay for many that comes from the crowd's address."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+    host, port = address.split(":")
+
+    def pump(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve():
+        while True:
+            try:
+                a = listener.accept()[0]
+            except OSError:
+                return
+            b = socket.create_connection((host, int(port)),
+                                         source_address=(CROWD, 0))
+            for pair in ((a, b), (b, a)):
+                threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+def asking(house):
+    """One source does not fill the queue of the password command."""
+    house.write("slow", "#!/bin/sh\nread -r u; read -r p\nsleep 1\n"
+                "[ \"$p\" = 'correct horse' ]\n", 0o700)
+    house.write("wrong", "wrong\n")
+    r = house.respond("asking", "--password-command", house.dir + "/slow")
+    listener = forward(r.address)
+    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    bad = [subprocess.Popen(
+        [PROGRAM, "initiate", "--connect", address, *house.to, "--user",
+         "u%d" % i, "--plain-password", "--passphrase-file", "wrong"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL) for i in range(80)]
+    check("asking: what one source asks is bounded",
+          until(lambda: errors(r).count("HF_E_LIMITED") >= 20, 20))
+    good = house.initiate(r.address, *house.plain)
+    same("asking: another is heard", (0, b"hello\n"), (good.code, good.out))
+    for p in bad:
+        p.wait()
+    listener.close()
+    r.stop()
+
+
+def disk(house):
+    """Who burns a ticket waits for the disk; nobody else does."""
+    slow = BUILD + "/tests/slowsync.so"
+    if SAN or not os.path.exists(slow):
+        note("no slow disk here")
+        return
+    r = house.respond("disk", "--workers", "4", "--ring", "ring",
+                      "--used-tickets", "used", env={"LD_PRELOAD": slow})
+    burning = []
+    for i in range(3):
+        name = house.ticket("once%d" % i, "--single-use")
+        burning.append(subprocess.Popen(
+            [PROGRAM, "initiate", "--connect", r.address, *house.to,
+             "--ticket", name], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL))
+    time.sleep(0.5)
+    good = house.initiate(r.address, *house.certified)
+    same("disk: another is served", 0, good.code)
+    check("disk: and at once", good.seconds < 0.7, good.seconds)
+    same("disk: the tickets too", [0] * 3, [p.wait() for p in burning])
+    r.stop()
+
+
+class Idler:
+    """A session on which nothing moves."""
+
+    def __init__(self, address, options):
+        self.p = subprocess.Popen(
+            [PROGRAM, "initiate", "--connect", address, *options],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, bufsize=0)
+        self.p.stdin.write(b"x\n")
+        self.first = self.p.stdout.readline()
+
+    def end(self):
+        self.p.stdin.close()
+        self.p.stdout.read()
+        return self.p.wait()
+
+
+def sessions(house):
+    """One subject has no more sessions than its share."""
+    for name, options, limit, cap in (
+            ("sessions", ("--max-sessions", "3"), 1024, 3),
+            ("share", (), 80, 11)):
+        r = house.respond(name, "--users", "users", *options,
+                          preexec_fn=files(limit, limit))
+        held = [Idler(r.address, house.certified) for _ in range(cap)]
+        same(name + ": so many", [b"x\n"] * cap, [x.first for x in held])
+        more = house.initiate(r.address, *house.certified)
+        same(name + ": no more", (4, "HF_E_LIMITED"),
+             (more.code, field(r.session(), "error")))
+        other = house.initiate(r.address, *house.user)
+        same(name + ": another subject", 0, other.code)
+        r.skip()
+        same(name + ": one ends", 0, held.pop().end())
+        until(lambda: r.session(0))
+        more = house.initiate(r.address, *house.certified)
+        same(name + ": another begins", 0, more.code)
+        for x in held:
+            x.end()
+        r.stop()
+
+
+def idle(house):
+    for name, sink, code in (("idle", ("--echo",), 0),
+                             ("idle-exec", ("--exec", "cat"), 3)):
+        r = house.respond(name, "--idle", "1s", sink=sink)
+        busy = Idler(r.address, house.certified)
+        quiet = Idler(r.address, house.certified)
+        begun = time.time()
+        while quiet.p.poll() is None and time.time() < begun + 10:
+            busy.p.stdin.write(b"y\n")
+            busy.p.stdout.readline()
+            time.sleep(0.1)
+        took = time.time() - begun
+        same(name + ": how it ended", code, quiet.p.poll())
+        check(name + ": when", 0.7 < took < 6, took)
+        same(name + ": one that is not idle goes on", 0, busy.end())
+        r.stop()
+
+
+def lock(house):
+    """Who may read a directory cannot stop what is done in it."""
+    fd = os.open("ca", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        subprocess.run([PROGRAM, "ca", "revoke", "ca", "-o", "list"],
+                       check=True, timeout=10)
+        check("lock: revoked all the same", True)
+    except subprocess.TimeoutExpired:
+        check("lock: revoked all the same", False)
+    os.close(fd)
+    same("lock: for its owner alone", 0o600,
+         os.stat("ca/.ca.list.lock").st_mode & 0o7777)
+
+
+def main():
+    with House() as house:
+        for test in (raised, silent, failing, late, counted, asking, disk,
+                     sessions, idle, lock):
+            test(house)
+    finish()
+
+
+main()

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: ISC
+"""What the vectors are about; make.py writes them."""
