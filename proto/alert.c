@@ -17,6 +17,8 @@ hf__alert_code(enum hf_err cause)
 		return HF__ALERT_STORE;
 	case HF_E_UNKNOWN_KEY:
 		return HF__ALERT_UNKNOWN_KEY;
+	case HF_E_NO_SESSION:
+		return HF__ALERT_NO_SESSION;
 	default:
 		return HF__ALERT_REFUSED;
 	}
@@ -56,21 +58,28 @@ hf__alert_build(struct hf_session *s, enum hf_err cause)
 	return w.err;
 }
 
+enum hf_err
+hf__alert_read(uint64_t *code, struct hf_span message)
+{
+	struct hf__reader r;
+
+	hf__read_init(&r, message.ptr, message.len);
+	hf__read_open(&r, HF__ALERT, ALERT_FIELDS);
+	*code = hf__read_uint(&r, UINT8_MAX);
+	return hf__read_end(&r);
+}
+
 /* An alert in the clear: believed only while there is no other kind. */
 enum hf_err
 hf__alert_parse(struct hf_session *s, struct hf_span message,
     enum hf__state *next)
 {
-	struct hf__reader r;
 	uint64_t code;
 	enum hf_err e;
 
 	(void)next;
-	hf__read_init(&r, message.ptr, message.len);
-	hf__read_open(&r, HF__ALERT, ALERT_FIELDS);
-	code = hf__read_uint(&r, UINT8_MAX);
 	/* Whatever it says, an alert is not answered. */
-	if ((e = hf__read_end(&r)) == HF_OK &&
+	if ((e = hf__alert_read(&code, message)) == HF_OK &&
 	    (e = hf__alert_error(code)) == HF_OK)
 		e = HF_E_SHAPE;
 	return hf__fail_silently(s, e);

@@ -26,12 +26,24 @@ ask_cookie(struct hf_session *s)
 	return HF_OK;
 }
 
+/* The entry is asked for where there is a store to ask. */
+static enum hf_err
+resume_admitted(struct hf_session *s)
+{
+	if (s->config->vault == NULL || s->placed != NULL)
+		return hf__resume_refuse(s, HF_E_NO_SESSION);
+	s->state = HF__R_STATE;
+	return HF_OK;
+}
+
 static enum hf_err
 admitted(struct hf_session *s)
 {
 	bool hello = s->hs->outer.type == HF__HELLO;
 	enum hf_err e;
 
+	if (s->hs->outer.type == HF__RESUME)
+		return resume_admitted(s);
 	s->state = HF__FAILED;
 	e = hello ? hf__offer_build(s) : hf__request_open(s);
 	if (e != HF_OK)
@@ -72,7 +84,9 @@ hf_session_cookie_shown(const struct hf_session *s)
 struct hf_span
 hf_session_fingerprint(const struct hf_session *s)
 {
-	if (s->hs == NULL || s->hs->outer.type != HF__REQUEST)
+	if (s->hs == NULL ||
+	    (s->hs->outer.type != HF__REQUEST &&
+		s->hs->outer.type != HF__RESUME))
 		return (struct hf_span){ NULL, 0 };
 	return (struct hf_span){ s->hs->th1, HF_FINGERPRINT_BYTES };
 }
@@ -105,10 +119,31 @@ send_grant(struct hf_session *s)
 	return HF_OK;
 }
 
+/* The claim is made before it is put to the store. */
+static enum hf_err
+claim(struct hf_session *s)
+{
+	enum hf_err e;
+
+	s->state = HF__FAILED;
+	if ((e = hf__resumed_build(s)) != HF_OK)
+		return hf__fail(s, e);
+	s->state = HF__R_CLAIM;
+	return HF_OK;
+}
+
+static bool
+takes_over(const struct hf_session *s)
+{
+	return s->move != NULL && s->move->claim != NULL;
+}
+
 /* A password is given or judged by its own call. */
 static bool
 needs_other_call(const struct hf_session *s)
 {
+	if (takes_over(s))
+		return false;
 	if (s->state == HF__R_TRUST)
 		return s->method == HF_METHOD_PASSWORD;
 	return s->config->method == HF_METHOD_PASSWORD ||
@@ -126,6 +161,8 @@ hf_session_trust(struct hf_session *s, enum hf_err verdict)
 		return hf__fail(s, verdict);
 	if (needs_other_call(s))
 		return HF_E_STATE;
+	if (takes_over(s))
+		return claim(s);
 	return s->state == HF__I_TRUST ? send_request(s) : send_grant(s);
 }
 
@@ -169,7 +206,8 @@ hf_session_verify(struct hf_session *s, const uint8_t *verifier)
 
 	if (s == NULL)
 		return HF_E_ARG;
-	if (s->state != HF__R_TRUST || s->method != HF_METHOD_PASSWORD)
+	if (s->state != HF__R_TRUST || s->method != HF_METHOD_PASSWORD ||
+	    takes_over(s))
 		return HF_E_STATE;
 	if ((e = hf_password_verifier(shown, s->hs->token.password.ptr)) !=
 	    HF_OK)
@@ -186,20 +224,71 @@ hf_session_verify(struct hf_session *s, const uint8_t *verifier)
 struct hf_span
 hf_session_asked_password(const struct hf_session *s)
 {
-	if (s->state != HF__R_TRUST || s->method != HF_METHOD_PLAIN_PASSWORD)
+	if (s->state != HF__R_TRUST || s->method != HF_METHOD_PLAIN_PASSWORD ||
+	    takes_over(s))
 		return (struct hf_span){ NULL, 0 };
 	return s->hs->token.password;
+}
+
+/* --- the store (responder) ------------------------------------------------------- */
+
+enum hf_err
+hf_session_supply(struct hf_session *s, enum hf_err verdict,
+    const uint8_t *entry, size_t len)
+{
+	enum hf_err e;
+
+	if (s == NULL || (verdict == HF_OK && entry == NULL))
+		return HF_E_ARG;
+	if (s->state != HF__R_STATE)
+		return HF_E_STATE;
+	s->state = HF__FAILED;
+	if ((e = verdict) == HF_OK)
+		e = hf__resume_open(s, entry, len);
+	if (e != HF_OK)
+		return hf__resume_refuse(s, e);
+	s->state = HF__R_TRUST;
+	return HF_OK;
+}
+
+enum hf_commit
+hf_session_commit_kind(const struct hf_session *s)
+{
+	switch (s->state) {
+	case HF__R_CLAIM:
+		return HF_COMMIT_CLAIM;
+	case HF__R_CONFIRM:
+		return HF_COMMIT_CONFIRM;
+	default:
+		return HF_COMMIT_TICKET;
+	}
+}
+
+/* Another server was faster, or the store does not answer: nothing is sent of
+ * this takeover; before the claim a handshake may still follow. */
+static enum hf_err
+claim_failed(struct hf_session *s, enum hf_err verdict)
+{
+	if (s->state == HF__R_CLAIM && verdict == HF_E_STORE)
+		return hf__resume_refuse(s, verdict);
+	return hf__fail_silently(s, verdict);
 }
 
 enum hf_err
 hf_session_commit(struct hf_session *s, enum hf_err verdict)
 {
+	enum hf_err e = HF_OK;
+
 	if (s == NULL)
 		return HF_E_ARG;
-	if (s->state != HF__R_COMMIT)
+	if (s->state != HF__R_COMMIT && s->state != HF__R_CLAIM &&
+	    s->state != HF__R_CONFIRM)
 		return HF_E_STATE;
 	if (verdict != HF_OK)
-		return hf__fail(s, verdict);
-	hf__handshake_done(s);
-	return HF_OK;
+		return s->state == HF__R_COMMIT ? hf__fail(s, verdict) :
+						  claim_failed(s, verdict);
+	if (s->state == HF__R_CLAIM)
+		return (e = hf__claim_committed(s)) == HF_OK ? HF_OK :
+							       hf__fail(s, e);
+	return hf__handshake_done(s);
 }

@@ -352,6 +352,43 @@ hf_config_lifetime(struct hf_config *c, uint32_t seconds)
 }
 
 enum hf_err
+hf_config_vault(struct hf_config *c, const struct hf_vault *vault,
+    enum hf_mobility mobility)
+{
+	const struct hf__cert *own;
+
+	if (c == NULL || c->role != HF_RESPONDER || vault == NULL ||
+	    (mobility != HF_MOVES_SOFT && mobility != HF_MOVES_PROVED))
+		return HF_E_ARG;
+	own = &c->own_leaf;
+	if (c->own.n == 0 || (own->usage & HF_USAGE_SERVER) == 0 ||
+	    own->cluster.len != vault->cluster.len ||
+	    !hf__same(own->cluster.ptr, vault->cluster.text, own->cluster.len))
+		return HF_E_OWN_CERT;
+	c->vault = vault;
+	c->mobility = mobility;
+	return HF_OK;
+}
+
+enum hf_err
+hf_config_release_by_hand(struct hf_config *c, int on)
+{
+	if (c == NULL)
+		return HF_E_ARG;
+	c->by_hand = on != 0;
+	return HF_OK;
+}
+
+enum hf_err
+hf_config_fallback(struct hf_config *c, int on)
+{
+	if (c == NULL || c->role != HF_INITIATOR)
+		return HF_E_ARG;
+	c->no_fallback = on == 0;
+	return HF_OK;
+}
+
+enum hf_err
 hf_config_cache(struct hf_config *c, int on)
 {
 	if (c == NULL)

@@ -53,6 +53,10 @@ hf__confirm_parse(struct hf_session *s, struct hf_span message,
 		 s->secrets.confirm)) != HF_OK)
 		return e;
 	sodium_memzero(s->secrets.confirm, sizeof(s->secrets.confirm));
+	if (s->move != NULL && s->move->claim != NULL) {
+		*next = HF__R_CONFIRM;
+		return hf__claim_confirm(s);
+	}
 	*next = s->ticket != NULL && s->ticket->single_use ? HF__R_COMMIT :
 							     HF__OPEN;
 	return HF_OK;

@@ -6,7 +6,7 @@
  */
 #include "session.h"
 
-enum { ARRAY_LEAST = 0x82, ARRAY_MOST = 0x8a, TYPE_MOST = 0x17 };
+enum { ARRAY_LEAST = 0x82, ARRAY_MOST = 0x8b, TYPE_MOST = 0x17 };
 
 enum hf_err
 hf__frame_scan(size_t *len, const struct hf_session *s, const uint8_t *ptr,

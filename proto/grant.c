@@ -85,7 +85,7 @@ write_plain(uint8_t *out, size_t cap, const uint8_t key[SESSION_KEY_BYTES],
 	hf__write_bytes(&w, key, SESSION_KEY_BYTES);
 	hf__write_bytes(&w, s->sid, sizeof(s->sid));
 	hf__write_uint(&w, s->config->lifetime);
-	hf__write_uint(&w, HF_MOVES_NOT);
+	hf__write_uint(&w, hf_session_mobility(s));
 	return w.len;
 }
 
@@ -102,6 +102,25 @@ write_outer(struct hf__writer *w, const struct hf_session *s,
 	hf__write_extensions(w, s->config->grease);
 }
 
+/* The session may move where a scope serves its target. */
+static enum hf_err
+prepare_move(struct hf_session *s)
+{
+	const struct hf_config *c = s->config;
+	const struct hf__scope *scope;
+	enum hf_err e;
+
+	if (c->vault == NULL || s->placed != NULL ||
+	    (scope = hf__vault_scope(c->vault, hf_session_target(s))) == NULL)
+		return HF_OK;
+	if ((e = hf__move_new(s, c->mobility)) != HF_OK)
+		return e;
+	s->move->scope = scope;
+	s->move->has_key = s->method == HF_METHOD_CERTIFICATE;
+	memcpy(s->move->key, s->hs->envelope_pk, sizeof(s->move->key));
+	return HF_OK;
+}
+
 enum hf_err
 hf__grant_build(struct hf_session *s)
 {
@@ -115,6 +134,8 @@ hf__grant_build(struct hf_session *s)
 
 	if ((room = hf__buffer_room(&s->out, cap)) == NULL)
 		return HF_E_MEMORY;
+	if ((e = prepare_move(s)) != HF_OK)
+		return e;
 	randombytes_buf(random, sizeof(random));
 	memcpy(s->sid, random + SESSION_KEY_BYTES, HF_SID_BYTES);
 	if ((e = seal_keys(&keys, &pair, s,
@@ -176,13 +197,31 @@ out:
 	return e;
 }
 
+/* A session moves within the cluster of the responder's certificate. */
+static enum hf_err
+accept_move(struct hf_session *s, enum hf_mobility mobility)
+{
+	struct hf__cert leaf;
+	enum hf_err e;
+
+	hf__give_up(s);
+	if (mobility == HF_MOVES_NOT)
+		return HF_OK;
+	if ((e = hf__cert_parse(&leaf, s->peer_cert.ptr, s->peer_cert.len)) !=
+	    HF_OK)
+		return e;
+	if (leaf.cluster.len == 0)
+		return HF_E_SHAPE;
+	return s->placed != NULL ? HF_OK : hf__move_new(s, mobility);
+}
+
 static enum hf_err
 read_plain(uint8_t key[SESSION_KEY_BYTES], struct hf_session *s,
     struct hf_span plain)
 {
 	struct hf_span session_key, sid;
+	uint64_t lifetime, mobility;
 	struct hf__reader r;
-	uint64_t lifetime;
 	enum hf_err e;
 
 	hf__read_init(&r, plain.ptr, plain.len);
@@ -190,11 +229,13 @@ read_plain(uint8_t key[SESSION_KEY_BYTES], struct hf_session *s,
 	session_key = hf__read_bytes(&r, SESSION_KEY_BYTES, SESSION_KEY_BYTES);
 	sid = hf__read_bytes(&r, HF_SID_BYTES, HF_SID_BYTES);
 	lifetime = hf__read_uint(&r, UINT32_MAX);
-	(void)hf__read_uint(&r, HF_MOVES_PROVED);
+	mobility = hf__read_uint(&r, HF_MOVES_PROVED);
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return e;
 	if (lifetime == 0)
 		return HF_E_SHAPE;
+	if ((e = accept_move(s, (enum hf_mobility)mobility)) != HF_OK)
+		return e;
 	memcpy(key, session_key.ptr, SESSION_KEY_BYTES);
 	memcpy(s->sid, sid.ptr, HF_SID_BYTES);
 	s->has_sid = true;

@@ -13,7 +13,8 @@
  *     case HF_WANT_READ:   read, hf_session_feed()
  *     case HF_WANT_ADMIT:  hf_session_admit()      (responder: a stranger)
  *     case HF_WANT_TRUST:  hf_session_trust()      (who the peer says he is)
- *     case HF_WANT_COMMIT: hf_session_commit()     (burn the ticket)
+ *     case HF_WANT_STATE:  hf_session_supply()     (a stored session)
+ *     case HF_WANT_COMMIT: hf_session_commit()     (burn the ticket, claim)
  *     case HF_WANT_RECV:   hf_session_recv()       (a record was opened)
  *     case HF_WANT_DONE:   hf_session_send(), or wait for more to feed
  *     case HF_WANT_CLOSED: both directions were closed by their senders
@@ -75,6 +76,10 @@ enum hf_limits {
 	HF_PLAINTEXT_MAX = 65536,  /**< bytes of data in one record */
 	HF_RECORD_MAX = 65576,	   /**< bytes of one record on the wire */
 	HF_EXPORT_MAX = 8160,	   /**< bytes of exported key material */
+	HF_ENTRY_MAX = 4096,	   /**< bytes of a stored session */
+	HF_SCOPES_MAX = 16,	   /**< scopes of a vault */
+	HF_SCOPE_TARGETS_MAX = 16, /**< targets of a scope */
+	HF_GENERATIONS_MAX = 8,	   /**< keys of a scope that are kept */
 	HF_SOURCE_MAX = 64	   /**< bytes of a peer's address */
 };
 
@@ -126,6 +131,8 @@ enum hf_limits {
 	X(HF_E_REFUSED, 58, 4, "the other side refused")                      \
 	X(HF_E_UNKNOWN_KEY, 59, 4, "the request is sealed to an unknown key") \
 	X(HF_E_TRUNCATED, 60, 3, "the stream ended without its close")        \
+	X(HF_E_NO_SESSION, 61, 4, "there is no such session to go on with")   \
+	X(HF_E_ROLLBACK, 62, 8, "the session's state is older than it was")   \
 	X(HF_E_STORE, 64, 8, "the store failed, here or at the other side")   \
 	X(HF_E_MEMORY, 65, 3, "out of memory")                                \
 	X(HF_E_CRYPTO, 66, 3, "the crypto library failed")                    \
@@ -133,7 +140,9 @@ enum hf_limits {
 	X(HF_E_GONE, 68, 3, "the other side went away during the handshake")  \
 	X(HF_E_UNSUPPORTED, 69, 2, "this build or processor cannot do that")  \
 	X(HF_E_EXHAUSTED, 70, 3, "the session has no sequence numbers left")  \
-	X(HF_E_IO, 71, 3, "input or output failed")
+	X(HF_E_IO, 71, 3, "input or output failed")                           \
+	X(HF_E_FENCED, 72, 8, "another server has taken the session over")    \
+	X(HF_E_ENTRY, 73, 8, "a stored session does not open")
 
 /** One result code for everything; see HF_ERRORS. */
 enum hf_err {
@@ -177,7 +186,7 @@ enum hf_want {
 	HF_WANT_WRITE,	  /**< output waits: hf_session_output() */
 	HF_WANT_ADMIT,	  /**< responder: hf_session_admit() */
 	HF_WANT_TRUST,	  /**< hf_session_trust() or the like */
-	HF_WANT_STATE,	  /**< reserved for takeover; never said yet */
+	HF_WANT_STATE,	  /**< responder: hf_session_supply() */
 	HF_WANT_COMMIT,	  /**< responder: hf_session_commit() */
 	HF_WANT_RECV,	  /**< a record waits: hf_session_recv() */
 	HF_WANT_DONE,	  /**< established: send, or feed what arrives */
@@ -197,7 +206,18 @@ enum hf_admission {
 enum hf_content {
 	HF_CONTENT_DATA = 1,
 	HF_CONTENT_CLOSE = 2, /**< the peer will send nothing more */
-	HF_CONTENT_TICKET = 5 /**< bytes of a ticket file (spec section 7.3) */
+	HF_CONTENT_ACK = 3,   /**< see hf_session_acked(); no data */
+	HF_CONTENT_TICKET =
+	    5,		     /**< bytes of a ticket file (spec section 7.3) */
+	HF_CONTENT_QUERY = 7 /**< go on with another server: no data */
+};
+
+/** What HF_WANT_COMMIT asks for. */
+enum hf_commit {
+	HF_COMMIT_TICKET = 1, /**< burn the single-use ticket */
+	HF_COMMIT_CLAIM,      /**< put hf_session_entry() in the place of the
+				 entry that was supplied */
+	HF_COMMIT_CONFIRM     /**< and now in the place of the claim */
 };
 
 /** @name Library */ /** @{ */
@@ -453,6 +473,48 @@ HF_MUST_USE enum hf_err hf_ticket_read(struct hf_ticket_info *info,
     const uint8_t *file, size_t len);
 
 /** @} */
+/** @name Stored sessions (spec section 18) */ /** @{ */
+
+/** Which scopes a server may hold sessions of, and their keys; in
+ * sodium_malloc memory. It may be read by many threads while none changes it.
+ */
+struct hf_vault;
+
+/** @param cluster the name in the `cluster` claim of its servers
+ * @param owner this server's name, for others to see */
+HF_MUST_USE enum hf_err hf_vault_new(struct hf_vault **vault,
+    const char *cluster, const char *owner);
+/** Wipes and frees; accepts NULL. */
+void hf_vault_free(struct hf_vault *vault);
+/** Adds a scope. A session belongs to the first scope that serves its target.
+ * @param targets the n targets among which a session moves; n 0: all
+ * @return HF_OK; HF_E_ARG, also when it is there; HF_E_SPACE */
+HF_MUST_USE enum hf_err hf_vault_scope(struct hf_vault *vault,
+    const char *scope, const char *const *targets, size_t n);
+/** Gives a scope a key, or that generation another one. States are sealed
+ * under the newest; of more than HF_GENERATIONS_MAX the oldest is dropped.
+ * @param not_after what it sealed is refused from then; 0: never
+ * @return HF_OK; HF_E_ARG; HF_E_SPACE when it would be the oldest */
+HF_MUST_USE enum hf_err hf_vault_key(struct hf_vault *vault, const char *scope,
+    uint32_t generation, const uint8_t key[HF_KEY_BYTES], uint64_t not_after);
+
+enum { HF_OWNER_TOKEN_BYTES = 16 };
+
+/** What of a stored session anyone can read, and nobody needs to believe. */
+struct hf_entry_info {
+	struct hf_name cluster, scope;	     /**< where it may move */
+	struct hf_name owner;		     /**< the server that wrote it */
+	uint8_t sid[HF_SID_BYTES];	     /**< the session's id */
+	uint8_t token[HF_OWNER_TOKEN_BYTES]; /**< of the owner's claim */
+	uint32_t generation;		     /**< which key sealed it */
+	uint64_t epoch,			     /**< how often it moved */
+	    expires;			     /**< when the session ends */
+};
+/** Reads what is in clear. @return HF_OK or HF_E_ENTRY */
+HF_MUST_USE enum hf_err hf_entry_read(struct hf_entry_info *info,
+    const uint8_t *entry, size_t len);
+
+/** @} */
 /** @name Configuration */ /** @{ */
 
 /** What all sessions of one role share: keys, trust, policy, and a cache of
@@ -527,6 +589,20 @@ HF_MUST_USE enum hf_err hf_config_tolerance(struct hf_config *config,
 /** Responder: how long a session may live, in seconds. Default 86,400. */
 HF_MUST_USE enum hf_err hf_config_lifetime(struct hf_config *config,
     uint32_t seconds);
+/** Responder: its sessions may move to other servers of the cluster. Call it
+ * after hf_config_identity(). The vault is borrowed.
+ * @param mobility HF_MOVES_SOFT or HF_MOVES_PROVED
+ * @return HF_OK; HF_E_OWN_CERT when the certificate lacks the usage `server`
+ * or is of another cluster */
+HF_MUST_USE enum hf_err hf_config_vault(struct hf_config *config,
+    const struct hf_vault *vault, enum hf_mobility mobility);
+/** Whether records count as received only from hf_session_release() on, and
+ * not from hf_session_recv(). Default: off. */
+HF_MUST_USE enum hf_err hf_config_release_by_hand(struct hf_config *config,
+    int on);
+/** Initiator: whether a session that cannot go on is followed by a new
+ * handshake on the same connection. Default: on. */
+HF_MUST_USE enum hf_err hf_config_fallback(struct hf_config *config, int on);
 /** Whether signatures that verified are remembered, so that the next chain
  * with them costs less: times, revocation and names are judged every time.
  * Default: on. */
@@ -696,6 +772,82 @@ HF_MUST_USE enum hf_err hf_session_digest(uint8_t digest[HF_KEY_BYTES],
     uint64_t *count, const struct hf_session *session, enum hf_role sender);
 /** Bytes of memory the session holds now, its buffers included. */
 size_t hf_session_bytes(const struct hf_session *session);
+
+/** @} */
+/** @name Sessions that move (spec section 17) */ /** @{ */
+
+/** Whether the session may go on with another server. */
+enum hf_mobility hf_session_mobility(const struct hf_session *session);
+/** How often it did: 0 at first. */
+uint64_t hf_session_epoch(const struct hf_session *session);
+/** Initiator: begins a new connection, with whatever server, by a resume. The
+ * session must have failed, or been left by the caller, who has a new stream.
+ * What was not received by then is dropped; counts and keys go on.
+ * @return HF_OK; HF_E_STATE when this session cannot go on; HF_E_EXPIRED;
+ * HF_E_EXHAUSTED; HF_E_MEMORY */
+HF_MUST_USE enum hf_err hf_session_reconnect(struct hf_session *session,
+    uint64_t ms, uint64_t now);
+/** 1 when hf_session_reconnect() may succeed. */
+int hf_session_can_reconnect(const struct hf_session *session);
+/** Responder, at HF_WANT_STATE: the entry that the store has for
+ * hf_session_id().
+ * @param verdict HF_OK; HF_E_NO_SESSION when it has none; HF_E_STORE
+ * @return HF_OK, also when the resume is refused and a handshake may follow
+ * (see hf_session_refused()); else the session has failed */
+HF_MUST_USE enum hf_err hf_session_supply(struct hf_session *session,
+    enum hf_err verdict, const uint8_t *entry, size_t len);
+/** Why a resume on this connection was refused; HF_OK: it was not. */
+enum hf_err hf_session_refused(const struct hf_session *session);
+/** What HF_WANT_COMMIT asks for. */
+enum hf_commit hf_session_commit_kind(const struct hf_session *session);
+/** At HF_WANT_COMMIT for a claim or a confirm: the entry to write, by one
+ * compare-and-set on the whole of the one that it replaces. Lost: answer
+ * HF_E_FENCED. A view until the answer. */
+struct hf_span hf_session_entry(const struct hf_session *session);
+
+/** Where both directions went on at the last takeover. Counts are of records,
+ * bytes of data in them, since the session began. */
+struct hf_bases {
+	uint64_t own_count, own_bytes;	 /**< ours, that the peer had */
+	uint64_t sent_count, sent_bytes; /**< ours, sent before */
+	uint64_t peer_count, peer_bytes; /**< the peer's, that we had */
+	uint64_t stored_count;		 /**< responder: ours, by the state */
+};
+/** HF_E_STATE before the first takeover. */
+HF_MUST_USE enum hf_err hf_session_bases(struct hf_bases *bases,
+    const struct hf_session *session);
+/** What the last fallback gave up: continuity was lost. */
+struct hf_lost {
+	int lost;		   /**< 1: there was one */
+	enum hf_err cause;	   /**< why it could not go on */
+	uint8_t sid[HF_SID_BYTES]; /**< of the session given up */
+	/** Acked by the peer of ours, and of its own; records and bytes. */
+	uint64_t own_count, own_bytes, peer_count;
+};
+void hf_session_lost(struct hf_lost *lost, const struct hf_session *session);
+/** Own records, and bytes in them, that the peer has for good. */
+void hf_session_acked(uint64_t *count, uint64_t *bytes,
+    const struct hf_session *session);
+/** With hf_config_release_by_hand(): the application is done with the peer's
+ * records up to @p count (see hf_session_digest()).
+ * @return HF_OK; HF_E_ARG for a count that was not received, or was before */
+HF_MUST_USE enum hf_err hf_session_release(struct hf_session *session,
+    uint64_t count);
+/** Responder: 0 nothing to store; 1 something; 2 it must be now, for the
+ * peer waits, or soon will. */
+int hf_session_checkpoint_due(const struct hf_session *session);
+/** Responder: seals the session's state for the store. One is written at a
+ * time: hf_session_checkpointed() ends it.
+ * @return HF_OK; HF_E_STATE; HF_E_SPACE */
+HF_MUST_USE enum hf_err hf_session_checkpoint(struct hf_session *session,
+    uint8_t *out, size_t cap, size_t *len);
+/** Responder: what became of it. HF_OK: it is stored, and the peer is told.
+ * HF_E_FENCED: the session fails, saying nothing. HF_E_STORE: not stored. */
+HF_MUST_USE enum hf_err hf_session_checkpointed(struct hf_session *session,
+    enum hf_err verdict);
+/** Responder: asks the peer to go on with another server.
+ * @return HF_OK; HF_E_STATE; HF_E_SPACE */
+HF_MUST_USE enum hf_err hf_session_query(struct hf_session *session);
 
 /** @} */
 /** @name Replay cache (spec section 10.3) */ /** @{ */

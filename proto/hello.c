@@ -99,7 +99,6 @@ enum hf_err
 hf__retry_parse(struct hf_session *s, struct hf_span message,
     enum hf__state *next)
 {
-	bool hello = *next == HF__I_HELLO_SENT;
 	struct hf__handshake *hs = s->hs;
 	struct hf_span cookie;
 	struct hf__reader r;
@@ -115,5 +114,12 @@ hf__retry_parse(struct hf_session *s, struct hf_span message,
 	hs->retried = true;
 	memcpy(hs->cookie, cookie.ptr, cookie.len);
 	hs->cookie_len = cookie.len;
-	return hello ? hf__hello_build(s) : hf__request_build(s);
+	switch (*next) {
+	case HF__I_HELLO_SENT:
+		return hf__hello_build(s);
+	case HF__I_RESUME_SENT:
+		return hf__resume_build(s);
+	default:
+		return hf__request_build(s);
+	}
 }

@@ -26,7 +26,10 @@ enum {
 	HF__COOKIE_BYTES = 24,
 	HF__COOKIE_SECONDS = 60,
 	HF__PAD_BYTES = 128,
-	HF__KID_BYTES = 8
+	HF__KID_BYTES = 8,
+	HF__TOKEN_BYTES = 16,
+	HF__SHARED_MAX = 3 * 32, /* secrets of a proved takeover */
+	HF__SUBJECT_MAX = HF_USER_MAX + 1 + HF_NAME_MAX
 };
 
 /* Message types (spec section 16). */
@@ -48,15 +51,18 @@ enum hf__type {
 enum hf__content {
 	HF__DATA = 1,
 	HF__CLOSE = 2,
+	HF__ACK = 3,
 	HF__TICKET = 5,
-	HF__CONTENT_ALERT = 6
+	HF__CONTENT_ALERT = 6,
+	HF__CONTENT_QUERY = 7
 };
 
 /* Alert codes (spec section 12). */
 enum hf__alert {
 	HF__ALERT_REFUSED = 1,
 	HF__ALERT_STORE = 2,
-	HF__ALERT_UNKNOWN_KEY = 3
+	HF__ALERT_UNKNOWN_KEY = 3,
+	HF__ALERT_NO_SESSION = 4
 };
 
 /* error.c: whether public bytes are the same; never for secrets. */
@@ -258,6 +264,14 @@ struct hf__traffic {
 	uint8_t iv[HF__IV_MAX];
 	uint64_t seq;
 	uint64_t count; /* records in the digest */
+	uint64_t bytes; /* of data in them */
+	uint8_t digest[32];
+};
+
+/* So many records of a direction, the bytes of data in them, and the running
+ * digest after them (spec section 17.1). */
+struct hf__mark {
+	uint64_t count, bytes;
 	uint8_t digest[32];
 };
 
@@ -284,6 +298,22 @@ enum hf_err hf__schedule_master(struct hf__secrets *,
     struct hf__traffic *initiator, struct hf__traffic *responder,
     const struct hf__suite *, const uint8_t session_key[32],
     const uint8_t chain[32], const uint8_t th2[32]);
+/* Takeover (spec section 17): the keys of both boxes, the nonces, and
+ * everything of the new epoch but the digests. */
+void hf__schedule_resume(uint8_t key[32], const uint8_t secret[32],
+    const uint8_t nonce[32]);
+void hf__schedule_resumed(uint8_t key[32], const uint8_t secret[32],
+    const uint8_t th3[32], const uint8_t nonce[32], struct hf_span shared);
+void hf__schedule_nonce(uint8_t nonce[32], const uint8_t secret[32],
+    const uint8_t random[32], uint64_t now, uint64_t number,
+    struct hf_span plain);
+enum hf_err hf__schedule_takeover(struct hf__secrets *,
+    struct hf__traffic *initiator, struct hf__traffic *responder,
+    const struct hf__suite *, const uint8_t secret[32], const uint8_t th4[32],
+    struct hf_span shared);
+/* The digest of a direction goes on in a new epoch. */
+void hf__schedule_epoch(struct hf__mark *, uint64_t epoch,
+    enum hf_role sender);
 /* A box whose key serves once, so that its nonce is zero: in place, len bytes
  * become len + HF__TAG_BYTES. */
 enum hf_err hf__box_seal(uint8_t *buf, size_t len, const uint8_t *aad,
@@ -423,5 +453,76 @@ void hf__cookie_make(uint8_t cookie[HF__COOKIE_BYTES], const uint8_t key[32],
     enum hf__type, struct hf_span source, uint64_t now);
 bool hf__cookie_valid(struct hf_span cookie, const uint8_t key[32],
     enum hf__type, struct hf_span source, uint64_t now);
+
+/* vault.c: the keys of scopes (spec section 18) -------------------------------- */
+
+struct hf__generation {
+	uint32_t number;
+	uint64_t not_after; /* what it sealed is refused from then; 0: never */
+	uint8_t box_key[32], nonce_key[32];
+};
+
+struct hf__scope {
+	struct hf_name name;
+	struct hf_name target[HF_SCOPE_TARGETS_MAX];
+	size_t target_n; /* 0: every target */
+	struct hf__generation generation[HF_GENERATIONS_MAX];
+	size_t generation_n; /* newest first */
+};
+
+struct hf_vault {
+	struct hf_name cluster, owner;
+	struct hf__scope scope[HF_SCOPES_MAX];
+	size_t scope_n;
+};
+
+/* The scope of a target, with a key to seal; NULL for none. */
+const struct hf__scope *hf__vault_scope(const struct hf_vault *,
+    struct hf_span target);
+bool hf__scope_serves(const struct hf__scope *, struct hf_span target);
+
+/* state.c: a session as one sealed object (spec section 18) ------------------- */
+
+struct hf__stored {
+	/* in clear */
+	const struct hf__scope *scope;
+	uint8_t sid[HF_SID_BYTES], token[HF__TOKEN_BYTES];
+	uint64_t epoch, expires;
+	/* sealed */
+	uint16_t suite;
+	enum hf_mobility mobility;
+	uint8_t secret[32];
+	bool unconfirmed; /* previous and serial are of an unconfirmed claim */
+	uint64_t previous_epoch, serial;
+	uint8_t previous[32];
+	struct hf__mark received, sent;
+	unsigned closed;
+	char target[HF_TARGET_MAX + 1];
+	size_t target_len;
+	/* the peer */
+	enum hf_method method;
+	char name[HF_NAME_MAX + 1], subject[HF__SUBJECT_MAX + 1];
+	uint64_t authenticated, not_after;
+	bool has_key;
+	uint8_t key[32];
+	uint8_t origin[HF_CHAIN_MAX][HF_ORIGIN_BYTES];
+	size_t origin_n;
+	bool has_ticket;
+	unsigned first_method;
+	int single_use;
+	uint64_t first_auth, limit;
+};
+
+/* Bits of `closed`: whose close. */
+enum { HF__CLOSED_I = 1, HF__CLOSED_R = 2 };
+
+void hf__write_mark(struct hf__writer *, const struct hf__mark *);
+void hf__read_mark(struct hf__reader *, struct hf__mark *);
+/* Seals under the newest generation of its scope. */
+enum hf_err hf__state_seal(uint8_t out[HF_ENTRY_MAX], size_t *len,
+    const struct hf_vault *, const struct hf__stored *);
+/* HF_E_ENTRY for whatever is wrong with it. */
+enum hf_err hf__state_open(struct hf__stored *, const struct hf_vault *,
+    const uint8_t *entry, size_t len, uint64_t now);
 
 #endif

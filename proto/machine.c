@@ -15,14 +15,20 @@ static const struct hf__step steps[] = {
 	{ HF__I_REQUEST_SENT, HF__GRANT, hf__grant_parse, "4.5" },
 	{ HF__I_REQUEST_SENT, HF__RETRY, hf__retry_parse, "4.3" },
 	{ HF__I_REQUEST_SENT, HF__ALERT, hf__alert_parse, "4.7" },
+	{ HF__I_RESUME_SENT, HF__RESUMED, hf__resumed_parse, "17.4" },
+	{ HF__I_RESUME_SENT, HF__RETRY, hf__retry_parse, "4.3" },
+	{ HF__I_RESUME_SENT, HF__ALERT, hf__resume_alert_parse, "17.5" },
 	/* responder */
 	{ HF__R_START, HF__HELLO, hf__hello_parse, "4.1" },
 	{ HF__R_START, HF__REQUEST, hf__request_parse, "4.4" },
+	{ HF__R_START, HF__RESUME, hf__resume_parse, "17.2" },
 	{ HF__R_START, HF__ALERT, hf__alert_parse, "4.7" },
 	{ HF__R_OFFERED, HF__REQUEST, hf__request_parse, "4.4" },
 	{ HF__R_OFFERED, HF__ALERT, hf__alert_parse, "4.7" },
 	{ HF__R_GRANTED, HF__CONFIRM, hf__confirm_parse, "4.6" },
 	{ HF__R_GRANTED, HF__ALERT, hf__alert_parse, "4.7" },
+	{ HF__R_RESUMED, HF__CONFIRM, hf__confirm_parse, "17.4" },
+	{ HF__R_RESUMED, HF__ALERT, hf__alert_parse, "4.7" },
 	/* both */
 	{ HF__OPEN, HF__RECORD, hf__record_parse, "9.1" },
 };
@@ -34,9 +40,11 @@ hf__state_reads(enum hf__state state)
 	switch (state) {
 	case HF__I_HELLO_SENT:
 	case HF__I_REQUEST_SENT:
+	case HF__I_RESUME_SENT:
 	case HF__R_START:
 	case HF__R_OFFERED:
 	case HF__R_GRANTED:
+	case HF__R_RESUMED:
 	case HF__OPEN:
 		return true;
 	default:
@@ -69,21 +77,26 @@ hf__machine_run(struct hf_session *s, struct hf_span message)
 	if ((e = step->parse(s, message, &next)) != HF_OK)
 		return hf__fail(s, e);
 	s->state = next;
-	/* A hello or request is held until the caller has answered for it. An
+	/* A hello, request or resume is held until the caller has answered for it. An
 	 * opened record stays readable in the emptied buffer. */
 	if (next != HF__R_ADMIT)
 		hf__buffer_take(&s->in, s->in.len);
 	if (next == HF__OPEN && s->hs != NULL)
-		hf__handshake_done(s);
+		return hf__handshake_done(s);
 	return HF_OK;
 }
 
-void
+enum hf_err
 hf__handshake_done(struct hf_session *s)
 {
+	enum hf_err e;
+
+	if ((e = hf__move_opened(s)) != HF_OK)
+		return hf__fail(s, e);
 	s->state = HF__OPEN;
 	s->authenticated = true;
 	hf__handshake_free(s);
+	return HF_OK;
 }
 
 void
@@ -105,13 +118,15 @@ hf__close(struct hf_session *s)
 	sodium_memzero(s->recv.ratchet, sizeof(s->recv.ratchet));
 }
 
-/* Traffic keys go; the resumption secret stays with the session. */
-enum hf_err
-hf__fail_silently(struct hf_session *s, enum hf_err err)
+/* Traffic keys go, and whatever else belonged to the connection. The marks of
+ * a session that may move stay, and its resumption secret does. */
+void
+hf__disconnect(struct hf_session *s)
 {
-	s->state = HF__FAILED;
-	if (s->error == HF_OK)
-		s->error = err;
+	struct hf__mark own, peers;
+
+	hf__mark_get(&own, &s->send);
+	hf__mark_get(&peers, &s->recv);
 	s->pending = false;
 	s->keys = false;
 	if (s->in.ptr != NULL)
@@ -122,6 +137,25 @@ hf__fail_silently(struct hf_session *s, enum hf_err err)
 	sodium_memzero(s->secrets.confirm, sizeof(s->secrets.confirm));
 	sodium_memzero(s->secrets.exporter, sizeof(s->secrets.exporter));
 	hf__handshake_free(s);
+	if (s->move == NULL)
+		return;
+	hf__mark_set(&s->send, &own);
+	hf__mark_set(&s->recv, &peers);
+}
+
+enum hf_err
+hf__fail_silently(struct hf_session *s, enum hf_err err)
+{
+	s->state = HF__FAILED;
+	if (s->error == HF_OK)
+		s->error = err;
+	hf__disconnect(s);
+	/* What was taken over by another, or taken back, is over. */
+	if (s->error == HF_E_FENCED || s->error == HF_E_ROLLBACK ||
+	    s->error == HF_E_EXPIRED || s->config->role == HF_RESPONDER) {
+		sodium_memzero(&s->secrets, sizeof(s->secrets));
+		hf__move_free(s);
+	}
 	return s->error;
 }
 

@@ -108,6 +108,7 @@ hf_session_free(struct hf_session *s)
 	if (s == NULL)
 		return;
 	hf__handshake_free(s);
+	hf__move_free(s);
 	hf__buffer_free(&s->in);
 	hf__buffer_free(&s->out);
 	hf__part_free(s, s->peer_cert_copy, s->peer_cert.len);
@@ -124,5 +125,5 @@ hf_session_bytes(const struct hf_session *s)
 	return sizeof(*s) + s->in.cap + s->out.cap +
 	    (s->hs == NULL ? 0 : sizeof(*s->hs)) +
 	    (s->peer_cert_copy == NULL ? 0 : s->peer_cert.len) +
-	    (s->ticket == NULL ? 0 : sizeof(*s->ticket));
+	    (s->ticket == NULL ? 0 : sizeof(*s->ticket)) + hf__move_bytes(s);
 }

@@ -13,13 +13,13 @@ static bool
 versioned(enum hf__type type)
 {
 	return type == HF__HELLO || type == HF__OFFER || type == HF__REQUEST ||
-	    type == HF__GRANT;
+	    type == HF__GRANT || type == HF__RESUME;
 }
 
 void
 hf__read_open(struct hf__reader *r, enum hf__type type, size_t fields)
 {
-	size_t n = hf__read_list(r, 2, 10);
+	size_t n = hf__read_list(r, 2, 11);
 
 	if (hf__read_uint(r, HF__RECORD) != type)
 		hf__read_fail(r, HF_E_SHAPE);
@@ -65,6 +65,19 @@ hf__read_chain(struct hf__reader *r, struct hf_span chain[HF_CHAIN_MAX],
 		chain[i] = hf__read_bytes(r, 1, HF_CERT_MAX);
 	if (r->err != HF_OK)
 		*n = 0;
+}
+
+void
+hf__read_chain_or_null(struct hf__reader *r,
+    struct hf_span chain[HF_CHAIN_MAX], size_t *n)
+{
+	enum { CBOR_NULL = 0xf6 };
+
+	*n = 0;
+	if (r->err == HF_OK && r->off < r->len && r->ptr[r->off] == CBOR_NULL)
+		(void)hf__read_bytes_or_null(r, 0, 0);
+	else
+		hf__read_chain(r, chain, n);
 }
 
 void

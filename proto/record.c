@@ -37,7 +37,8 @@ make_nonce(uint8_t nonce[HF__IV_MAX], const struct hf__traffic *t,
 
 /* d(n+1) = BLAKE2b-256(d(n), n, tag): within one block. */
 static enum hf_err
-digest_add(struct hf__traffic *t, const uint8_t *tag, size_t tag_len)
+digest_add(struct hf__traffic *t, struct hf__history *history,
+    const uint8_t *tag, size_t tag_len, size_t data_len)
 {
 	uint8_t block[32 + 8 + HF__RECORD_TAG_MAX];
 	size_t i;
@@ -50,6 +51,9 @@ digest_add(struct hf__traffic *t, const uint8_t *tag, size_t tag_len)
 	    0)
 		return HF_E_CRYPTO;
 	t->count++;
+	t->bytes += data_len;
+	if (history != NULL)
+		hf__history_add(history, t);
 	return HF_OK;
 }
 
@@ -68,6 +72,7 @@ enum hf_err
 hf__record_seal(struct hf_session *s, enum hf__content content,
     const uint8_t *data, size_t len)
 {
+	struct hf__history *history = s->move == NULL ? NULL : &s->move->sent;
 	size_t sealed = len + overhead(s);
 	size_t head = sizeof(AAD) + hf__cbor_head_bytes(sealed);
 	uint8_t nonce[HF__IV_MAX], *room;
@@ -78,7 +83,8 @@ hf__record_seal(struct hf_session *s, enum hf__content content,
 	if (t->seq >= HF__SEQ_MAX)
 		return HF_E_EXHAUSTED;
 	room = hf__buffer_room(&s->out, HF__RECORD_HEAD + sealed);
-	if (room == NULL)
+	if (room == NULL ||
+	    (history != NULL && hf__history_room(history) != HF_OK))
 		return HF_E_MEMORY;
 	/* In place already when the data was written to hf_session_room():
 	 * making room again moves nothing, for there is enough. */
@@ -100,8 +106,9 @@ hf__record_seal(struct hf_session *s, enum hf__content content,
 	make_nonce(nonce, t, s->suite->aead->iv_len);
 	if ((e = s->suite->aead->seal(room + head, len + 1, AAD, sizeof(AAD),
 		 nonce, &t->key)) != HF_OK ||
-	    (e = digest_add(t, room + head + len + 1,
-		 s->suite->aead->tag_len)) != HF_OK)
+	    (e = digest_add(t, history, room + head + len + 1,
+		 s->suite->aead->tag_len, content == HF__DATA ? len : 0)) !=
+		HF_OK)
 		return e;
 	t->seq++;
 	s->out.len += head + sealed;
@@ -141,7 +148,7 @@ hf_session_send(struct hf_session *s, const uint8_t *data, size_t len)
 		return HF_E_ARG;
 	if (s->state != HF__OPEN || s->sent_close)
 		return HF_E_STATE;
-	if (!hf__record_fits(s, len))
+	if (!hf__record_fits(s, len) || !hf__move_window(s, len))
 		return HF_E_SPACE;
 	e = hf__record_seal(s, HF__DATA, data, len);
 	return e == HF_OK ? HF_OK : hf__fail(s, e);
@@ -207,12 +214,22 @@ ticket_is_peers(const struct hf_session *s, struct hf_span data)
 		file.audience.len);
 }
 
+/* What a session that moves may still say after its close. */
+static bool
+follows_close(uint8_t content)
+{
+	return content == HF__ACK || content == HF__CONTENT_ALERT ||
+	    content == HF__CONTENT_QUERY;
+}
+
 /* What the opened content may be here (spec section 9.5). */
 static enum hf_err
 take_content(struct hf_session *s, uint8_t content, struct hf_span data)
 {
 	enum hf_err e;
 
+	if (s->got_close && !follows_close(content))
+		return HF_E_UNEXPECTED;
 	switch (content) {
 	case HF__DATA:
 		if (data.len == 0)
@@ -227,6 +244,18 @@ take_content(struct hf_session *s, uint8_t content, struct hf_span data)
 		if (s->config->role != HF_INITIATOR)
 			return HF_E_UNEXPECTED;
 		if (!ticket_is_peers(s, data))
+			return HF_E_SHAPE;
+		break;
+	case HF__ACK:
+		if (s->move == NULL)
+			return HF_E_UNEXPECTED;
+		if ((e = hf__ack_parse(s, data)) != HF_OK)
+			return e;
+		break;
+	case HF__CONTENT_QUERY:
+		if (s->move == NULL || s->config->role != HF_INITIATOR)
+			return HF_E_UNEXPECTED;
+		if (data.len != 0)
 			return HF_E_SHAPE;
 		break;
 	case HF__CONTENT_ALERT:
@@ -262,8 +291,10 @@ hf__record_parse(struct hf_session *s, struct hf_span message,
 	    hf__read_bytes(&r, overhead(s), HF_PLAINTEXT_MAX + overhead(s));
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return e;
-	if (s->got_close)
+	if (s->got_close && s->move == NULL)
 		return HF_E_UNEXPECTED;
+	if (s->move != NULL && hf__history_room(&s->move->received) != HF_OK)
+		return HF_E_MEMORY;
 	if (s->in.len > 0)
 		out = s->in.ptr + s->in.start + (sealed.ptr - message.ptr);
 	else if ((out = hf__buffer_room(&s->in, sealed.len)) == NULL)
@@ -278,6 +309,21 @@ hf__record_parse(struct hf_session *s, struct hf_span message,
 	return take_content(s, out[len], (struct hf_span){ out, len });
 }
 
+/* The waiting record now counts. */
+static enum hf_err
+take_pending(struct hf_session *s)
+{
+	enum hf_err e;
+
+	if ((e = digest_add(&s->recv,
+		 s->move == NULL ? NULL : &s->move->received, s->pending_tag,
+		 s->suite->aead->tag_len,
+		 s->content == HF__DATA ? s->plaintext.len : 0)) != HF_OK)
+		return e;
+	s->pending = false;
+	return s->move == NULL ? HF_OK : hf__move_received(s, s->content);
+}
+
 enum hf_err
 hf_session_recv(struct hf_session *s, enum hf_content *content,
     struct hf_span *data)
@@ -288,10 +334,8 @@ hf_session_recv(struct hf_session *s, enum hf_content *content,
 		return HF_E_ARG;
 	if (!s->pending)
 		return HF_E_STATE;
-	if ((e = digest_add(&s->recv, s->pending_tag,
-		 s->suite->aead->tag_len)) != HF_OK)
+	if ((e = take_pending(s)) != HF_OK)
 		return hf__fail(s, e);
-	s->pending = false;
 	*content = (enum hf_content)s->content;
 	*data = s->plaintext;
 	if (s->got_close && s->sent_close)

@@ -141,22 +141,16 @@ traffic_set(struct hf__traffic *t, const struct hf__suite *suite,
 	return suite->aead->expand(&t->key, block);
 }
 
-enum hf_err
-hf__schedule_master(struct hf__secrets *secrets, struct hf__traffic *initiator,
+/* Every key of an epoch: traffic, confirmation, resumption, exporter. */
+static enum hf_err
+from_master(struct hf__secrets *secrets, struct hf__traffic *initiator,
     struct hf__traffic *responder, const struct hf__suite *suite,
-    const uint8_t session_key[32], const uint8_t chain[32],
-    const uint8_t th2[32])
+    const uint8_t master[32])
 {
-	uint8_t key[64], master[32], block[64];
-	const struct hf_span parts[] = { label_span("handfast/1 master"),
-		{ th2, 32 } };
-	const struct hf_span keyed = { key, sizeof(key) };
 	size_t traffic_len = 32 + suite->aead->iv_len;
+	uint8_t block[64];
 	enum hf_err e;
 
-	memcpy(key, session_key, 32);
-	memcpy(key + 32, chain, 32);
-	hash_parts(master, sizeof(master), &keyed, parts, HF__ARRAY_N(parts));
 	if ((e = subkey(block, traffic_len, SUBKEY_INITIATOR, master)) !=
 		HF_OK ||
 	    (e = traffic_set(initiator, suite, block)) != HF_OK ||
@@ -166,18 +160,130 @@ hf__schedule_master(struct hf__secrets *secrets, struct hf__traffic *initiator,
 	    (e = subkey(secrets->confirm, 32, SUBKEY_CONFIRM, master)) !=
 		HF_OK ||
 	    (e = subkey(secrets->resumption, 32, SUBKEY_RESUMPTION, master)) !=
-		HF_OK ||
-	    (e = subkey(secrets->exporter, 32, SUBKEY_EXPORTER, master)) !=
-		HF_OK ||
-	    (e = subkey(block, 64, SUBKEY_DIGESTS, master)) != HF_OK)
+		HF_OK)
 		goto out;
-	memcpy(initiator->digest, block, 32);
-	memcpy(responder->digest, block + 32, 32);
+	e = subkey(secrets->exporter, 32, SUBKEY_EXPORTER, master);
 out:
-	sodium_memzero(key, sizeof(key));
-	sodium_memzero(master, sizeof(master));
 	sodium_memzero(block, sizeof(block));
 	return e;
+}
+
+static enum hf_err
+first_digests(struct hf__traffic *initiator, struct hf__traffic *responder,
+    const uint8_t master[32])
+{
+	uint8_t block[64];
+	enum hf_err e;
+
+	if ((e = subkey(block, 64, SUBKEY_DIGESTS, master)) == HF_OK) {
+		memcpy(initiator->digest, block, 32);
+		memcpy(responder->digest, block + 32, 32);
+	}
+	sodium_memzero(block, sizeof(block));
+	return e;
+}
+
+enum hf_err
+hf__schedule_master(struct hf__secrets *secrets, struct hf__traffic *initiator,
+    struct hf__traffic *responder, const struct hf__suite *suite,
+    const uint8_t session_key[32], const uint8_t chain[32],
+    const uint8_t th2[32])
+{
+	uint8_t key[64], master[32];
+	const struct hf_span parts[] = { label_span("handfast/1 master"),
+		{ th2, 32 } };
+	const struct hf_span keyed = { key, sizeof(key) };
+	enum hf_err e;
+
+	memcpy(key, session_key, 32);
+	memcpy(key + 32, chain, 32);
+	hash_parts(master, sizeof(master), &keyed, parts, HF__ARRAY_N(parts));
+	if ((e = from_master(secrets, initiator, responder, suite, master)) ==
+	    HF_OK)
+		e = first_digests(initiator, responder, master);
+	sodium_memzero(key, sizeof(key));
+	sodium_memzero(master, sizeof(master));
+	return e;
+}
+
+/* --- takeover (spec section 17) --------------------------------------------- */
+
+static void
+store_be8(uint8_t out[8], uint64_t value)
+{
+	size_t i;
+
+	for (i = 0; i < 8; i++)
+		out[i] = (uint8_t)(value >> (8 * (7 - i)));
+}
+
+void
+hf__schedule_resume(uint8_t key[32], const uint8_t secret[32],
+    const uint8_t nonce[32])
+{
+	const struct hf_span keyed = { secret, 32 };
+	const struct hf_span parts[] = { label_span("handfast/1 resume"),
+		{ nonce, 32 } };
+
+	hash_parts(key, 32, &keyed, parts, HF__ARRAY_N(parts));
+}
+
+void
+hf__schedule_resumed(uint8_t key[32], const uint8_t secret[32],
+    const uint8_t th3[32], const uint8_t nonce[32], struct hf_span shared)
+{
+	const struct hf_span keyed = { secret, 32 };
+	const struct hf_span parts[] = { label_span("handfast/1 resumed"),
+		{ th3, 32 }, { nonce, 32 }, shared };
+
+	hash_parts(key, 32, &keyed, parts, HF__ARRAY_N(parts));
+}
+
+void
+hf__schedule_nonce(uint8_t nonce[32], const uint8_t secret[32],
+    const uint8_t random[32], uint64_t now, uint64_t number,
+    struct hf_span plain)
+{
+	const struct hf_span keyed = { secret, 32 };
+	uint8_t numbers[16];
+	const struct hf_span parts[] = { label_span("handfast/1 nonce"),
+		{ random, 32 }, { numbers, sizeof(numbers) }, plain };
+
+	store_be8(numbers, now);
+	store_be8(numbers + 8, number);
+	hash_parts(nonce, 32, &keyed, parts, HF__ARRAY_N(parts));
+}
+
+enum hf_err
+hf__schedule_takeover(struct hf__secrets *secrets,
+    struct hf__traffic *initiator, struct hf__traffic *responder,
+    const struct hf__suite *suite, const uint8_t secret[32],
+    const uint8_t th4[32], struct hf_span shared)
+{
+	const struct hf_span keyed = { secret, 32 };
+	const struct hf_span parts[] = { label_span("handfast/1 takeover"),
+		{ th4, 32 }, shared };
+	uint8_t master[32];
+	enum hf_err e;
+
+	hash_parts(master, sizeof(master), &keyed, parts, HF__ARRAY_N(parts));
+	e = from_master(secrets, initiator, responder, suite, master);
+	sodium_memzero(master, sizeof(master));
+	return e;
+}
+
+void
+hf__schedule_epoch(struct hf__mark *mark, uint64_t epoch, enum hf_role sender)
+{
+	uint8_t numbers[8 + 1 + 8 + 8];
+	const struct hf_span parts[] = { label_span("handfast/1 epoch"),
+		{ numbers, sizeof(numbers) }, { mark->digest, 32 } };
+
+	store_be8(numbers, epoch);
+	numbers[8] = (uint8_t)sender;
+	store_be8(numbers + 9, mark->count);
+	store_be8(numbers + 17, mark->bytes);
+	hash_parts(mark->digest, 32, NULL, parts, HF__ARRAY_N(parts));
 }
 
 enum hf_err

@@ -42,8 +42,8 @@ check_config(const struct hf_config *c, uint64_t now)
 
 /* With the certificate known and no prekey wanted: straight to the request,
  * when the caller agrees. Otherwise a hello asks for an offer. */
-static enum hf_err
-start_initiator(struct hf_session *s)
+enum hf_err
+hf__initiator_start(struct hf_session *s)
 {
 	const struct hf_config *c = s->config;
 	bool wants_prekey = c->method == HF_METHOD_PLAIN_PASSWORD ||
@@ -82,7 +82,7 @@ start(struct hf_session *s, struct hf_config *c, uint64_t ms, uint64_t now)
 	s->deadline = ms + c->deadline_ms;
 	s->state = c->role == HF_INITIATOR ? HF__I_START : HF__R_START;
 	s->spoken = c->role == HF_RESPONDER;
-	if (c->role == HF_INITIATOR && (e = start_initiator(s)) != HF_OK)
+	if (c->role == HF_INITIATOR && (e = hf__initiator_start(s)) != HF_OK)
 		(void)hf__fail(s, e); /* hf_session_error() tells */
 	return HF_OK;
 }
@@ -150,7 +150,11 @@ hf_session_want(const struct hf_session *s)
 	case HF__I_TRUST:
 	case HF__R_TRUST:
 		return HF_WANT_TRUST;
+	case HF__R_STATE:
+		return HF_WANT_STATE;
 	case HF__R_COMMIT:
+	case HF__R_CLAIM:
+	case HF__R_CONFIRM:
 		return HF_WANT_COMMIT;
 	case HF__OPEN:
 		return HF_WANT_DONE;
@@ -195,11 +199,11 @@ hf_session_deadline(const struct hf_session *s)
 
 /* --- bytes in ------------------------------------------------------------------- */
 
-/* hello and request stay until the caller has answered for them. */
+/* hello, request and resume stay until the caller has answered for them. */
 static bool
 is_held(uint8_t type)
 {
-	return type == HF__HELLO || type == HF__REQUEST;
+	return type == HF__HELLO || type == HF__REQUEST || type == HF__RESUME;
 }
 
 static enum hf_err

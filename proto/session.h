@@ -11,8 +11,7 @@
 enum {
 	HF__OUT_MAX = 2 * HF_RECORD_MAX, /* output that may wait */
 	HF__OUT_SPARE = 512,		 /* beyond it, for close and alert */
-	HF__HELLO_MAX = 512,		 /* bytes of a hello that we send */
-	HF__SUBJECT_MAX = HF_USER_MAX + 1 + HF_NAME_MAX
+	HF__HELLO_MAX = 512		 /* bytes of a hello that we send */
 };
 
 /* config.c ---------------------------------------------------------------- */
@@ -50,6 +49,10 @@ struct hf_config {
 	unsigned accept;
 	const struct hf_ring *ring;
 	uint8_t cookie_key[32];
+	const struct hf_vault *vault; /* responder: its sessions may move */
+	enum hf_mobility mobility;
+	bool by_hand;	  /* records are released by hf_session_release() */
+	bool no_fallback; /* initiator */
 	struct hf__cache cache;
 	struct hf__hpke_base hpke;
 };
@@ -81,12 +84,17 @@ enum hf__state {
 	HF__I_HELLO_SENT,
 	HF__I_TRUST,
 	HF__I_REQUEST_SENT,
+	HF__I_RESUME_SENT,
 	HF__R_START,
 	HF__R_ADMIT,
 	HF__R_OFFERED,
 	HF__R_TRUST,
 	HF__R_GRANTED,
 	HF__R_COMMIT,
+	HF__R_STATE,
+	HF__R_CLAIM,
+	HF__R_RESUMED,
+	HF__R_CONFIRM,
 	HF__OPEN,
 	HF__CLOSED,
 	HF__FAILED,
@@ -100,6 +108,9 @@ struct hf__outer {
 	const struct hf__suite *suite;
 	struct hf_span message, target, enc, prekey_enc, box;
 	size_t aad_len;
+	/* of a resume */
+	struct hf_span nonce, reply_key;
+	uint64_t epoch, serial;
 };
 
 /* What lives only until the handshake is done. */
@@ -108,11 +119,13 @@ struct hf__handshake {
 	struct hf__pair prekey;	   /* responder: of the offer */
 	uint8_t offered[32];	   /* initiator: the responder's prekey */
 	bool has_prekey, retried, cookie_shown;
+	bool resume_seen; /* responder: of this connection */
 	uint8_t hello[HF__HELLO_MAX];
 	size_t hello_len;
 	uint8_t responder_pk[32]; /* initiator: certified key */
 	uint8_t key_id[HF__KEY_ID_BYTES];
-	uint8_t th0[32], info_hash[32], th1[32];
+	uint8_t th0[32], info_hash[32];
+	uint8_t th1[32]; /* or, of a resume, th3 */
 	uint8_t transport_key[32];
 	uint8_t password[HF_PASSWORD_MAX]; /* initiator: either form */
 	size_t password_len;
@@ -122,6 +135,52 @@ struct hf__handshake {
 	struct hf__token token;	 /* responder: views into the input buffer */
 	uint8_t envelope_pk[32]; /* responder: the initiator's key */
 	uint8_t pop[32];	 /* responder: the ticket's key */
+};
+
+/* move.c: marks of the last records of a direction. */
+struct hf__past {
+	uint64_t bytes;
+	uint8_t digest[32];
+};
+struct hf__history {
+	struct hf__past *ring;	 /* the mark of count n is at n modulo cap */
+	size_t cap;		 /* 0 or a power of two */
+	uint64_t oldest, newest; /* counts that are held, both included */
+};
+
+/* A takeover under way, at the responder. */
+struct hf__claim {
+	struct hf__stored state;
+	struct hf__mark found; /* of the own direction, as the state had it */
+	uint8_t entry[HF_ENTRY_MAX];
+	size_t entry_len;
+	uint8_t resumed[HF_MESSAGE_MAX];
+	size_t resumed_len;
+};
+
+/* What a session that may move has beside any other. */
+struct hf__move {
+	enum hf_mobility mobility;
+	uint64_t epoch, serial;
+	struct hf__history sent, received;
+	struct hf__mark acked;	  /* of the own records: the peer has them */
+	uint64_t covered;	  /* of the peer's: by its last ack */
+	struct hf__mark released; /* of the peer's records */
+	bool released_close;
+	uint64_t close_count; /* of the peer's records, its close included */
+	const struct hf__suite *suite;
+	struct hf__mark told; /* initiator: released at its last ack */
+	/* responder */
+	const struct hf__scope *scope;
+	uint8_t token[HF__TOKEN_BYTES];
+	uint64_t authenticated;
+	struct hf__mark stored_received, stored_sent; /* in the store */
+	struct hf__mark writing_received, writing_sent;
+	bool writing, stored;
+	bool has_key;
+	uint8_t key[32]; /* the peer's certified key */
+	struct hf__claim *claim;
+	struct hf_bases bases; /* of the last takeover */
 };
 
 struct hf_session {
@@ -163,6 +222,10 @@ struct hf_session {
 	char name[HF_NAME_MAX + 1], subject[HF__SUBJECT_MAX + 1];
 	char target[HF_TARGET_MAX + 1];
 	size_t target_len;
+
+	struct hf__move *move; /* NULL: it does not move */
+	struct hf_lost lost;   /* what a fallback gave up */
+	enum hf_err refused;   /* responder: why a resume was */
 };
 
 /* A session in the caller's memory, with the parts that otherwise come from
@@ -203,8 +266,10 @@ enum hf_err hf__fail(struct hf_session *, enum hf_err);
 /* The same without an alert: the peer sent one, or has gone. */
 enum hf_err hf__fail_silently(struct hf_session *, enum hf_err);
 /* The session is open: wipes what only the handshake needed. */
-void hf__handshake_done(struct hf_session *);
+enum hf_err hf__handshake_done(struct hf_session *);
 void hf__handshake_free(struct hf_session *);
+/* The connection is over, and all that was only its own. */
+void hf__disconnect(struct hf_session *);
 /* Both directions are closed. */
 void hf__close(struct hf_session *);
 
@@ -218,6 +283,8 @@ void hf__read_open(struct hf__reader *, enum hf__type, size_t fields);
 void hf__write_open(struct hf__writer *, enum hf__type, size_t fields);
 struct hf_span hf__read_cookie(struct hf__reader *);
 void hf__read_chain(struct hf__reader *, struct hf_span[HF_CHAIN_MAX],
+    size_t *n);
+void hf__read_chain_or_null(struct hf__reader *, struct hf_span[HF_CHAIN_MAX],
     size_t *n);
 void hf__write_chain(struct hf__writer *, const struct hf_span *, size_t n);
 void hf__read_extensions(struct hf__reader *);
@@ -258,9 +325,65 @@ enum hf_err hf__confirm_parse(struct hf_session *, struct hf_span,
 enum hf_err hf__alert_build(struct hf_session *, enum hf_err cause);
 enum hf_err hf__alert_parse(struct hf_session *, struct hf_span,
     enum hf__state *);
+/* The code of an alert in clear. */
+enum hf_err hf__alert_read(uint64_t *code, struct hf_span message);
 enum hf__alert hf__alert_code(enum hf_err cause);
 /* HF_OK for a code that is not one. */
 enum hf_err hf__alert_error(uint64_t code);
+
+/* resume.c, resumed.c: takeover (spec section 17) */
+enum hf_err hf__resume_build(struct hf_session *);
+enum hf_err hf__resume_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+/* Judges a stored entry against the resume that asked for it. */
+enum hf_err hf__resume_open(struct hf_session *, const uint8_t *entry,
+    size_t len);
+enum hf_err hf__resumed_build(struct hf_session *);
+/* The claim has won: resumed goes out. */
+enum hf_err hf__claim_committed(struct hf_session *);
+/* confirm has come: the entry of the second compare-and-set. */
+enum hf_err hf__claim_confirm(struct hf_session *);
+/* A session that could not go on is over: another is open. */
+void hf__give_up(struct hf_session *);
+enum hf_err hf__resumed_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+/* An alert in answer to resume: a handshake follows where that is allowed. */
+enum hf_err hf__resume_alert_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+/* The responder does not go on with that session, but stays for another. */
+enum hf_err hf__resume_refuse(struct hf_session *, enum hf_err);
+/* session.c: begins a handshake; the state follows from it. */
+enum hf_err hf__initiator_start(struct hf_session *);
+
+/* move.c */
+enum { HF__HISTORY_MAX = 1024, HF__WINDOW_RECORDS = 1024 };
+#define HF__WINDOW_BYTES ((uint64_t)4 << 20)
+enum hf_err hf__move_new(struct hf_session *, enum hf_mobility);
+void hf__move_free(struct hf_session *);
+size_t hf__move_bytes(const struct hf_session *);
+void hf__mark_get(struct hf__mark *, const struct hf__traffic *);
+void hf__mark_set(struct hf__traffic *, const struct hf__mark *);
+/* Makes sure that the next record of a direction can be remembered. */
+enum hf_err hf__history_room(struct hf__history *);
+void hf__history_add(struct hf__history *, const struct hf__traffic *);
+/* The history begins anew, at that mark. */
+enum hf_err hf__history_restart(struct hf__history *, const struct hf__mark *);
+/* The mark at a count; false where it is not held. */
+bool hf__history_find(struct hf__mark *, const struct hf__history *,
+    uint64_t count);
+/* Whether len more bytes of data may be sent before the next ack. */
+bool hf__move_window(const struct hf_session *, size_t len);
+enum hf_err hf__ack_build(struct hf_session *);
+enum hf_err hf__ack_parse(struct hf_session *, struct hf_span data);
+/* A record was taken by the application, or is released by itself. */
+enum hf_err hf__move_received(struct hf_session *, enum hf__content);
+/* The session is open: the first time, or again. */
+enum hf_err hf__move_opened(struct hf_session *);
+/* The state as it is now. */
+void hf__move_state(struct hf__stored *, const struct hf_session *);
+/* Both directions go on at these marks, in the session's epoch. */
+enum hf_err hf__move_rebase(struct hf_session *, struct hf__mark own,
+    struct hf__mark peers);
 
 /* record.c */
 enum { HF__RECORD_HEAD = 7, HF__RATCHET_RECORDS = 1 << 20 };
