@@ -210,9 +210,9 @@ accept_move(struct hf_session *s, enum hf_mobility mobility)
 	if ((e = hf__cert_parse(&leaf, s->peer_cert.ptr, s->peer_cert.len)) !=
 	    HF_OK)
 		return e;
-	if (leaf.cluster.len == 0)
-		return HF_E_SHAPE;
-	return s->placed != NULL ? HF_OK : hf__move_new(s, mobility);
+	return leaf.cluster.len == 0 || s->placed != NULL ?
+	    HF_OK :
+	    hf__move_new(s, mobility);
 }
 
 static enum hf_err

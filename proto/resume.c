@@ -243,6 +243,7 @@ open_box(struct claims *cl, const struct hf__outer *outer,
 	hf__read_mark(&r, &cl->sent);
 	hf__read_mark(&r, &cl->received);
 	cl->closed = (unsigned)hf__read_uint(&r, CLOSED_OWN | CLOSED_PEERS);
+	sodium_memzero(plain, sizeof(plain));
 	return hf__read_end(&r);
 }
 

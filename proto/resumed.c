@@ -61,7 +61,7 @@ draw(struct drawn *d, const struct hf_session *s)
 }
 
 static void
-write_plain(struct hf__writer *w, const struct hf__claim *claim,
+write_plain(struct hf__writer *w, const struct hf__takeover *claim,
     uint64_t epoch)
 {
 	hf__write_list(w, PLAIN_FIELDS);
@@ -91,7 +91,7 @@ write_outer(struct hf__writer *w, const struct hf_session *s,
 static enum hf_err
 write_message(struct hf_session *s, struct drawn *d)
 {
-	struct hf__claim *claim = s->move->claim;
+	struct hf__takeover *claim = s->move->claim;
 	const uint8_t *secret = claim->state.secret;
 	const struct hf_span shared = { d->shared, d->shared_len };
 	uint8_t plain[PLAIN_MAX], key[32], *box;
@@ -152,7 +152,7 @@ become(struct hf_session *s, const struct drawn *d)
 static enum hf_err
 make_claim(struct hf_session *s)
 {
-	struct hf__claim *claim = s->move->claim;
+	struct hf__takeover *claim = s->move->claim;
 	struct hf__stored *st = &claim->state;
 
 	st->unconfirmed = true;
@@ -189,7 +189,7 @@ hf__resumed_build(struct hf_session *s)
 struct hf_span
 hf_session_entry(const struct hf_session *s)
 {
-	const struct hf__claim *claim =
+	const struct hf__takeover *claim =
 	    s->move == NULL ? NULL : s->move->claim;
 
 	if (s->state != HF__R_CLAIM && s->state != HF__R_CONFIRM)
@@ -200,7 +200,7 @@ hf_session_entry(const struct hf_session *s)
 enum hf_err
 hf__claim_committed(struct hf_session *s)
 {
-	const struct hf__claim *claim = s->move->claim;
+	const struct hf__takeover *claim = s->move->claim;
 	uint8_t *room = hf__buffer_room(&s->out, claim->resumed_len);
 
 	if (room == NULL)
@@ -217,7 +217,7 @@ hf__claim_committed(struct hf_session *s)
 enum hf_err
 hf__claim_confirm(struct hf_session *s)
 {
-	struct hf__claim *claim = s->move->claim;
+	struct hf__takeover *claim = s->move->claim;
 
 	hf__move_state(&claim->state, s);
 	return hf__state_seal(claim->entry, &claim->entry_len,

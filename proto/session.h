@@ -149,7 +149,7 @@ struct hf__history {
 };
 
 /* A takeover under way, at the responder. */
-struct hf__claim {
+struct hf__takeover {
 	struct hf__stored state;
 	struct hf__mark found; /* of the own direction, as the state had it */
 	uint8_t entry[HF_ENTRY_MAX];
@@ -179,7 +179,7 @@ struct hf__move {
 	bool writing, stored;
 	bool has_key;
 	uint8_t key[32]; /* the peer's certified key */
-	struct hf__claim *claim;
+	struct hf__takeover *claim;
 	struct hf_bases bases; /* of the last takeover */
 };
 

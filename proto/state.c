@@ -97,7 +97,8 @@ read_entry(struct entry *en, const uint8_t *ptr, size_t len)
 	en->clear = (struct hf_span){ ptr + start, r.off - start };
 	en->nonce = hf__read_bytes(&r, NONCE_BYTES, NONCE_BYTES);
 	en->box = hf__read_bytes(&r, TAG_BYTES, PLAIN_MAX + TAG_BYTES);
-	return hf__read_end(&r) == HF_OK ? HF_OK : HF_E_ENTRY;
+	return hf__read_end(&r) == HF_OK && en->generation > 0 ? HF_OK :
+								  HF_E_ENTRY;
 }
 
 /* CBOR [label, the clear fields]: their bytes are the entry's own. */
