@@ -105,7 +105,8 @@ hf__close(struct hf_session *s)
 	sodium_memzero(s->recv.ratchet, sizeof(s->recv.ratchet));
 }
 
-/* Traffic keys go; the resumption secret stays with the session. */
+/* Traffic keys go. The resumption secret stays with a session that was open;
+ * of one whose peer never showed who he is nothing stays. */
 enum hf_err
 hf__fail_silently(struct hf_session *s, enum hf_err err)
 {
@@ -121,6 +122,8 @@ hf__fail_silently(struct hf_session *s, enum hf_err err)
 	sodium_memzero(&s->recv, sizeof(s->recv));
 	sodium_memzero(s->secrets.confirm, sizeof(s->secrets.confirm));
 	sodium_memzero(s->secrets.exporter, sizeof(s->secrets.exporter));
+	if (!s->authenticated)
+		sodium_memzero(&s->secrets, sizeof(s->secrets));
 	hf__handshake_free(s);
 	return s->error;
 }
