@@ -88,7 +88,8 @@ UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT))
 UNIT_PROTO = $(filter-out $(BUILD)/tests/fleet_%,$(UNIT_BIN))
 PRELOAD_SO = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(PRELOAD))
 FUZZ_BIN = $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ))
-TESTING = $(patsubst tests/%.c,$(BUILD)/lib%.a,$(wildcard tests/testing.c))
+TESTERS = $(wildcard $(patsubst %,tests/%.c,testing honest judge misbehave*))
+TESTING = $(BUILD)/libtesting.a
 
 # Commands are shown with V=1.
 say = $(if $(V),,@echo '  $(1)'; )
@@ -125,7 +126,7 @@ $(BUILD)/tests/%.o: tests/%.c Makefile | need-tests
 
 $(PROTO_LIB): $(call objects,$(PROTO))
 $(FLEET_LIB): $(call objects,$(FLEET))
-$(TESTING): $(BUILD)/tests/testing.o
+$(TESTING): $(call objects,$(TESTERS))
 $(PROTO_LIB) $(FLEET_LIB) $(TESTING):
 	@rm -f $@
 	$(call say,ar $@)$(AR) rcs $@ $^

@@ -136,11 +136,22 @@ hf__disconnect(struct hf_session *s)
 	sodium_memzero(&s->recv, sizeof(s->recv));
 	sodium_memzero(s->secrets.confirm, sizeof(s->secrets.confirm));
 	sodium_memzero(s->secrets.exporter, sizeof(s->secrets.exporter));
+	if (!s->authenticated)
+		sodium_memzero(&s->secrets, sizeof(s->secrets));
 	hf__handshake_free(s);
 	if (s->move == NULL)
 		return;
 	hf__mark_set(&s->send, &own);
 	hf__mark_set(&s->recv, &peers);
+}
+
+/* Whether a failed session can never go on: it is a responder's, which has
+ * only the store; it was never open; it has ended, or was brought back. */
+static bool
+is_over(const struct hf_session *s)
+{
+	return s->config->role == HF_RESPONDER || !s->authenticated ||
+	    s->error == HF_E_ROLLBACK || s->error == HF_E_EXPIRED;
 }
 
 enum hf_err
@@ -150,9 +161,7 @@ hf__fail_silently(struct hf_session *s, enum hf_err err)
 	if (s->error == HF_OK)
 		s->error = err;
 	hf__disconnect(s);
-	/* What was taken over by another, or taken back, is over. */
-	if (s->error == HF_E_FENCED || s->error == HF_E_ROLLBACK ||
-	    s->error == HF_E_EXPIRED || s->config->role == HF_RESPONDER) {
+	if (is_over(s)) {
 		sodium_memzero(&s->secrets, sizeof(s->secrets));
 		hf__move_free(s);
 	}

@@ -83,14 +83,7 @@ assert_nothing(const struct hf_session *s)
 static inline void
 with_key(struct blob *out, const struct blob *leaf, const uint8_t key[32])
 {
-	uint8_t payload[HF_CERT_MAX];
-	struct hf__cert c;
-
-	assert_ok(hf__cert_parse(&c, leaf->bytes, leaf->len));
-	memcpy(payload, c.cose.payload.ptr, c.cose.payload.len);
-	memcpy(payload + (c.key.ptr - c.cose.payload.ptr), key, 32);
-	assert_ok(hf__sign1_make(out->bytes, sizeof(out->bytes), &out->len,
-	    w.ca, "handfast/1 certificate", payload, c.cose.payload.len));
+	certify_key(out, w.ca, leaf, key);
 }
 
 static const uint8_t plain_grant[54] = { 0x84, 0x58,
@@ -185,40 +178,7 @@ path_of(enum message message, int known)
 		.target = "t" };
 }
 
-/* --- items of an array ------------------------------------------------------------- */
-
-/* Where item n begins, and how long it is. */
-static inline size_t
-item_at(size_t *len, const uint8_t *ptr, size_t total, size_t n)
-{
-	struct hf__reader r;
-	struct hf_span item = { NULL, 0 };
-	size_t i, count;
-
-	hf__read_init(&r, ptr, total);
-	count = hf__read_list(&r, 1, 10);
-	assert_true(n < count);
-	for (i = 0; i <= n; i++)
-		item = hf__read_skip(&r, 1);
-	assert_ok(r.err);
-	*len = item.len;
-	return (size_t)(item.ptr - ptr);
-}
-
-/* Item n becomes those bytes. 0 when it was just that. */
-static inline int
-replace(struct blob *b, size_t n, const uint8_t *with, size_t with_len)
-{
-	size_t len, at = item_at(&len, b->bytes, b->len, n);
-
-	if (len == with_len && memcmp(b->bytes + at, with, len) == 0)
-		return 0;
-	memmove(b->bytes + at + with_len, b->bytes + at + len,
-	    b->len - at - len);
-	memcpy(b->bytes + at, with, with_len);
-	b->len = b->len - len + with_len;
-	return 1;
-}
+/* --- plaintexts, whole ------------------------------------------------------------ */
 
 /* An honest plaintext of a request, with a plain password of 150 bytes and 128
  * bytes of padding more than it needs: still of a box's size when one field

@@ -109,6 +109,40 @@ unhex(uint8_t *out, size_t cap, const char *hex)
 	return len;
 }
 
+/* --- items of an array ----------------------------------------------------------- */
+
+size_t
+item_at(size_t *len, const uint8_t *ptr, size_t total, size_t n)
+{
+	struct hf__reader r;
+	struct hf_span item = { NULL, 0 };
+	size_t i, count;
+
+	hf__read_init(&r, ptr, total);
+	count = hf__read_list(&r, 1, 10);
+	assert_true(n < count);
+	for (i = 0; i <= n; i++)
+		item = hf__read_skip(&r, 1);
+	assert_ok(r.err);
+	*len = item.len;
+	return (size_t)(item.ptr - ptr);
+}
+
+int
+replace(struct blob *b, size_t n, const uint8_t *with, size_t with_len)
+{
+	size_t len, at = item_at(&len, b->bytes, b->len, n);
+
+	if (len == with_len && memcmp(b->bytes + at, with, len) == 0)
+		return 0;
+	assert_true(b->len - len + with_len <= sizeof(b->bytes));
+	memmove(b->bytes + at + with_len, b->bytes + at + len,
+	    b->len - at - len);
+	memcpy(b->bytes + at, with, with_len);
+	b->len = b->len - len + with_len;
+	return 1;
+}
+
 /* --- people -------------------------------------------------------------------- */
 
 struct hf_identity *
@@ -160,6 +194,20 @@ certify(struct blob *cert, const struct hf_identity *ca,
 	    hf_request_make(request, sizeof(request), &len, id, &asked, NOW));
 	assert_ok(hf_cert_issue(cert->bytes, sizeof(cert->bytes), &cert->len,
 	    ca, ca_cert->bytes, ca_cert->len, terms, request, len));
+}
+
+void
+certify_key(struct blob *out, const struct hf_identity *ca,
+    const struct blob *leaf, const uint8_t key[32])
+{
+	uint8_t payload[HF_CERT_MAX];
+	struct hf__cert c;
+
+	assert_ok(hf__cert_parse(&c, leaf->bytes, leaf->len));
+	memcpy(payload, c.cose.payload.ptr, c.cose.payload.len);
+	memcpy(payload + (c.key.ptr - c.cose.payload.ptr), key, 32);
+	assert_ok(hf__sign1_make(out->bytes, sizeof(out->bytes), &out->len, ca,
+	    "handfast/1 certificate", payload, c.cose.payload.len));
 }
 
 static void

@@ -38,6 +38,11 @@ struct blob {
 	size_t len;
 };
 
+/* Where item n of an encoded array begins, and how long it is. */
+size_t item_at(size_t *len, const uint8_t *ptr, size_t total, size_t n);
+/* Item n becomes those bytes. 0 when it was just that. */
+int replace(struct blob *, size_t n, const uint8_t *with, size_t with_len);
+
 struct world {
 	struct hf_identity *ca, *sub, *initiator, *responder;
 	struct blob ca_cert, sub_cert;
@@ -70,6 +75,9 @@ struct hf_identity *identity_of(int byte);
 void certify(struct blob *cert, const struct hf_identity *ca,
     const struct blob *ca_cert, const struct hf_identity *id,
     const struct hf_cert_info *terms);
+/* The same certificate for another key, as a careless CA would sign it. */
+void certify_key(struct blob *, const struct hf_identity *ca,
+    const struct blob *leaf, const uint8_t key[32]);
 void name_set(struct hf_name *, const char *);
 /* Usual terms: subject, usage, valid for a day around NOW, all suites. */
 struct hf_cert_info terms_of(const char *subject, unsigned usage);
