@@ -136,8 +136,6 @@ hf__disconnect(struct hf_session *s)
 	sodium_memzero(&s->recv, sizeof(s->recv));
 	sodium_memzero(s->secrets.confirm, sizeof(s->secrets.confirm));
 	sodium_memzero(s->secrets.exporter, sizeof(s->secrets.exporter));
-	if (!s->authenticated)
-		sodium_memzero(&s->secrets, sizeof(s->secrets));
 	hf__handshake_free(s);
 	if (s->move == NULL)
 		return;

@@ -426,19 +426,34 @@ forget(struct hf_session *s)
 	hf__buffer_take(&s->in, s->in.len);
 }
 
-/* There is no such session, it has ended, or the store does not answer: a
- * handshake may follow. Everything else ends the connection. */
+/* The alert of a resume that a handshake may follow; 0: it ends the
+ * connection. */
+static enum hf_err
+told(enum hf_err cause)
+{
+	switch (cause) {
+	case HF_E_STORE:
+		return HF_E_STORE;
+	case HF_E_NO_SESSION:
+	case HF_E_EXPIRED:
+	case HF_E_ROLLBACK:
+	case HF_E_ENTRY:
+		return HF_E_NO_SESSION;
+	default:
+		return HF_OK;
+	}
+}
+
 enum hf_err
 hf__resume_refuse(struct hf_session *s, enum hf_err cause)
 {
-	enum hf_err told = cause == HF_E_EXPIRED ? HF_E_NO_SESSION : cause;
 	enum hf_err e;
 
-	if (told != HF_E_NO_SESSION && told != HF_E_STORE)
+	if (told(cause) == HF_OK)
 		return hf__fail(s, cause);
 	forget(s);
 	s->refused = cause;
-	if ((e = hf__alert_build(s, told)) != HF_OK)
+	if ((e = hf__alert_build(s, told(cause))) != HF_OK)
 		return hf__fail(s, e);
 	s->state = HF__R_START;
 	return HF_OK;
