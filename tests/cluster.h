@@ -200,7 +200,8 @@ converse(struct cluster *c, struct hf_session *i, struct end *r)
 			moved = 1;
 		}
 		out = hf_session_output(i);
-		if (out.len > 0 && r->s->state != HF__FAILED && !r->s->pending) {
+		if (out.len > 0 && r->s->state != HF__FAILED &&
+		    !r->s->pending) {
 			e = hf_session_feed(r->s, &used, out.ptr, out.len);
 			assert_ok(hf_session_drained(i, used));
 			moved |= used > 0;
@@ -232,6 +233,18 @@ cluster_meet(struct cluster *c, struct end *r, int server)
 	return i;
 }
 
+/* The initiator's connection breaks, and it goes to a server. */
+static inline enum hf_err
+cluster_move(struct cluster *c, struct hf_session *i, struct end *to,
+    int server)
+{
+	if (i->state == HF__OPEN)
+		assert_err(hf_session_eof(i), HF_E_TRUNCATED);
+	assert_ok(hf_session_reconnect(i, START_MS, NOW + 1));
+	end_make(to, c, server);
+	return converse(c, i, to);
+}
+
 /* Takes the one record that waits. */
 static inline enum hf_content
 received(struct hf_session *s, const char *data)
@@ -251,8 +264,7 @@ received(struct hf_session *s, const char *data)
 static inline void
 say(struct hf_session *s, const char *data)
 {
-	assert_ok(
-	    hf_session_send(s, (const uint8_t *)data, strlen(data)));
+	assert_ok(hf_session_send(s, (const uint8_t *)data, strlen(data)));
 }
 
 #endif

@@ -70,7 +70,7 @@ see(const uint8_t *key, size_t key_len, const uint8_t *nonce, size_t nonce_len)
 	crypto_generichash_final(&st, hash, sizeof(hash));
 	memcpy(&i, hash, sizeof(i));
 	for (i %= SLOTS; oracle.slot[i].epoch == oracle.epoch;
-	    i = (i + 1) % SLOTS)
+	     i = (i + 1) % SLOTS)
 		if (memcmp(oracle.slot[i].hash, hash, sizeof(hash)) == 0) {
 			violation("a key and nonce were used twice");
 			return;

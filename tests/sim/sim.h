@@ -15,11 +15,11 @@
 
 enum {
 	SERVERS = 3,
-	LINKS = 6,	/* server ends at a time, stale ones too */
-	PLACES = 24,	/* session ids in one run */
-	VERSIONS = 24,	/* of an entry that the store can bring back */
+	LINKS = 6,     /* server ends at a time, stale ones too */
+	PLACES = 24,   /* session ids in one run */
+	VERSIONS = 24, /* of an entry that the store can bring back */
 	QUEUE = 1 << 14,
-	RESUMES = 6	/* recorded for replay */
+	RESUMES = 6 /* recorded for replay */
 };
 
 /* What a run reached, and what went wrong in it. */
@@ -37,8 +37,7 @@ extern enum plant plant;
 /* oracle.c */
 void oracle_begin(uint64_t seed);
 /* Something that may never be was seen. */
-void violation(const char *what, ...)
-    __attribute__((format(printf, 1, 2)));
+void violation(const char *what, ...) __attribute__((format(printf, 1, 2)));
 /* What byte stands at an offset of a direction of a session. */
 uint8_t pattern(enum hf_role sender, uint64_t offset);
 
@@ -50,7 +49,7 @@ struct place {
 		uint8_t bytes[HF_ENTRY_MAX];
 		size_t len; /* 0: nothing */
 	} past[VERSIONS];
-	size_t n; /* versions so far; the last is current */
+	size_t n;	     /* versions so far; the last is current */
 	uint64_t most_taken; /* bytes that any server released */
 };
 extern struct place places[PLACES];

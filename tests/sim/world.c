@@ -284,8 +284,7 @@ server_opened(struct link *l)
 		l->in = bases.peer_bytes;
 		l->out = bases.own_bytes;
 		tally.takeovers++;
-		tally.proved +=
-		    hf_session_mobility(l->r) == HF_MOVES_PROVED;
+		tally.proved += hf_session_mobility(l->r) == HF_MOVES_PROVED;
 		check_bases(l);
 		return;
 	}
@@ -319,8 +318,8 @@ server_idle(struct link *l)
 		server_opened(l);
 	if (l->phase == IDLE && l->place != NULL &&
 	    (due == 2 || (due == 1 && chance(quiet ? 1000 : 250)))) {
-		assert_ok(hf_session_checkpoint(l->r, entry, sizeof(entry),
-		    &len));
+		assert_ok(
+		    hf_session_checkpoint(l->r, entry, sizeof(entry), &len));
 		issue(l, (struct hf_span){ entry, len }, true);
 		return;
 	}
@@ -446,8 +445,7 @@ go_on(void)
 		client.refused++;
 	if (hf_session_error(client.s) == HF_E_ROLLBACK && !rolled_back)
 		violation("a state older than what was acked, by itself");
-	if (client.refused <= REFUSALS &&
-	    hf_session_can_reconnect(client.s) &&
+	if (client.refused <= REFUSALS && hf_session_can_reconnect(client.s) &&
 	    hf_session_reconnect(client.s, ms, now) == HF_OK) {
 		tally.retries++;
 		attach();
@@ -706,7 +704,7 @@ world_run(uint64_t seed)
 	assert_ok(hf_session_new(&client.s, stage.world.i, ms, now));
 	attach();
 	for (steps = 0; steps < STEPS + QUIET_STEPS && !client.finished;
-	    steps++) {
+	     steps++) {
 		quiet = steps >= STEPS;
 		store_down = store_down && !quiet;
 		mischief();
