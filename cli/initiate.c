@@ -431,28 +431,13 @@ load_config(void)
 }
 
 static int
-resolve(void)
-{
-	enum hf_err e;
-
-	e = hf_address_parse(self.address, &self.addresses, self.args.connect);
-	if (e == HF_E_ARG)
-		return cli_usage("initiate",
-		    "--connect %s is not HOST:PORT "
-		    "or unix:PATH",
-		    self.args.connect);
-	if (e != HF_OK)
-		return cli_errno("cannot connect to %s", self.args.connect);
-	return CLI_OK;
-}
-
-static int
 run(void)
 {
 	int r;
 
 	if ((r = pump_init()) != CLI_OK || (r = load_config()) != CLI_OK ||
-	    (r = resolve()) != CLI_OK)
+	    (r = cli_address(self.address, &self.addresses, "initiate",
+		 "--connect", self.args.connect)) != CLI_OK)
 		return r;
 	if (uv_loop_init(&self.loop) != 0 ||
 	    uv_timer_init(&self.loop, &self.timer) != 0)

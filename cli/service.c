@@ -59,19 +59,10 @@ check_users(const struct generation *g)
 static int
 load_forward(struct generation *g)
 {
-	enum hf_err e;
-
 	if (respond.forward == NULL)
 		return CLI_OK;
-	if ((e = hf_address_parse(g->forward, &g->forward_n,
-		 respond.forward)) == HF_OK)
-		return CLI_OK;
-	if (e == HF_E_ARG)
-		return cli_usage("respond",
-		    "--forward %s is not HOST:PORT "
-		    "or unix:PATH",
-		    respond.forward);
-	return cli_errno("--forward %s", respond.forward);
+	return cli_address(g->forward, &g->forward_n, "respond", "--forward",
+	    respond.forward);
 }
 
 /* A certificate that no session could be made with is refused at once; one

@@ -122,7 +122,8 @@ struct hf_address {
 enum { HF_ADDRESSES_MAX = 8 };
 
 /* Reads HOST:PORT, [HOST]:PORT or unix:PATH; names are resolved, blocking.
- * @return HF_OK with n >= 1; HF_E_ARG; HF_E_IO when a name is not found */
+ * @return HF_OK with n >= 1; HF_E_ARG; HF_E_IO, errno says why, 0: the name is
+ * not found */
 HF_MUST_USE enum hf_err hf_address_parse(struct hf_address
 					     out[HF_ADDRESSES_MAX],
     size_t *n, const char *text);

@@ -631,6 +631,18 @@ def connections(h):
     x = h.initiate(nobody, *h.certified)
     ends("nobody there", x, 3, re.escape("cannot connect to " + nobody) +
          ": [Cc]onnection refused")
+    for port in ("65536", "99999", "-1", "http", ""):
+        x = h.initiate("127.0.0.1:" + port, *h.certified)
+        ends("port %r" % port, x, 2, re.escape(
+            "--connect 127.0.0.1:%s is not HOST:PORT or unix:PATH" % port),
+            "see 'handfast help initiate'")
+        x = h.refuse("--listen", "127.0.0.1:" + port)
+        same("port %r to listen on" % port, (2, b""), (x.code, x.out))
+    # No name server is asked: the label is too long for one.
+    host = "a" * 64 + ".invalid:1"
+    x = h.initiate(host, *h.certified)
+    ends("an unknown host", x, 3, "--connect %s: no such host is known" %
+         host)
 
 
 def garbage(h):
