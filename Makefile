@@ -214,7 +214,8 @@ for t in $(1); do \
 	elif [ $$word = SKIP ]; then \
 		tail -n 1 $$log | sed 's/^/    /'; \
 	else \
-		grep -aE '^note:|SKIPPED \] [a-z]' $$log | sed 's/^/    /'; \
+		grep -aE '^note:|SKIPPED \] [a-z]' $$log | \
+		    awk '!seen[$$0]++ { print "    " $$0 }'; \
 	fi; \
 done; \
 echo "$$pass passed, $$fail failed, $$skip skipped"; \
