@@ -224,6 +224,8 @@ check(const struct initiate *a)
 		return cli_usage("initiate",
 		    "a password is sent only to one "
 		    "who was named: --expect NAME or --realm R");
+	if (a->user != NULL)
+		return cli_user_name("initiate", a->user);
 	return CLI_OK;
 }
 

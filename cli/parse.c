@@ -230,6 +230,16 @@ cli_time_text(char out[CLI_TIME_TEXT], uint64_t seconds)
 }
 
 int
+cli_user_name(const char *command, const char *text)
+{
+	if (hf_user_check(text, strlen(text)) == HF_OK)
+		return CLI_OK;
+	return cli_usage(command,
+	    "'%s' is no user name: 1 to %d of a-z 0-9 . _ @ + -", text,
+	    HF_USER_MAX);
+}
+
+int
 cli_address(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
     const char *command, const char *option, const char *text)
 {
