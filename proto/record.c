@@ -262,8 +262,6 @@ hf__record_parse(struct hf_session *s, struct hf_span message,
 	    hf__read_bytes(&r, overhead(s), HF_PLAINTEXT_MAX + overhead(s));
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return e;
-	if (s->got_close)
-		return HF_E_UNEXPECTED;
 	if (s->in.len > 0)
 		out = s->in.ptr + s->in.start + (sealed.ptr - message.ptr);
 	else if ((out = hf__buffer_room(&s->in, sealed.len)) == NULL)
