@@ -8,15 +8,12 @@ import resource
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
-from session import (BUILD, PROGRAM, SAN, UP, House, Relay, check,
-                     field, finish, note, same)
-
-CROWD = "127.0.0.9"
+from session import (BUILD, CROWD, PROGRAM, SAN, UP, House, Relay, check,
+                     field, finish, forward, note, same)
 
 
 def files(soft, hard):
@@ -160,34 +157,6 @@ def counted(house):
         same("counted: " + name, [error, error, "HF_E_LIMITED"],
              [field(x, "error") for x in lines])
         r.stop()
-
-
-def forward(address):
-    """A relay for many that comes from the crowd's address."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=200)
-    host, port = address.split(":")
-
-    def pump(a, b):
-        try:
-            while data := a.recv(65536):
-                b.sendall(data)
-            b.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def serve():
-        while True:
-            try:
-                a = listener.accept()[0]
-            except OSError:
-                return
-            b = socket.create_connection((host, int(port)),
-                                         source_address=(CROWD, 0))
-            for pair in ((a, b), (b, a)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    return listener
 
 
 def asking(house):
