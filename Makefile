@@ -13,7 +13,7 @@
 #               only one: make cross CROSS=s390x-gcc
 # install uninstall             DESTDIR, PREFIX, LIBDIR
 # dist clean                    a source archive
-# deps deps-test deps-lint deps-doc deps-cross
+# deps deps-lib deps-test deps-lint deps-doc deps-cross
 #               apt-get what is missing, and only that
 #
 # Another compiler: make CC=clang BUILD=build-clang check
@@ -100,7 +100,8 @@ SUBMAKE = +@$(MAKE) --no-print-directory
 
 .PHONY: all lib check unit unit-proto sh tests san fuzz lint bench demo \
 	man doc cross install uninstall dist format clean deps deps-test \
-	deps-lint deps-doc deps-cross need-lib need-all need-tests need-man
+	deps-lib deps-lint deps-doc deps-cross need-lib need-all need-tests \
+	need-man
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -155,6 +156,10 @@ $(BUILD)/tests/%.so: tests/preload/%.c Makefile
 	$(call say,ld $@)$(CC) $(CFLAGS) $(FLAGS_tests) -shared -o $@ $< \
 	    -ldl -lpthread
 
+# It needs no more than the library does.
+$(BUILD)/tests/bench.o: tests/bench.c Makefile | need-lib
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(COMPILE) $(FLAGS_tests) -c -o $@ $<
 $(BUILD)/bench: $(BUILD)/tests/bench.o $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_proto) -ldl -lpthread
 
@@ -247,7 +252,8 @@ build-fuzz/%: tests/fuzz/%.c $(PROTO) $(HEADERS) | need-lib
 	    -fno-sanitize-recover=all $(filter-out -fPIC,$(FLAGS_tests)) \
 	    -o $@ $< $(PROTO) $(LIBS_proto)
 
-bench: $(BUILD)/bench
+bench: deps-lib
+	$(SUBMAKE) $(JOBS) $(BUILD)/bench
 	rm -f $(BUILD)/bench.json
 	$(BUILD)/bench $(BUILD)/bench.json
 	@cat $(BUILD)/bench.json
@@ -395,6 +401,8 @@ APT_LINT = $(APT_ALL) libcmocka-dev binutils git clang clang-format \
 
 deps:
 	$(call apt_install,$(APT_ALL))
+deps-lib:
+	$(call apt_install,$(APT_LIB))
 deps-test:
 	$(call apt_install,$(APT_TEST))
 deps-lint:
