@@ -887,6 +887,13 @@ def files(h, r):
         ends("the user name %r" % user, x, 2, re.escape(
             "'%s' is no user name: 1 to 64 of a-z 0-9 . _ @ + -" % user),
             "see 'handfast help initiate'")
+    for option, value, text in (
+            ("--expect", "", "a name has 1 to 255 bytes"),
+            ("--realm", "r" * 256, "a name has 1 to 255 bytes"),
+            ("--target", "t" * 256, "a name has 1 to 255 bytes"),
+            ("--target", "a\nb", "a name has no control characters")):
+        x = h.initiate(r.address, *h.certified, option, value)
+        ends("%s %r" % (option, value[:3]), x, 2, option + ": " + text)
     h.write("letter", "Dear Alice,\n")
     for option, path, want, found in (
             ("--cert", "alice.key", "CERTIFICATE", "IDENTITY"),
