@@ -4,6 +4,7 @@
 # check         deps-test, then all unit and shell tests
 # unit sh       only the unit tests, only the shell tests
 # san           the same tests under AddressSanitizer and UBSan, in build-san
+# ct            constant time: valgrind over -O0 and -O2, Welch's test
 # fuzz          every fuzzer for FUZZ_SECONDS, in build-fuzz
 # lint          the house rules and four static checkers
 # format        clang-format over all C
@@ -13,7 +14,7 @@
 #               only one: make cross CROSS=s390x-gcc
 # install uninstall             DESTDIR, PREFIX, LIBDIR
 # dist clean                    a source archive
-# deps deps-lib deps-test deps-lint deps-doc deps-cross
+# deps deps-lib deps-test deps-ct deps-lint deps-doc deps-cross
 #               apt-get what is missing, and only that
 #
 # Another compiler: make CC=clang BUILD=build-clang check
@@ -53,7 +54,7 @@ SYSTEM = $(COMMON) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 FLAGS_proto = $(COMMON) -Iproto
 FLAGS_fleet = $(SYSTEM) -Iproto -Ifleet
 FLAGS_cli = $(SYSTEM) -Iproto -Ifleet -Icli
-FLAGS_tests = $(SYSTEM) -Iproto -Ifleet -Itests
+FLAGS_tests = $(SYSTEM) -Iproto -Ifleet -Icli -Itests
 COMPILE = $(CC) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(HARDEN)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
 
@@ -74,7 +75,7 @@ SHELL_TESTS = $(sort $(wildcard tests/sh/*.sh tests/sh/*.py)) \
 	$(sort $(wildcard vectors/check*.py))
 HEADERS = $(wildcard proto/*.h fleet/*.h cli/*.h tests/*.h tests/*/*.h)
 SOURCES = $(PROTO) $(FLEET) $(CLI) $(UNIT) $(FUZZ) $(PRELOAD) $(EXAMPLES) \
-	$(wildcard tests/*.c)
+	$(wildcard tests/*.c) $(wildcard tests/ct/*.c)
 MAN = $(patsubst cli/man/%.scd,$(BUILD)/man/%,$(wildcard cli/man/*.scd))
 DOC = $(BUILD)/doc-src
 DIST = $(BUILD)/handfast-$(VERSION).tar.gz
@@ -189,6 +190,21 @@ sh: tests
 san:
 	$(SUBMAKE) $(JOBS) SAN=1 BUILD=build-san CFLAGS='-O1 -g' tests
 	$(SUBMAKE) SAN=1 BUILD=build-san CFLAGS='-O1 -g' unit sh
+
+ct: deps-ct
+	$(SUBMAKE) $(JOBS) BUILD=$(BUILD)/ct-O0 CFLAGS='-O0 -g' \
+	    HARDEN=-fstack-protector-strong ct-build
+	$(SUBMAKE) $(JOBS) BUILD=$(BUILD)/ct-O2 CFLAGS='-O2 -g' ct-build
+	@bash tests/ct/run.sh $(BUILD)/ct-O0 $(BUILD)/ct-O2
+ct-build: $(BUILD)/ct-secrets $(BUILD)/ct-times
+.PHONY: ct ct-build deps-ct
+# tests/ct/times.c looks users up as the program does.
+CT_CLI = $(patsubst %,$(BUILD)/cli/%.o,users term file safe parse)
+$(BUILD)/ct-secrets: $(patsubst %,$(BUILD)/tests/ct/%.o,secrets sessions \
+    objects taint) $(TESTING) $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
+$(BUILD)/ct-times: $(BUILD)/tests/ct/times.o $(CT_CLI) $(TESTING) $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto) -lbsd -lm
 
 # One line a test: PASS, FAIL or SKIP (exit code 77), and its seconds. The
 # output is kept in $(BUILD)/log and shown where it fails, or with V=1; lines
@@ -393,6 +409,7 @@ APT_ALL = $(APT_LIB) libuv1-dev libbsd-dev libjansson-dev
 APT_TEST = $(APT_ALL) libcmocka-dev binutils g++ git mandoc pkg-config \
 	procps python3 python3-cryptography python3-cbor2 python3-argon2 \
 	scdoc zsh
+APT_CT = $(APT_TEST) valgrind
 APT_DOC = gcc libc6-dev libsodium-dev doxygen mandoc scdoc
 APT_CROSS = $(APT_ALL) clang qemu-user gcc-i686-linux-gnu gcc-s390x-linux-gnu \
 	musl-tools autoconf automake libtool xz-utils
@@ -405,6 +422,8 @@ deps-lib:
 	$(call apt_install,$(APT_LIB))
 deps-test:
 	$(call apt_install,$(APT_TEST))
+deps-ct:
+	$(call apt_install,$(APT_CT))
 deps-lint:
 	$(call apt_install,$(APT_LINT))
 deps-doc:
