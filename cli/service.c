@@ -339,6 +339,18 @@ trace(struct hf_conn *conn, int sent, int type, size_t bytes, uint64_t ns)
 		log_trace(sent, type, bytes, ns);
 }
 
+static void
+turned_away(const char *source, uint64_t n)
+{
+	struct log_line line;
+
+	log_begin(&line, "turned-away");
+	log_text(&line, "from", source);
+	log_text(&line, "error", hf_error_name(HF_E_LIMITED));
+	log_number(&line, "connections", n);
+	log_end(&line);
+}
+
 void *
 serve_sink(const struct hf_conn *conn)
 {
@@ -360,4 +372,5 @@ const struct hf_service serve_service = { .configure = configure,
 	.drained = drained,
 	.idle = idle,
 	.ended = ended,
-	.trace = trace };
+	.trace = trace,
+	.turned_away = turned_away };

@@ -202,13 +202,19 @@ struct hf_service {
 	void (*ended)(struct hf_conn *conn, enum hf_err err);
 	void (*trace)(struct hf_conn *conn, int sent, int type, size_t bytes,
 	    uint64_t ns);
+	/* Closed unheard since the last such call, at most one a second: that
+	 * many, the latest from `source`. */
+	void (*turned_away)(const char *source, uint64_t n);
 };
 
 struct hf_server_options {
 	unsigned workers;      /* threads; 1 to HF_WORKERS_MAX */
-	uint32_t max_failures; /* a user and minute */
+	uint32_t max_failures; /* a user and minute; from one source half */
 	uint32_t max_source_failures;
-	unsigned busy; /* unfinished handshakes: cookies */
+	/* Connections of a source and minute that come to no session: what
+	 * comes from there then is closed unheard. */
+	uint32_t max_source_unopened;
+	unsigned busy; /* unfinished handshakes of a source: cookies */
 	/* Unfinished handshakes of a source; never more than a quarter of what
 	 * there is room for, but one. */
 	unsigned max_pending_source;

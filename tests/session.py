@@ -488,10 +488,10 @@ def forward(address):
         while True:
             try:
                 a = listener.accept()[0]
+                b = socket.create_connection((host, int(port)),
+                                             source_address=(CROWD, 0))
             except OSError:
                 return
-            b = socket.create_connection((host, int(port)),
-                                         source_address=(CROWD, 0))
             for pair in ((a, b), (b, a)):
                 threading.Thread(target=pump, args=pair, daemon=True).start()
 

@@ -135,7 +135,8 @@ def main():
         relay = Relay()
         responder = house.respond("all", "--users", "users",
                                   "--max-failures", "1000000",
-                                  "--max-source-failures", "1000000")
+                                  "--max-source-failures", "1000000",
+                                  "--max-unopened", "1000000")
         same("refused for", "HF_E_PASSWORD",
              alike("asked", house, relay, responder))
         compare_times(house, relay, responder)

@@ -27,7 +27,8 @@ def preload(library, **more):
 
 
 def counted(house, name, *options):
-    return house.respond(name, "--users", "users", "--ring", "ring", *options,
+    return house.respond(name, "--users", "users", "--ring", "ring",
+                         "--max-unopened", "1000000", *options,
                          env=preload(COUNT, HANDFAST_COUNT=os.path.abspath(
                              name + ".count")))
 

@@ -420,7 +420,7 @@ def passwords(h, r):
 
 def limits(h):
     h.write("wrong", "incorrect horse\n")
-    r = h.respond("limits", "--users", "users", "--max-failures", "2")
+    r = h.respond("limits", "--users", "users", "--max-failures", "4")
     for who in ("bob", "eve"):
         for i in range(3):
             x = h.initiate(r.address, *h.to, "--user", who,
