@@ -5,6 +5,8 @@
 # unit sh       only the unit tests, only the shell tests
 # san           the same tests under AddressSanitizer and UBSan, in build-san
 # ct            constant time: valgrind over -O0 and -O2, Welch's test
+# vectors       the library and the second implementation against the vectors
+# interop       and against each other, in both roles
 # fuzz          every fuzzer for FUZZ_SECONDS, in build-fuzz
 # lint          the house rules and four static checkers
 # format        clang-format over all C
@@ -14,7 +16,7 @@
 #               only one: make cross CROSS=s390x-gcc
 # install uninstall             DESTDIR, PREFIX, LIBDIR
 # dist clean                    a source archive
-# deps deps-lib deps-test deps-ct deps-lint deps-doc deps-cross
+# deps deps-lib deps-test deps-vectors deps-ct deps-lint deps-doc deps-cross
 #               apt-get what is missing, and only that
 #
 # Another compiler: make CC=clang BUILD=build-clang check
@@ -60,7 +62,7 @@ LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
 
 LIBS_proto = -lsodium -lcbor
 LIBS_fleet = -luv $(LIBS_proto) -lpthread
-LIBS_cli = $(LIBS_fleet) -lbsd -ljansson
+LIBS_cli = $(LIBS_fleet) -lbsd -ljansson -lm
 LIBS_tests = -lcmocka -ljansson -lpthread -ldl
 
 # What is there to build: whatever lies in the rooms.
@@ -171,14 +173,17 @@ $(BUILD)/bench: $(BUILD)/tests/bench.o $(PROTO_LIB)
 check: deps-test
 	$(SUBMAKE) $(JOBS) tests
 	$(call run_tests,$(UNIT_BIN) $(SHELL_TESTS))
-# The library and the second implementation against the same vectors, and
-# against each other.
-vectors: all
+# The library, the second implementation and the CDDL against the same
+# vectors; and the two against each other.
+vectors: deps-vectors
+	$(SUBMAKE) $(JOBS) all
 	$(PROGRAM) vectors verify vectors/ok vectors/bad
 	$(PYTHON) vectors/check.py vectors/ok vectors/bad
-interop: all
+	$(PYTHON) vectors/check_cddl.py
+interop: deps-vectors
+	$(SUBMAKE) $(JOBS) all
 	$(PYTHON) vectors/interop.py $(PROGRAM)
-.PHONY: vectors interop
+.PHONY: vectors interop deps-vectors
 
 unit: all $(UNIT_BIN)
 	$(call run_tests,$(UNIT_BIN))
@@ -406,9 +411,10 @@ lint-version:
 
 APT_LIB = gcc libc6-dev make libsodium-dev libcbor-dev
 APT_ALL = $(APT_LIB) libuv1-dev libbsd-dev libjansson-dev
-APT_TEST = $(APT_ALL) libcmocka-dev binutils g++ git mandoc pkg-config \
-	procps python3 python3-cryptography python3-cbor2 python3-argon2 \
-	scdoc zsh
+APT_VECTORS = $(APT_ALL) python3 python3-cryptography python3-cbor2 \
+	python3-argon2
+APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git mandoc pkg-config \
+	procps scdoc zsh
 APT_CT = $(APT_TEST) valgrind
 APT_DOC = gcc libc6-dev libsodium-dev doxygen mandoc scdoc
 APT_CROSS = $(APT_ALL) clang qemu-user gcc-i686-linux-gnu gcc-s390x-linux-gnu \
@@ -422,6 +428,8 @@ deps-lib:
 	$(call apt_install,$(APT_LIB))
 deps-test:
 	$(call apt_install,$(APT_TEST))
+deps-vectors:
+	$(call apt_install,$(APT_VECTORS))
 deps-ct:
 	$(call apt_install,$(APT_CT))
 deps-lint:
