@@ -116,9 +116,13 @@ init_dir(const char *dir, const struct hf_cert_info *info,
 
 	if ((result = cadir_paths(&paths, dir)) != CLI_OK)
 		return result;
-	if (access(paths.key, F_OK) == 0)
-		return cli_error(CLI_POLICY, "%s: exists, not overwritten",
+	if (access(paths.key, F_OK) == 0) {
+		(void)cli_error(CLI_POLICY, "%s: exists, not overwritten",
 		    paths.key);
+		cli_hint("choose another DIR; who trusts this CA trusts its "
+			 "key");
+		return CLI_POLICY;
+	}
 	if ((result = cli_pass_new(&secret, pass, ask)) != CLI_OK)
 		return result;
 	if (mkdir(dir, 0755) == -1 && errno != EEXIST)
@@ -321,6 +325,8 @@ ca_revoke(int argc, char **argv)
 		return cli_usage("ca", "no -o LIST");
 	if (next == 0)
 		next = cli_now() + days * 86400;
+	else if (next <= cli_now())
+		return cli_error(CLI_USAGE, "--next-update is in the past");
 	if ((result = cadir_load(&ca, argv[optind], &pass)) != CLI_OK)
 		return result;
 	result = revoke_certs(&ca, argv + optind + 1,

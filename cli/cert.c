@@ -228,7 +228,7 @@ load_request(uint8_t request[HF_CERT_MAX], size_t *len,
 	if (e == HF_OK)
 		e = hf_request_read(asked, request, *len);
 	if (e != HF_OK)
-		result = cli_fail(e, "%s", path);
+		result = cli_fail_file(e, path, text, PEM_REQUEST);
 	cli_free_file(text, text_len);
 	return result;
 }

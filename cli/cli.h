@@ -137,6 +137,7 @@ int cli_cost(unsigned *mib, unsigned *passes, const char *option,
     const char *text);
 /* 1 to HF_NAME_MAX bytes. */
 int cli_name(struct hf_name *out, const char *option, const char *text);
+int cli_user_name(const char *command, const char *text);
 /* Adds a path to a list of at most CLI_PATHS_MAX. */
 int cli_path(const char *paths[CLI_PATHS_MAX], size_t *n, const char *option,
     const char *text);
@@ -213,6 +214,10 @@ struct cli_chain {
 	size_t n;
 };
 
+/* cli_fail() for a text file that was read for a block of this label; says
+ * what is there instead. Returns the exit code. */
+int cli_fail_file(enum hf_err e, const char *path, const char *text,
+    const char *label);
 /* Asks for a passphrase only when the file needs one. */
 int cli_load_identity(struct hf_identity **id, const char *path,
     const struct cli_pass *pass);

@@ -196,23 +196,37 @@ drained(void *owner, struct hf_link *link)
 	joined_drained(self.joined);
 }
 
-/* Says how a session ended that did not end well. */
+/* What helps where a session did not begin, beside cli_fail()'s hints. */
 static void
-explain(enum hf_err err, int was_open)
+advise(enum hf_err err)
 {
-	const char *to = self.args.connect;
-
-	if (self.result != CLI_OK)
-		return;
-	settle(cli_fail(err, "%s", to));
 	if (err == HF_E_NAME && self.args.expect != NULL)
 		cli_hint("the certificate there is not for '%s'",
 		    self.args.expect);
 	else if (err == HF_E_TOKEN && self.args.user != NULL)
 		cli_hint("the certificate there names no realm: it takes no "
 			 "passwords");
-	else if (err == HF_E_TRUNCATED && was_open)
+	else if (err == HF_E_EXPIRED)
+		cli_hint("a certificate there needs renewal, or the clock "
+			 "here is wrong");
+	else if (err == HF_E_SHAPE || err == HF_E_CBOR ||
+	    err == HF_E_UNEXPECTED || err == HF_E_TOO_BIG)
+		cli_hint("is that a handfast responder?");
+}
+
+/* Says how a session ended that did not end well. */
+static void
+explain(enum hf_err err, int was_open)
+{
+	if (self.result != CLI_OK)
+		return;
+	settle(cli_fail(err, "%s", self.args.connect));
+	if (!was_open)
+		advise(err);
+	else if (err == HF_E_TRUNCATED)
 		cli_hint("the output is not complete");
+	else if (err == HF_E_EXPIRED)
+		cli_hint("the responder grants a session only so much time");
 }
 
 /* A connection that was never made: the next address, or the end. */
@@ -431,28 +445,13 @@ load_config(void)
 }
 
 static int
-resolve(void)
-{
-	enum hf_err e;
-
-	e = hf_address_parse(self.address, &self.addresses, self.args.connect);
-	if (e == HF_E_ARG)
-		return cli_usage("initiate",
-		    "--connect %s is not HOST:PORT "
-		    "or unix:PATH",
-		    self.args.connect);
-	if (e != HF_OK)
-		return cli_errno("cannot connect to %s", self.args.connect);
-	return CLI_OK;
-}
-
-static int
 run(void)
 {
 	int r;
 
 	if ((r = pump_init()) != CLI_OK || (r = load_config()) != CLI_OK ||
-	    (r = resolve()) != CLI_OK)
+	    (r = cli_address(self.address, &self.addresses, "initiate",
+		 "--connect", self.args.connect)) != CLI_OK)
 		return r;
 	if (uv_loop_init(&self.loop) != 0 ||
 	    uv_timer_init(&self.loop, &self.timer) != 0)

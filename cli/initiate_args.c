@@ -196,6 +196,23 @@ take_option(struct initiate *a, int c)
 	return CLI_OK;
 }
 
+/* Names that no certificate could have, and no hello. */
+static int
+check_names(const struct initiate *a)
+{
+	struct hf_name name;
+
+	if (a->expect != NULL &&
+	    cli_name(&name, "--expect", a->expect) != CLI_OK)
+		return CLI_USAGE;
+	if (a->realm != NULL && cli_name(&name, "--realm", a->realm) != CLI_OK)
+		return CLI_USAGE;
+	if (a->target != NULL && *a->target != '\0' &&
+	    cli_name(&name, "--target", a->target) != CLI_OK)
+		return CLI_USAGE;
+	return a->user != NULL ? cli_user_name("initiate", a->user) : CLI_OK;
+}
+
 static int
 check(const struct initiate *a)
 {
@@ -224,7 +241,7 @@ check(const struct initiate *a)
 		return cli_usage("initiate",
 		    "a password is sent only to one "
 		    "who was named: --expect NAME or --realm R");
-	return CLI_OK;
+	return check_names(a);
 }
 
 int

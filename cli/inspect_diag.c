@@ -97,9 +97,9 @@ print_negative(FILE *out, uint64_t value)
 static int
 digit_up(char *text, double real)
 {
-	char *last = strchr(text, 'e') - 1;
+	char *last = strchr(text, 'e');
 
-	if (*last == '9' || *last == '.')
+	if (last == NULL || last == text || *--last == '9' || *last == '.')
 		return 0;
 	(*last)++;
 	return strtod(text, NULL) == real;

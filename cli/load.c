@@ -10,10 +10,50 @@
 
 #include "cli.h"
 
+#define PEM_IDENTITY "HANDFAST IDENTITY"
 #define PEM_CERT "HANDFAST CERTIFICATE"
 #define PEM_LIST "HANDFAST REVOCATION LIST"
 #define PEM_TICKET "HANDFAST TICKET"
-#define PEM_SEALED "-----BEGIN HANDFAST ENCRYPTED IDENTITY-----"
+#define PEM_RING "HANDFAST TICKET RING"
+#define PEM_SEALED "HANDFAST ENCRYPTED IDENTITY"
+
+enum { LABEL_MAX = 64 };
+
+static int
+has_block(const char *text, const char *label)
+{
+	const char *p = text;
+	size_t len = strlen(label);
+
+	while ((p = strstr(p, "-----BEGIN ")) != NULL) {
+		p += strlen("-----BEGIN ");
+		if (strncmp(p, label, len) == 0 &&
+		    strncmp(p + len, "-----", 5) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+int
+cli_fail_file(enum hf_err e, const char *path, const char *text,
+    const char *label)
+{
+	int result = cli_fail(e, "%s", path);
+	const char *found = strstr(text, "-----BEGIN ");
+	size_t len;
+
+	if (e != HF_E_OBJECT || has_block(text, label))
+		return result;
+	if (found == NULL) {
+		cli_hint("there is no %s in it", label);
+		return result;
+	}
+	found += strlen("-----BEGIN ");
+	len = strcspn(found, "-\r\n");
+	cli_hint("there is no %s in it, but a %.*s", label,
+	    (int)(len < LABEL_MAX ? len : LABEL_MAX), found);
+	return result;
+}
 
 int
 cli_load_identity(struct hf_identity **id, const char *path,
@@ -29,9 +69,14 @@ cli_load_identity(struct hf_identity **id, const char *path,
 	result = cli_read_secret_file(path, CLI_TEXT_MAX, &text, &len);
 	if (result != CLI_OK)
 		return result;
-	if (strstr(text, PEM_SEALED) != NULL) {
+	if (has_block(text, PEM_SEALED)) {
 		if (!cli_pass_available(pass)) {
-			result = cli_fail(HF_E_PASSPHRASE, "%s", path);
+			result = cli_error(hf_error_exit(HF_E_PASSPHRASE),
+			    "%s: sealed under a passphrase, and none was "
+			    "given (%s)",
+			    path, hf_error_name(HF_E_PASSPHRASE));
+			cli_hint("give it by --passphrase-file or "
+				 "--passphrase-fd");
 			goto out;
 		}
 		result = cli_pass_read(&secret, pass, "Passphrase: ", 0);
@@ -41,7 +86,7 @@ cli_load_identity(struct hf_identity **id, const char *path,
 	e = hf_identity_decode(id, text, len, secret.text, secret.len);
 	if (e != HF_OK) {
 		*id = NULL;
-		result = cli_fail(e, "%s", path);
+		result = cli_fail_file(e, path, text, PEM_IDENTITY);
 	}
 out:
 	cli_secret_free(&secret);
@@ -68,23 +113,6 @@ cli_save_identity(const struct hf_identity *id, const char *path,
 	return result;
 }
 
-/* One past the last certificate there is HF_E_OBJECT, as for a broken one:
- * the marker tells them apart. */
-static int
-more_blocks(const char *text, const char *label)
-{
-	const char *p = text;
-	size_t len = strlen(label);
-
-	while ((p = strstr(p, "-----BEGIN ")) != NULL) {
-		p += strlen("-----BEGIN ");
-		if (strncmp(p, label, len) == 0 &&
-		    strncmp(p + len, "-----", 5) == 0)
-			return 1;
-	}
-	return 0;
-}
-
 int
 cli_load_chain(struct cli_chain *chain, const char *path)
 {
@@ -109,14 +137,18 @@ cli_load_chain(struct cli_chain *chain, const char *path)
 		if (e != HF_OK) {
 			if (e == HF_E_SPACE)
 				e = HF_E_TOO_BIG;
-			result = cli_fail(e, "%s: certificate %zu", path,
-			    chain->n + 1);
+			result = chain->n == 0 ?
+			    cli_fail_file(e, path, text, PEM_CERT) :
+			    cli_fail(e, "%s: certificate %zu", path,
+				chain->n + 1);
 			break;
 		}
 		chain->spans[chain->n].ptr = chain->store[chain->n];
 		chain->spans[chain->n++].len = cert_len;
 		at += used;
-	} while (more_blocks(text + at, PEM_CERT));
+		/* One past the last there is HF_E_OBJECT, as for a broken
+		 * one: the marker tells them apart. */
+	} while (has_block(text + at, PEM_CERT));
 	cli_free_file(text, len);
 	return result;
 }
@@ -195,8 +227,9 @@ cli_load_list(uint8_t **list, size_t *len, const char *path)
 		e = hf_pem_decode(*list, HF_LIST_MAX, len, &used, PEM_LIST,
 		    text, text_len);
 		if (e != HF_OK)
-			result = cli_fail(e == HF_E_SPACE ? HF_E_TOO_BIG : e,
-			    "%s", path);
+			result =
+			    cli_fail_file(e == HF_E_SPACE ? HF_E_TOO_BIG : e,
+				path, text, PEM_LIST);
 	}
 	cli_free_file(text, text_len);
 	if (result != CLI_OK) {
@@ -271,7 +304,7 @@ cli_load_ring(struct hf_ring **ring, const char *path)
 		return result;
 	if ((e = hf_ring_decode(ring, text, len)) != HF_OK) {
 		*ring = NULL;
-		result = cli_fail(e, "%s", path);
+		result = cli_fail_file(e, path, text, PEM_RING);
 	}
 	cli_free_file(text, len);
 	return result;
@@ -293,8 +326,8 @@ cli_load_ticket(uint8_t file[CLI_TICKET_FILE], size_t *len, const char *path)
 	    text_len);
 	if (e != HF_OK) {
 		sodium_memzero(file, CLI_TICKET_FILE);
-		result =
-		    cli_fail(e == HF_E_SPACE ? HF_E_TOO_BIG : e, "%s", path);
+		result = cli_fail_file(e == HF_E_SPACE ? HF_E_TOO_BIG : e,
+		    path, text, PEM_TICKET);
 	}
 	cli_free_file(text, text_len);
 	return result;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Words of the command line to values: times, durations, numbers, names,
- * password costs. It knows the calendar and the protocol's limits; it opens
+ * password costs, addresses. It knows the calendar and the protocol's limits; it opens
  * no file.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "cli.h"
+#include "serve.h"
 
 #define TIME_MAX (UINT64_C(1) << 53) /* what a certificate can say */
 
@@ -226,4 +227,31 @@ cli_time_text(char out[CLI_TIME_TEXT], uint64_t seconds)
 		(void)snprintf(out, CLI_TIME_TEXT, "@%llu",
 		    (unsigned long long)seconds);
 	return out;
+}
+
+int
+cli_user_name(const char *command, const char *text)
+{
+	if (hf_user_check(text, strlen(text)) == HF_OK)
+		return CLI_OK;
+	return cli_usage(command,
+	    "'%s' is no user name: 1 to %d of a-z 0-9 . _ @ + -", text,
+	    HF_USER_MAX);
+}
+
+int
+cli_address(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
+    const char *command, const char *option, const char *text)
+{
+	enum hf_err e = hf_address_parse(out, n, text);
+
+	if (e == HF_OK)
+		return CLI_OK;
+	if (e == HF_E_ARG)
+		return cli_usage(command,
+		    "%s %s is not HOST:PORT or unix:PATH", option, text);
+	if (errno == 0)
+		return cli_error(CLI_IO, "%s %s: no such host is known",
+		    option, text);
+	return cli_errno("%s %s", option, text);
 }

@@ -48,11 +48,6 @@ respond_fatal(void)
 static int
 listen_error(enum hf_err e, const char *text)
 {
-	if (e == HF_E_ARG)
-		return cli_usage("respond",
-		    "--listen %s is not HOST:PORT or "
-		    "unix:PATH",
-		    text);
 	if (e != HF_E_POLICY)
 		return cli_errno("--listen %s", text);
 	if (errno == EEXIST)
@@ -86,10 +81,13 @@ open_listeners(void)
 	struct hf_address a[HF_ADDRESSES_MAX];
 	char text[HF_ADDRESS_TEXT];
 	size_t i, k, n;
-	enum hf_err e;
+	enum hf_err e = HF_OK;
+	int r;
 
 	for (i = 0; i < respond.listen_n; i++) {
-		e = hf_address_parse(a, &n, respond.listen[i]);
+		if ((r = cli_address(a, &n, "respond", "--listen",
+			 respond.listen[i])) != CLI_OK)
+			return r;
 		for (k = 0; e == HF_OK && k < n; k++)
 			if ((e = hf_address_listen(&life.fds[i],
 				 &life.bound[i], &a[k])) == HF_OK ||

@@ -41,9 +41,12 @@ const char help_respond[] =
     "      --forward ADDRESS    pass it on, in the clear\n"
     "\n"
     "      --workers N          threads (1)\n"
-    "      --max-failures N     refused passwords a user and minute (20)\n"
+    "      --max-failures N     refused passwords a user and minute (20); from\n"
+    "                           one address half of it\n"
     "      --max-source-failures N  ... tokens an address and minute (200)\n"
-    "      --busy N             unfinished handshakes from which on strangers\n"
+    "      --max-unopened N     connections of an address and minute that come to\n"
+    "                           no session (600)\n"
+    "      --busy N             unfinished handshakes from which on an address\n"
     "                           must show a cookie (64)\n"
     "      --max-pending N      unfinished handshakes of one address (1024; a\n"
     "                           quarter of all sessions that fit at most)\n"
@@ -81,6 +84,7 @@ enum {
 	OPT_WORKERS,
 	OPT_MAX_FAILURES,
 	OPT_MAX_SOURCE,
+	OPT_MAX_UNOPENED,
 	OPT_BUSY,
 	OPT_MAX_PENDING,
 	OPT_MAX_SESSIONS,
@@ -113,6 +117,7 @@ static const struct option options[] = { { "listen", required_argument, NULL,
 	{ "workers", required_argument, NULL, OPT_WORKERS },
 	{ "max-failures", required_argument, NULL, OPT_MAX_FAILURES },
 	{ "max-source-failures", required_argument, NULL, OPT_MAX_SOURCE },
+	{ "max-unopened", required_argument, NULL, OPT_MAX_UNOPENED },
 	{ "busy", required_argument, NULL, OPT_BUSY },
 	{ "max-pending", required_argument, NULL, OPT_MAX_PENDING },
 	{ "max-sessions", required_argument, NULL, OPT_MAX_SESSIONS },
@@ -230,6 +235,9 @@ limit_option(int c)
 	case OPT_MAX_SOURCE:
 		return set_number(&o->max_source_failures,
 		    "--max-source-failures", 1, 1000000);
+	case OPT_MAX_UNOPENED:
+		return set_number(&o->max_source_unopened, "--max-unopened", 1,
+		    1000000);
 	case OPT_BUSY:
 		return set_number(&o->busy, "--busy", 0, 1000000);
 	case OPT_MAX_PENDING:

@@ -29,6 +29,10 @@ void log_end(struct log_line *line);
 /* `trace: sent request 612 bytes 143 us` on stderr. */
 void log_trace(int sent, int type, size_t bytes, uint64_t ns);
 
+/* parse.c: reads the address that an option gives, or says what is wrong */
+int cli_address(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
+    const char *command, const char *option, const char *text);
+
 /* pump.c: descriptors that may block, used from threads of their own */
 
 /* Begins or ends what lets threads be stopped. */

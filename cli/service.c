@@ -59,19 +59,10 @@ check_users(const struct generation *g)
 static int
 load_forward(struct generation *g)
 {
-	enum hf_err e;
-
 	if (respond.forward == NULL)
 		return CLI_OK;
-	if ((e = hf_address_parse(g->forward, &g->forward_n,
-		 respond.forward)) == HF_OK)
-		return CLI_OK;
-	if (e == HF_E_ARG)
-		return cli_usage("respond",
-		    "--forward %s is not HOST:PORT "
-		    "or unix:PATH",
-		    respond.forward);
-	return cli_errno("--forward %s", respond.forward);
+	return cli_address(g->forward, &g->forward_n, "respond", "--forward",
+	    respond.forward);
 }
 
 /* A certificate that no session could be made with is refused at once; one
@@ -348,6 +339,18 @@ trace(struct hf_conn *conn, int sent, int type, size_t bytes, uint64_t ns)
 		log_trace(sent, type, bytes, ns);
 }
 
+static void
+turned_away(const char *source, uint64_t n)
+{
+	struct log_line line;
+
+	log_begin(&line, "turned-away");
+	log_text(&line, "from", source);
+	log_text(&line, "error", hf_error_name(HF_E_LIMITED));
+	log_number(&line, "connections", n);
+	log_end(&line);
+}
+
 void *
 serve_sink(const struct hf_conn *conn)
 {
@@ -369,4 +372,5 @@ const struct hf_service serve_service = { .configure = configure,
 	.drained = drained,
 	.idle = idle,
 	.ended = ended,
-	.trace = trace };
+	.trace = trace,
+	.turned_away = turned_away };

@@ -27,7 +27,6 @@ static const struct {
 		  "is the certificate for this identity, and issued "
 		  "with the usage it needs?" },
 	{ HF_E_OWN_EXPIRED, "ask its issuer for a new one; check the clock" },
-	{ HF_E_PASSPHRASE, "give it by --passphrase-file or --passphrase-fd" },
 	{ HF_E_ISSUER,
 	    "name the certificate of the CA at the top of the "
 	    "chain with --trust" },

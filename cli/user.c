@@ -343,13 +343,10 @@ read_words(struct job *job, int argc, char **argv, int named)
 	if (argc - optind != named)
 		return cli_usage("user",
 		    named ? "one NAME is needed" : "user list takes no name");
-	if (named)
-		job->name = argv[optind];
-	if (named && hf_user_check(job->name, strlen(job->name)) != HF_OK)
-		return cli_usage("user",
-		    "'%s' is no user name: 1 to %d of a-z 0-9 . _ @ + -",
-		    job->name, HF_USER_MAX);
-	return CLI_OK;
+	if (!named)
+		return CLI_OK;
+	job->name = argv[optind];
+	return cli_user_name("user", job->name);
 }
 
 int

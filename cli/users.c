@@ -153,12 +153,14 @@ compare(const uint8_t a[HF_USER_MAX], const uint8_t b[HF_USER_MAX])
 }
 
 /* A bisection that always runs to its end: how many steps it takes depends on
- * the number of users only, not on whether this one is among them. */
+ * the number of users only, not on whether this one is among them. Nor does
+ * what is fetched, or which way the last step goes. */
 const uint8_t *
 cli_users_find(const struct cli_users *users, const char *name, size_t len)
 {
 	static const struct cli_user nobody;
 	uint8_t wanted[HF_USER_MAX] = { 0 };
+	const uint8_t *answer[2] = { NULL, NULL };
 	const struct cli_user *at;
 	size_t low = 0, step, room;
 
@@ -175,9 +177,9 @@ cli_users_find(const struct cli_users *users, const char *name, size_t len)
 		    ((compare(wanted, at->name) & 1) == 0 && step < room);
 	}
 	at = users->n > 0 ? &users->user[low] : &nobody;
-	if (compare(wanted, at->name) == 2 && users->n > 0)
-		return at->verifier;
-	return NULL;
+	answer[1] = at->verifier;
+	(void)*(const volatile uint8_t *)at->verifier;
+	return answer[compare(wanted, at->name) >> 1];
 }
 
 int

@@ -99,7 +99,6 @@ struct vec_draws {
 	const char *name; /* of the list */
 	const json_t *list;
 	size_t next;
-	bool spare; /* one draw of 32 bytes that is in no list comes now */
 };
 
 void vec_random_install(void);

@@ -123,10 +123,8 @@ answer_responder(struct vec_side *side, const struct hf_peer *peer)
 		return hf_session_trust(side->s, HF_E_LIMITED);
 	if (peer->method == HF_METHOD_PASSWORD) {
 		verifier = find_verifier(side, peer->name, &fits);
-		if (!fits || !refused) {
-			side->draws.spare = true;
+		if (!fits || !refused)
 			return hf_session_verify(side->s, verifier);
-		}
 	} else if (peer->method == HF_METHOD_PLAIN_PASSWORD)
 		fits = plain_fits(side, peer->name);
 	if (!fits)
@@ -198,6 +196,5 @@ vec_answer(struct vec_side *side)
 	while (e == HF_OK && !side->v->failed && asks(side->s))
 		e = answer_one(side);
 	vec_random_end();
-	side->draws.spare = false;
 	return e;
 }

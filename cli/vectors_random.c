@@ -41,10 +41,7 @@ listed_buf(void *const out, const size_t len)
 {
 	if (current == NULL)
 		randombytes_sysrandom_implementation.buf(out, len);
-	else if (current->spare && len == HF_KEY_BYTES) {
-		current->spare = false;
-		memset(out, 0, len);
-	} else
+	else
 		take_entry(current, out, len);
 }
 

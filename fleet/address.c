@@ -19,6 +19,8 @@
 
 #include "fleet.h"
 
+enum { PORT_MAX = 65535 };
+
 static enum hf_err
 parse_unix(struct hf_address *out, const char *path)
 {
@@ -43,7 +45,7 @@ cut(char host[NI_MAXHOST], const char **port, const char *text)
 
 	if (colon == NULL || colon[1] == '\0' ||
 	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    strlen(colon + 1) > 5)
+	    strlen(colon + 1) > 5 || atoi(colon + 1) > PORT_MAX)
 		return 0;
 	len = (size_t)(colon - text);
 	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
@@ -79,7 +81,7 @@ hf_address_parse(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
 	hints.ai_socktype = SOCK_STREAM;
 	hints.ai_flags = AI_NUMERICSERV;
 	if ((r = getaddrinfo(host, port, &hints, &list)) != 0) {
-		errno = r == EAI_SYSTEM ? errno : EHOSTUNREACH;
+		errno = r == EAI_SYSTEM ? errno : 0;
 		return r == EAI_SERVICE ? HF_E_ARG : HF_E_IO;
 	}
 	for (ai = list; ai != NULL && *n < HF_ADDRESSES_MAX;
@@ -92,6 +94,7 @@ hf_address_parse(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
 		++*n;
 	}
 	freeaddrinfo(list);
+	errno = 0;
 	return *n > 0 ? HF_OK : HF_E_IO;
 }
 

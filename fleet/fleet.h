@@ -122,7 +122,8 @@ struct hf_address {
 enum { HF_ADDRESSES_MAX = 8 };
 
 /* Reads HOST:PORT, [HOST]:PORT or unix:PATH; names are resolved, blocking.
- * @return HF_OK with n >= 1; HF_E_ARG; HF_E_IO when a name is not found */
+ * @return HF_OK with n >= 1; HF_E_ARG; HF_E_IO, errno says why, 0: the name is
+ * not found */
 HF_MUST_USE enum hf_err hf_address_parse(struct hf_address
 					     out[HF_ADDRESSES_MAX],
     size_t *n, const char *text);
@@ -201,13 +202,19 @@ struct hf_service {
 	void (*ended)(struct hf_conn *conn, enum hf_err err);
 	void (*trace)(struct hf_conn *conn, int sent, int type, size_t bytes,
 	    uint64_t ns);
+	/* Closed unheard since the last such call, at most one a second: that
+	 * many, the latest from `source`. */
+	void (*turned_away)(const char *source, uint64_t n);
 };
 
 struct hf_server_options {
 	unsigned workers;      /* threads; 1 to HF_WORKERS_MAX */
-	uint32_t max_failures; /* a user and minute */
+	uint32_t max_failures; /* a user and minute; from one source half */
 	uint32_t max_source_failures;
-	unsigned busy; /* unfinished handshakes: cookies */
+	/* Connections of a source and minute that come to no session: what
+	 * comes from there then is closed unheard. */
+	uint32_t max_source_unopened;
+	unsigned busy; /* unfinished handshakes of a source: cookies */
 	/* Unfinished handshakes of a source; never more than a quarter of what
 	 * there is room for, but one. */
 	unsigned max_pending_source;

@@ -19,6 +19,7 @@ enum {
 	REPLAY_N = 1 << 16,
 	LIMIT_N = 1 << 16,
 	USED_N = 1 << 18,
+	PAIR_MAX = HF_USER_MAX + 1 + sizeof(((struct hf__source *)0)->key),
 	FDS_PROCESS = 24, /* standard streams, signals, files being read */
 	FDS_WORKER = 12
 };
@@ -30,6 +31,7 @@ hf_server_defaults(struct hf_server_options *o)
 	o->workers = 1;
 	o->max_failures = 20;
 	o->max_source_failures = 200;
+	o->max_source_unopened = 600;
 	o->busy = 64;
 	o->max_pending_source = 1024;
 	o->fds_per_conn = 1;
@@ -134,7 +136,8 @@ hf_server_new(struct hf_server **server,
 		s->options.max_open_subject = share;
 	atomic_init(&s->stopping, 0);
 	randombytes_buf(s->cookie_key, sizeof(s->cookie_key));
-	randombytes_buf(s->hash_key, sizeof(s->hash_key));
+	hf__tally_init(&s->pending);
+	hf__tally_init(&s->open);
 	if (uv_mutex_init(&s->lock) != 0) {
 		free(s);
 		return HF_E_MEMORY;
@@ -151,8 +154,12 @@ hf_server_new(struct hf_server **server,
 		 2 * options->tolerance)) != HF_OK ||
 	    (e = hf_limit_new(&s->users, LIMIT_N, options->max_failures)) !=
 		HF_OK ||
+	    (e = hf_limit_new(&s->pairs, LIMIT_N,
+		 (options->max_failures + 1) / 2)) != HF_OK ||
 	    (e = hf_limit_new(&s->sources, LIMIT_N,
 		 options->max_source_failures)) != HF_OK ||
+	    (e = hf_limit_new(&s->unopened, LIMIT_N,
+		 options->max_source_unopened)) != HF_OK ||
 	    (e = hf_used_new(&s->used, USED_N)) != HF_OK ||
 	    (options->used_path != NULL &&
 		(e = hf_used_open(s->used, options->used_path,
@@ -216,7 +223,9 @@ hf_server_free(struct hf_server *s)
 	hf__generation_release(s->current);
 	hf_replay_free(s->replay);
 	hf_limit_free(s->users);
+	hf_limit_free(s->pairs);
 	hf_limit_free(s->sources);
+	hf_limit_free(s->unopened);
 	hf_used_free(s->used);
 	uv_mutex_destroy(&s->lock);
 	uv_mutex_destroy(&s->used_lock);
@@ -225,32 +234,18 @@ hf_server_free(struct hf_server *s)
 	free(s);
 }
 
-/* Keyed: nobody can choose whom he shares a number with. */
-static uint16_t *
-bucket(struct hf_server *s, uint16_t *table, const void *key, size_t len)
-{
-	uint8_t h[crypto_shorthash_BYTES];
-
-	(void)crypto_shorthash(h, key, len, s->hash_key);
-	return &table[(h[0] | (unsigned)h[1] << 8) % HF__BUCKETS];
-}
-
-static uint16_t *
-pending(struct hf_conn_own *c)
-{
-	return bucket(c->server, c->server->pending, c->source, c->source_len);
-}
-
 int
 hf__server_begin(struct hf_conn_own *c)
 {
 	struct hf_server *s = c->server;
-	uint16_t *n = pending(c);
+	uint64_t ms = uv_hrtime() / 1000000;
 
+	hf__tally_find(&c->pending, &s->pending, c->source.key, c->source.len);
 	uv_mutex_lock(&s->lock);
-	if (*n < s->options.max_pending_source && *n < UINT16_MAX) {
-		++*n;
-		s->handshaking++;
+	if (hf__tally_count(&s->pending, &c->pending) <
+		s->options.max_pending_source &&
+	    hf_limit_allows(s->unopened, c->source.key, c->source.len, ms)) {
+		hf__tally_add(&s->pending, &c->pending);
 		c->handshaking = 1;
 	}
 	uv_mutex_unlock(&s->lock);
@@ -264,8 +259,7 @@ hf__server_finish(struct hf_conn_own *c)
 		return;
 	uv_mutex_lock(&c->server->lock);
 	c->handshaking = 0;
-	c->server->handshaking--;
-	--*pending(c);
+	hf__tally_remove(&c->server->pending, &c->pending);
 	uv_mutex_unlock(&c->server->lock);
 }
 
@@ -275,14 +269,14 @@ static int
 room_for(struct hf_conn_own *c, const char *subject, int enter)
 {
 	struct hf_server *s = c->server;
-	uint16_t *n = bucket(s, s->open, subject, strlen(subject));
 	int ok;
 
+	hf__tally_find(&c->open, &s->open, subject, strlen(subject));
 	uv_mutex_lock(&s->lock);
-	ok = *n < s->options.max_open_subject && *n < UINT16_MAX;
+	ok = hf__tally_count(&s->open, &c->open) < s->options.max_open_subject;
 	if (ok && enter) {
-		++*n;
-		c->open = n;
+		hf__tally_add(&s->open, &c->open);
+		c->counted = 1;
 	}
 	uv_mutex_unlock(&s->lock);
 	return ok;
@@ -299,10 +293,11 @@ admit(void *owner, struct hf_link *link)
 	uint64_t now = (uint64_t)time(NULL), ms = uv_hrtime() / 1000000;
 
 	uv_mutex_lock(&s->lock);
-	if (s->handshaking > s->options.busy && !c->admitted &&
-	    !hf_session_cookie_shown(session))
+	if (!c->admitted && !hf_session_cookie_shown(session) &&
+	    hf__tally_count(&s->pending, &c->pending) > s->options.busy)
 		answer = HF_ADMIT_COOKIE;
-	else if (!hf_limit_allows(s->sources, c->source, c->source_len, ms))
+	else if (!hf_limit_allows(s->sources, c->source.key, c->source.len,
+		     ms))
 		answer = HF_ADMIT_LIMIT;
 	else if (print.len == HF_FINGERPRINT_BYTES &&
 	    hf_replay_seen(s->replay, print.ptr, now))
@@ -315,19 +310,33 @@ admit(void *owner, struct hf_link *link)
 	return answer;
 }
 
+/* A user as one source knows him: no single one uses up his allowance. */
+static size_t
+pair(uint8_t key[PAIR_MAX], const struct hf_conn_own *c)
+{
+	size_t len = strlen(c->user) + 1;
+
+	memcpy(key, c->user, len);
+	memcpy(key + len, c->source.key, c->source.len);
+	return len + c->source.len;
+}
+
 int
 hf_server_allowed(struct hf_conn *conn)
 {
 	struct hf_conn_own *c = conn->own;
 	struct hf_server *s = c->server;
 	uint64_t ms = uv_hrtime() / 1000000;
+	uint8_t key[PAIR_MAX];
+	size_t len = pair(key, c);
 	int ok;
 
 	uv_mutex_lock(&s->lock);
-	ok = hf_limit_allows(s->sources, c->source, c->source_len, ms) &&
+	ok = hf_limit_allows(s->sources, c->source.key, c->source.len, ms) &&
 	    (c->user[0] == '\0' ||
-		hf_limit_allows(s->users, (const uint8_t *)c->user,
-		    strlen(c->user), ms));
+		(hf_limit_allows(s->pairs, key, len, ms) &&
+		    hf_limit_allows(s->users, (const uint8_t *)c->user,
+			strlen(c->user), ms)));
 	uv_mutex_unlock(&s->lock);
 	return ok;
 }
@@ -335,8 +344,9 @@ hf_server_allowed(struct hf_conn *conn)
 int
 hf_conn_same_source(const struct hf_conn *a, const struct hf_conn *b)
 {
-	return a->own->source_len == b->own->source_len &&
-	    memcmp(a->own->source, b->own->source, a->own->source_len) == 0;
+	const struct hf__source *x = &a->own->source, *y = &b->own->source;
+
+	return x->len == y->len && memcmp(x->key, y->key, x->len) == 0;
 }
 
 static void
@@ -427,6 +437,7 @@ failed(void *owner, struct hf_link *link, enum hf_err err)
 	struct hf_conn_own *c = owner;
 	struct hf_server *s = c->server;
 	uint64_t ms = uv_hrtime() / 1000000;
+	uint8_t key[PAIR_MAX];
 	struct hf_peer peer;
 	int token = hf_session_peer(&peer, hf_link_session(link)) == HF_OK &&
 	    peer.method != 0;
@@ -434,10 +445,12 @@ failed(void *owner, struct hf_link *link, enum hf_err err)
 	if (hf_link_opened(link) || !counts(err, token))
 		return;
 	uv_mutex_lock(&s->lock);
-	hf_limit_failed(s->sources, c->source, c->source_len, ms);
-	if (err == HF_E_PASSWORD && c->user[0] != '\0')
+	hf_limit_failed(s->sources, c->source.key, c->source.len, ms);
+	if (err == HF_E_PASSWORD && c->user[0] != '\0') {
 		hf_limit_failed(s->users, (const uint8_t *)c->user,
 		    strlen(c->user), ms);
+		hf_limit_failed(s->pairs, key, pair(key, c), ms);
+	}
 	uv_mutex_unlock(&s->lock);
 }
 
@@ -490,14 +503,16 @@ static void
 ended(void *owner, struct hf_link *link, enum hf_err err)
 {
 	struct hf_conn_own *c = owner;
+	struct hf_server *s = c->server;
 
-	(void)link;
 	hf__server_finish(c);
-	if (c->open != NULL) {
-		uv_mutex_lock(&c->server->lock);
-		--*c->open;
-		uv_mutex_unlock(&c->server->lock);
-	}
+	uv_mutex_lock(&s->lock);
+	if (c->counted)
+		hf__tally_remove(&s->open, &c->open);
+	if (!hf_link_opened(link))
+		hf_limit_failed(s->unopened, c->source.key, c->source.len,
+		    uv_hrtime() / 1000000);
+	uv_mutex_unlock(&s->lock);
 	c->server->service->ended(&c->conn, err);
 	hf__worker_forget(c);
 }

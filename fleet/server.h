@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The inside of a server, for its two files: server.c, which owns the tables
- * that threads share, and worker.c, which runs the threads. Nobody else
- * includes it.
+ * The inside of a server, for its files: server.c, which owns the tables that
+ * threads share, worker.c, which runs the threads, accept.c, where connections
+ * come in, and tally.c, which counts them. Nobody else includes it.
  */
 #ifndef FLEET_SERVER_H
 #define FLEET_SERVER_H
@@ -12,7 +12,8 @@
 #include "fleet.h"
 
 enum {
-	HF__BUCKETS = 4096,
+	HF__TALLY_ROWS = 4,
+	HF__TALLY_WIDTH = 4096,
 	HF__FIRST_MS = 3000, /* for a peer to say something */
 	HF__TICK_MS = 100,   /* when the server stops: how often it looks */
 	HF__QUIET_TICKS = 2,
@@ -30,16 +31,27 @@ struct hf_generation {
 	struct hf_config *config[HF_WORKERS_MAX];
 };
 
+/* How many there are of each key. A key is counted in a place of every row; its
+ * smallest count is right, or too high where all places are shared. */
+struct hf__places {
+	uint16_t at[HF__TALLY_ROWS];
+};
+struct hf__tally {
+	uint8_t key[16]; /* nobody can choose whom he shares places with */
+	uint32_t n[HF__TALLY_ROWS][HF__TALLY_WIDTH];
+};
+
+/* The key under which what comes from one address is counted. */
+struct hf__source {
+	uint8_t key[16];
+	size_t len;
+};
+
 struct hf__listener {
-	union {
-		uv_handle_t handle;
-		uv_stream_t stream;
-		uv_tcp_t tcp;
-		uv_pipe_t pipe;
-	} io;
-	struct hf_worker *worker;
-	int family;
-	int waiting; /* a connection was not taken yet */
+	uv_poll_t poll;
+	struct hf_worker *worker; /* NULL: not in use */
+	int fd, family;
+	int paused; /* nobody is taken now */
 };
 
 struct hf_worker {
@@ -49,10 +61,13 @@ struct hf_worker {
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_timer_t grace; /* until it stops: looks for idle sessions */
+	uv_timer_t retry; /* accepting, when descriptors ran out */
+	uv_tcp_t first;	  /* of the loop's streams: closed at once */
 	struct hf__listener listener[HF_LISTENERS_MAX];
 	struct hf_conn *conns;
 	unsigned conns_n;
-	unsigned ticks; /* since it stops */
+	unsigned ticks;		       /* since it stops */
+	uint64_t turned_away, said_ms; /* since it was said; when that was */
 	int stopping, closed;
 	uint8_t scratch[HF_LINK_SCRATCH];
 };
@@ -62,11 +77,11 @@ struct hf_conn_own {
 	struct hf_server *server;
 	struct hf_generation *generation;
 	struct hf_conn *prev, *next;
-	uint8_t source[16];
-	size_t source_len;
+	struct hf__source source;
 	char user[HF_USER_MAX + 1]; /* empty without a password */
-	int handshaking, admitted;
-	uint16_t *open; /* where it is counted among its subject's */
+	struct hf__places pending;  /* where its source is counted */
+	struct hf__places open;	    /* where its subject is */
+	int handshaking, admitted, counted;
 	uint64_t moved; /* bytes, when last looked at */
 	int quiet;
 };
@@ -82,15 +97,14 @@ struct hf_server {
 	atomic_int stopping;
 	struct hf_worker **worker;
 	uint8_t cookie_key[HF_KEY_BYTES];
-	uint8_t hash_key[16];
 	/* all below by the lock */
 	uv_mutex_t lock;
 	struct hf_generation *current;
 	struct hf_replay *replay;
-	struct hf_limit *users, *sources;
-	unsigned handshaking;
-	uint16_t pending[HF__BUCKETS]; /* unfinished, by source */
-	uint16_t open[HF__BUCKETS];    /* open sessions, by subject */
+	struct hf_limit *users, *pairs, *sources; /* refused tokens */
+	struct hf_limit *unopened; /* what never became a session, by source */
+	struct hf__tally pending;  /* unfinished, by source */
+	struct hf__tally open;	   /* open sessions, by subject */
 	/* by a lock of its own: it waits for the disk */
 	uv_mutex_t used_lock;
 	struct hf_used *used;
@@ -99,7 +113,8 @@ struct hf_server {
 void hf__generation_release(struct hf_generation *g);
 /* Takes a reference to what new sessions use. */
 struct hf_generation *hf__server_current(struct hf_server *s);
-/* Counts a handshake that begins. Returns 0 when its source has too many. */
+/* Counts a handshake that begins. Returns 0 when its source has too many, or
+ * had too many that came to nothing. */
 int hf__server_begin(struct hf_conn_own *c);
 /* Counts it out; once. */
 void hf__server_finish(struct hf_conn_own *c);
@@ -112,7 +127,26 @@ HF_MUST_USE enum hf_err hf__worker_start(struct hf_worker **worker,
 void hf__worker_wake(struct hf_worker *w);
 /* Waits for the thread and frees. */
 void hf__worker_join(struct hf_worker *w);
-/* A connection ended: takes it from its worker and frees it. */
+/* Puts a connection among those of its worker; begins its handshake; takes it
+ * away, when it has ended, and frees it. */
+void hf__worker_add(struct hf_worker *w, struct hf_conn_own *c);
+void hf__worker_begin(struct hf_worker *w, struct hf_conn_own *c);
 void hf__worker_forget(struct hf_conn_own *c);
+
+/* accept.c. Makes the door to listener i. Returns 0 when it cannot. */
+int hf__door_make(struct hf_worker *w, unsigned i);
+/* Something has become free: takes connections again. */
+void hf__doors_open(struct hf_worker *w);
+void hf__doors_close(struct hf_worker *w);
+
+/* tally.c */
+void hf__tally_init(struct hf__tally *t);
+void hf__tally_find(struct hf__places *places, const struct hf__tally *t,
+    const void *key, size_t len);
+unsigned hf__tally_count(const struct hf__tally *t,
+    const struct hf__places *places);
+/* One more, or one less of those that were added. */
+void hf__tally_add(struct hf__tally *t, const struct hf__places *places);
+void hf__tally_remove(struct hf__tally *t, const struct hf__places *places);
 
 #endif

@@ -1,126 +1,37 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A server's threads: each has a loop of its own and accepts from the same
- * sockets. It knows connections, where they come from and how many fit; it
- * does not know what sessions mean. When it can hold no more it leaves
- * connections in the kernel's queue until one ends.
+ * sockets. It knows which connections it has and when they are to end; it
+ * does not know what sessions mean.
  */
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "server.h"
 
-/* Where a peer comes from: as text for people, and as the key under which
- * its failures are counted. One IPv6 subscriber has a /64. */
-static int
-find_source(struct hf_conn_own *c, int family)
+void
+hf__worker_add(struct hf_worker *w, struct hf_conn_own *c)
 {
-	uv_stream_t *stream = hf_link_stream(c->conn.link);
-	struct hf_address a = { .len = sizeof(a.at) };
-	const struct in6_addr *six;
-	const uint8_t *b;
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-	uv_os_fd_t fd;
-	int n;
-
-	if (uv_fileno((const uv_handle_t *)stream, &fd) != 0)
-		return 0;
-	if (family == AF_UNIX) {
-		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
-			return 0;
-		n = snprintf(c->conn.source, sizeof(c->conn.source), "unix:%u",
-		    (unsigned)cred.uid);
-		memcpy(c->source, &cred.uid, sizeof(cred.uid));
-		c->source_len = sizeof(cred.uid);
-		return n > 0;
-	}
-	if (getpeername(fd, (struct sockaddr *)&a.at, &a.len) != 0)
-		return 0;
-	(void)hf_address_text(c->conn.source, &a);
-	if (a.at.ss_family == AF_INET) {
-		b = (const uint8_t *)&((const struct sockaddr_in *)&a.at)
-			->sin_addr;
-		c->source_len = 4;
-	} else {
-		six = &((const struct sockaddr_in6 *)&a.at)->sin6_addr;
-		b = six->s6_addr;
-		c->source_len = 8;
-		if (IN6_IS_ADDR_V4MAPPED(six)) {
-			b += 12;
-			c->source_len = 4;
-		}
-	}
-	memcpy(c->source, b, c->source_len);
-	return 1;
-}
-
-static void
-begin(struct hf_worker *w, struct hf_conn_own *c, int family)
-{
-	struct hf_generation *g;
-
-	if (!find_source(c, family)) {
-		hf_link_abort(c->conn.link, HF_E_GONE);
-		return;
-	}
-	if (!hf__server_begin(c)) {
-		hf_link_abort(c->conn.link, HF_E_LIMITED);
-		return;
-	}
-	g = hf__server_current(w->server);
-	c->generation = g;
-	c->conn.generation = g->app;
-	hf_link_hurry(c->conn.link, HF__FIRST_MS);
-	hf_link_start(c->conn.link, g->config[w->index], c->source,
-	    c->source_len);
-}
-
-/* Takes the waiting connection, where it can be held. */
-static void
-take(struct hf__listener *l)
-{
-	struct hf_worker *w = l->worker;
-	struct hf_conn_own *c;
-
-	l->waiting = 1;
-	if (w->stopping || w->conns_n >= w->server->worker_conns ||
-	    (c = calloc(1, sizeof(*c))) == NULL)
-		return;
-	if (hf_link_new(&c->conn.link, &w->loop, l->family, w->scratch,
-		&hf__server_hooks, c) != HF_OK) {
-		free(c);
-		return;
-	}
-	l->waiting = 0;
 	c->conn.own = c;
 	c->conn.worker = w;
 	c->conn.loop = &w->loop;
 	c->conn.began = uv_hrtime();
-	c->server = w->server;
 	c->next = w->conns;
 	if (w->conns != NULL)
 		w->conns->own->prev = &c->conn;
 	w->conns = &c->conn;
 	w->conns_n++;
-	if (uv_accept(&l->io.stream, hf_link_stream(c->conn.link)) != 0)
-		hf_link_abort(c->conn.link, HF_E_IO);
-	else
-		begin(w, c, l->family);
 }
 
-static void
-knocked(uv_stream_t *stream, int status)
+void
+hf__worker_begin(struct hf_worker *w, struct hf_conn_own *c)
 {
-	/* Out of descriptors: libuv has turned the caller away. */
-	if (status == 0)
-		take(stream->data);
+	struct hf_generation *g = hf__server_current(w->server);
+
+	c->generation = g;
+	c->conn.generation = g->app;
+	hf_link_hurry(c->conn.link, HF__FIRST_MS);
+	hf_link_start(c->conn.link, g->config[w->index], c->source.key,
+	    c->source.len);
 }
 
 static void
@@ -131,6 +42,7 @@ leave(struct hf_worker *w)
 	/* The timer stays, for what the service may still wait for. */
 	w->closed = 1;
 	uv_unref((uv_handle_t *)&w->grace);
+	uv_close((uv_handle_t *)&w->retry, NULL);
 	uv_close((uv_handle_t *)&w->wake, NULL);
 }
 
@@ -138,7 +50,6 @@ void
 hf__worker_forget(struct hf_conn_own *c)
 {
 	struct hf_worker *w = c->conn.worker;
-	unsigned i;
 
 	if (c->prev != NULL)
 		c->prev->own->next = c->next;
@@ -149,9 +60,7 @@ hf__worker_forget(struct hf_conn_own *c)
 	w->conns_n--;
 	hf__generation_release(c->generation);
 	free(c);
-	for (i = 0; i < HF_LISTENERS_MAX && !w->stopping; i++)
-		if (w->listener[i].waiting)
-			take(&w->listener[i]);
+	hf__doors_open(w);
 	leave(w);
 }
 
@@ -229,14 +138,11 @@ static void
 woken(uv_async_t *async)
 {
 	struct hf_worker *w = async->data;
-	unsigned i;
 
 	if (w->stopping || !atomic_load(&w->server->stopping))
 		return;
 	w->stopping = 1;
-	for (i = 0; i < HF_LISTENERS_MAX; i++)
-		if (w->listener[i].worker != NULL)
-			uv_close(&w->listener[i].io.handle, NULL);
+	hf__doors_close(w);
 	if (uv_timer_start(&w->grace, tick, 0, HF__TICK_MS) != 0)
 		uv_stop(&w->loop);
 	leave(w);
@@ -251,35 +157,6 @@ work(void *arg)
 		continue;
 }
 
-static int
-open_listener(struct hf_worker *w, unsigned i)
-{
-	struct hf__listener *l = &w->listener[i];
-	int fd, r;
-
-	l->family = w->server->listener[i].family;
-	if (l->family == AF_UNIX)
-		r = uv_pipe_init(&w->loop, &l->io.pipe, 0);
-	else
-		r = uv_tcp_init(&w->loop, &l->io.tcp);
-	if (r != 0)
-		return 0;
-	l->worker = w;
-	l->io.handle.data = l;
-	fd = fcntl(w->server->listener[i].fd, F_DUPFD_CLOEXEC, 3);
-	if (fd == -1)
-		return 0;
-	if (l->family == AF_UNIX)
-		r = uv_pipe_open(&l->io.pipe, fd);
-	else
-		r = uv_tcp_open(&l->io.tcp, fd);
-	if (r != 0) {
-		(void)close(fd);
-		return 0;
-	}
-	return uv_listen(&l->io.stream, SOMAXCONN, knocked) == 0;
-}
-
 static void
 discard(uv_handle_t *handle, void *arg)
 {
@@ -292,6 +169,7 @@ discard(uv_handle_t *handle, void *arg)
 static void
 undo(struct hf_worker *w)
 {
+	hf__doors_close(w);
 	uv_walk(&w->loop, discard, NULL);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&w->loop);
@@ -315,15 +193,20 @@ hf__worker_start(struct hf_worker **worker, struct hf_server *s,
 		return HF_E_IO;
 	}
 	if (uv_async_init(&w->loop, &w->wake, woken) != 0 ||
-	    uv_timer_init(&w->loop, &w->grace) != 0)
+	    uv_timer_init(&w->loop, &w->grace) != 0 ||
+	    uv_timer_init(&w->loop, &w->retry) != 0)
 		goto bad;
-	w->wake.data = w->grace.data = w;
+	w->wake.data = w->grace.data = w->retry.data = w;
+	/* libuv keeps a descriptor in reserve from the first stream on. */
+	if (uv_tcp_init(&w->loop, &w->first) != 0)
+		goto bad;
+	uv_close((uv_handle_t *)&w->first, NULL);
 	look = s->options.idle_ms / HF__IDLE_LOOKS;
 	if (s->options.idle_ms != 0 &&
 	    uv_timer_start(&w->grace, look_idle, look, look) != 0)
 		goto bad;
 	for (i = 0; i < s->listeners_n; i++)
-		if (!open_listener(w, i))
+		if (!hf__door_make(w, i))
 			goto bad;
 	if (uv_thread_create(&w->thread, work, w) != 0)
 		goto bad;

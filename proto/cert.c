@@ -90,9 +90,9 @@ hf__read_suites(struct hf__reader *r, uint16_t suites[HF_SUITES_MAX])
 }
 
 struct hf_span
-hf__read_cnf(struct hf__reader *r, uint64_t *curve)
+hf__read_cnf(struct hf__reader *r, int64_t *curve)
 {
-	struct hf__key_order outer = { 0 }, inner = { 0 };
+	struct hf__key_order outer = { 0 }, inner = { 0 }, none = { 0 };
 
 	(void)hf__read_map(r, 1, 1);
 	hf__read_this_key(r, &outer, 1);
@@ -101,7 +101,7 @@ hf__read_cnf(struct hf__reader *r, uint64_t *curve)
 	if (hf__read_uint(r, KTY_OKP) != KTY_OKP)
 		hf__read_fail(r, HF_E_OBJECT);
 	hf__read_this_key(r, &inner, -1);
-	*curve = hf__read_uint(r, HF__CURVE_ED25519);
+	*curve = hf__read_key(r, &none); /* any integer */
 	hf__read_this_key(r, &inner, -2);
 	return hf__read_bytes(r, HF_KEY_BYTES, HF_KEY_BYTES);
 }
@@ -125,7 +125,7 @@ read_handfast(struct hf__reader *r, struct hf__cert *c)
 	size_t i, n;
 	int64_t key;
 
-	n = hf__read_map(r, 1, HF_CERT_MAX);
+	n = hf__read_map(r, 0, HF_CERT_MAX);
 	for (i = 0; i < n && r->err == HF_OK; i++) {
 		switch (key = hf__read_key(r, &order)) {
 		case HF__CERT_NAMES:
@@ -167,7 +167,7 @@ read_handfast(struct hf__reader *r, struct hf__cert *c)
 /* One claim; *seen notes which. */
 static void
 read_claim(struct hf__reader *r, struct hf__cert *c, int64_t key,
-    unsigned *seen, uint64_t *curve)
+    unsigned *seen, int64_t *curve)
 {
 	if (key >= HF__CLAIM_ISS && key <= HF__CLAIM_CNF)
 		*seen |= HF__SEEN(key);
@@ -213,7 +213,7 @@ is_authority(const struct hf__cert *c)
 
 /* The rules between claims. */
 static bool
-consistent(const struct hf__cert *c, uint64_t curve)
+consistent(const struct hf__cert *c, int64_t curve)
 {
 	if (c->usage == 0 || c->not_after <= c->not_before)
 		return false;
@@ -236,8 +236,8 @@ enum hf_err
 hf__cert_parse(struct hf__cert *c, const uint8_t *ptr, size_t len)
 {
 	struct hf__key_order order = { 0 };
-	struct hf__reader r;
-	uint64_t curve = 0;
+	struct hf__reader whole, r;
+	int64_t curve = 0;
 	unsigned seen = 0;
 	size_t i, n;
 	int64_t key;
@@ -246,10 +246,8 @@ hf__cert_parse(struct hf__cert *c, const uint8_t *ptr, size_t len)
 	*c = (struct hf__cert){ .path_length = -1 };
 	if (len > HF_CERT_MAX)
 		return HF_E_OBJECT;
-	if ((e = hf__sign1_read(&c->cose, ptr, len)) != HF_OK)
+	if ((e = hf__sign1_begin(&c->cose, &whole, ptr, len)) != HF_OK)
 		return e;
-	if (c->cose.unprotected_n != 0)
-		return HF_E_OBJECT;
 	hf__read_init(&r, c->cose.payload.ptr, c->cose.payload.len);
 	n = hf__read_map(&r, 0, HF_CERT_MAX);
 	for (i = 0; i < n && r.err == HF_OK; i++) {
@@ -258,6 +256,8 @@ hf__cert_parse(struct hf__cert *c, const uint8_t *ptr, size_t len)
 	}
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return hf__object_err(e);
+	if ((e = hf__sign1_end(&c->cose, &whole)) != HF_OK)
+		return e;
 	return (seen & REQUIRED) == REQUIRED && consistent(c, curve) ?
 	    HF_OK :
 	    HF_E_OBJECT;

@@ -63,7 +63,7 @@ uint64_t hf__read_time(struct hf__reader *);
 void hf__read_names(struct hf__reader *, struct hf__names *);
 size_t hf__read_suites(struct hf__reader *, uint16_t[HF_SUITES_MAX]);
 /* cnf {1: {1: 1, -1: curve, -2: x}}; another member is refused. */
-struct hf_span hf__read_cnf(struct hf__reader *, uint64_t *curve);
+struct hf_span hf__read_cnf(struct hf__reader *, int64_t *curve);
 
 /* Reads the CA certificate of one's own key: else HF_E_OWN_CERT. */
 enum hf_err hf__cert_own_ca(struct hf__cert *, const struct hf_identity *ca,

@@ -32,37 +32,60 @@ object_err(enum hf_err e)
 	return e == HF_E_SHAPE ? HF_E_OBJECT : e;
 }
 
+/* At most so many kids, and nothing else. */
 static void
-read_unprotected(struct hf__reader *r, size_t *n)
+read_unprotected(struct hf__reader *r, size_t max)
 {
 	struct hf__key_order order = { 0 };
-	size_t i;
+	size_t i, n;
 
-	*n = hf__read_map(r, 0, 1);
-	for (i = 0; i < *n; i++) {
+	n = hf__read_map(r, 0, max);
+	for (i = 0; i < n; i++) {
 		if (hf__read_key(r, &order) != KID_KEY)
 			hf__read_fail(r, HF_E_OBJECT);
 		(void)hf__read_bytes(r, 0, KID_MAX);
 	}
 }
 
+static enum hf_err
+read_to_payload(struct hf__sign1 *s, struct hf__reader *r, const uint8_t *ptr,
+    size_t len, size_t kids)
+{
+	*s = (struct hf__sign1){ .whole = { ptr, len } };
+	hf__read_init(r, ptr, len);
+	(void)hf__read_list(r, 4, 4);
+	s->protected = hf__read_bytes(r, sizeof(eddsa), sizeof(eddsa));
+	if (r->err == HF_OK &&
+	    !hf__same(s->protected.ptr, eddsa, sizeof(eddsa)))
+		hf__read_fail(r, HF_E_OBJECT);
+	read_unprotected(r, kids);
+	s->payload = hf__read_bytes(r, 0, HF_LIST_MAX);
+	return object_err(r->err);
+}
+
+enum hf_err
+hf__sign1_begin(struct hf__sign1 *s, struct hf__reader *r, const uint8_t *ptr,
+    size_t len)
+{
+	return read_to_payload(s, r, ptr, len, 0);
+}
+
+enum hf_err
+hf__sign1_end(struct hf__sign1 *s, struct hf__reader *r)
+{
+	s->signature = hf__read_bytes(r, crypto_sign_BYTES, crypto_sign_BYTES);
+	return object_err(hf__read_end(r));
+}
+
 enum hf_err
 hf__sign1_read(struct hf__sign1 *s, const uint8_t *ptr, size_t len)
 {
 	struct hf__reader r;
+	enum hf_err e;
 
-	*s = (struct hf__sign1){ .whole = { ptr, len } };
-	hf__read_init(&r, ptr, len);
-	(void)hf__read_list(&r, 4, 4);
-	s->protected = hf__read_bytes(&r, sizeof(eddsa), sizeof(eddsa));
-	if (r.err == HF_OK &&
-	    !hf__same(s->protected.ptr, eddsa, sizeof(eddsa)))
-		hf__read_fail(&r, HF_E_OBJECT);
-	read_unprotected(&r, &s->unprotected_n);
-	s->payload = hf__read_bytes(&r, 0, HF_LIST_MAX);
-	s->signature =
-	    hf__read_bytes(&r, crypto_sign_BYTES, crypto_sign_BYTES);
-	return object_err(hf__read_end(&r));
+	if ((e = read_to_payload(s, &r, ptr, len, 1)) != HF_OK)
+		return e;
+	return hf__sign1_end(s, &r);
 }
 
 /* The bytes to be signed, contiguous: on the stack for all but long lists. */

@@ -382,14 +382,15 @@ HF_MUST_USE enum hf_err hf_trust_new(struct hf_trust **trust);
 /** Accepts NULL. */
 void hf_trust_free(struct hf_trust *trust);
 /** Believes a self-signed CA certificate (its signature is checked).
- * @return HF_OK, HF_E_USAGE when it is no CA, HF_E_SIGNATURE, HF_E_OBJECT */
+ * @return HF_OK, HF_E_USAGE when it is no CA, HF_E_ISSUER when another issued
+ * it, HF_E_SIGNATURE, HF_E_OBJECT */
 HF_MUST_USE enum hf_err hf_trust_add_ca(struct hf_trust *trust,
     const uint8_t *cert, size_t len);
 /** Adds the revocation list of a CA; a newer one replaces an older one.
  * For an intermediate CA give its certificate first (hf_trust_add_issuer()).
  * From then on certificates by that CA are refused when the list is stale.
- * @return HF_OK, HF_E_ISSUER, HF_E_SIGNATURE, HF_E_STALE_LIST for a lower
- * number than the one held, HF_E_OBJECT */
+ * @return HF_OK, HF_E_ISSUER, HF_E_SIGNATURE, HF_E_STALE_LIST for
+ * another list whose number is not above that of the one held, HF_E_OBJECT */
 HF_MUST_USE enum hf_err hf_trust_add_list(struct hf_trust *trust,
     const uint8_t *list, size_t len);
 /** Makes an intermediate CA known, so that its list can be added. It is not

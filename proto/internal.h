@@ -332,12 +332,16 @@ enum hf_err hf__schedule_export(uint8_t *out, size_t len,
 
 struct hf__sign1 {
 	struct hf_span protected, payload, signature;
-	size_t unprotected_n; /* entries in the unprotected header */
 	struct hf_span whole;
 };
 
 /* Reads the structure; alg must be EdDSA, in the protected header alone. */
 enum hf_err hf__sign1_read(struct hf__sign1 *, const uint8_t *ptr, size_t len);
+/* The same in two, with an empty unprotected header: the caller judges the
+ * payload between, so that the first fault in the order of bytes counts. */
+enum hf_err hf__sign1_begin(struct hf__sign1 *, struct hf__reader *,
+    const uint8_t *ptr, size_t len);
+enum hf_err hf__sign1_end(struct hf__sign1 *, struct hf__reader *);
 /* Verifies the signature; label is the external_aad. */
 enum hf_err hf__sign1_verify(const struct hf__sign1 *, const uint8_t *label,
     size_t label_len, const uint8_t pk[32]);

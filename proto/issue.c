@@ -29,6 +29,7 @@ struct request {
 	uint16_t suites[HF_SUITES_MAX];
 	size_t suites_n;
 	uint64_t issued;
+	int64_t curve;
 };
 
 static bool
@@ -206,7 +207,7 @@ read_request_map(struct hf__reader *r, struct request *q)
 	size_t i, n;
 	int64_t key;
 
-	n = hf__read_map(r, 1, HF_CERT_MAX);
+	n = hf__read_map(r, 0, HF_CERT_MAX);
 	for (i = 0; i < n && r->err == HF_OK; i++) {
 		switch (key = hf__read_key(r, &order)) {
 		case HF__CERT_NAMES:
@@ -225,8 +226,6 @@ static void
 read_request_claim(struct hf__reader *r, struct request *q, int64_t key,
     bool *dated)
 {
-	uint64_t curve = 0;
-
 	switch (key) {
 	case HF__CLAIM_SUB:
 		q->subject = hf__read_text(r, 1, HF_NAME_MAX);
@@ -236,9 +235,7 @@ read_request_claim(struct hf__reader *r, struct request *q, int64_t key,
 		*dated = true;
 		break;
 	case HF__CLAIM_CNF:
-		q->key = hf__read_cnf(r, &curve);
-		if (curve != HF__CURVE_ED25519)
-			hf__read_fail(r, HF_E_OBJECT);
+		q->key = hf__read_cnf(r, &q->curve);
 		break;
 	case HF__CLAIM_HANDFAST:
 		read_request_map(r, q);
@@ -253,7 +250,7 @@ request_parse(struct request *q, struct hf__sign1 *cose, const uint8_t *ptr,
     size_t len)
 {
 	struct hf__key_order order = { 0 };
-	struct hf__reader r;
+	struct hf__reader whole, r;
 	bool dated = false;
 	size_t i, n;
 	enum hf_err e;
@@ -261,18 +258,18 @@ request_parse(struct request *q, struct hf__sign1 *cose, const uint8_t *ptr,
 	*q = (struct request){ 0 };
 	if (len > HF_CERT_MAX)
 		return HF_E_OBJECT;
-	if ((e = hf__sign1_read(cose, ptr, len)) != HF_OK)
+	if ((e = hf__sign1_begin(cose, &whole, ptr, len)) != HF_OK)
 		return e;
-	if (cose->unprotected_n != 0)
-		return HF_E_OBJECT;
 	hf__read_init(&r, cose->payload.ptr, cose->payload.len);
 	n = hf__read_map(&r, 0, HF_CERT_MAX);
 	for (i = 0; i < n && r.err == HF_OK; i++)
 		read_request_claim(&r, q, hf__read_key(&r, &order), &dated);
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return hf__object_err(e);
+	if ((e = hf__sign1_end(cose, &whole)) != HF_OK)
+		return e;
 	return q->subject.len > 0 && q->key.len > 0 && q->suites_n > 0 &&
-		dated ?
+		q->curve == HF__CURVE_ED25519 && dated ?
 	    HF_OK :
 	    HF_E_OBJECT;
 }

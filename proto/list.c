@@ -138,7 +138,7 @@ read_handfast(struct hf__reader *r, struct hf_list_info *info, unsigned *seen)
 	size_t i, n;
 	int64_t key;
 
-	n = hf__read_map(r, 1, HF_LIST_MAX);
+	n = hf__read_map(r, 0, HF_LIST_MAX);
 	for (i = 0; i < n && r->err == HF_OK; i++) {
 		switch (key = hf__read_key(r, &order)) {
 		case KEY_NUMBER:
@@ -184,8 +184,8 @@ enum hf_err
 hf_list_read(struct hf_list_info *info, const uint8_t *list, size_t len)
 {
 	struct hf__key_order order = { 0 };
+	struct hf__reader whole, r;
 	struct hf__sign1 cose;
-	struct hf__reader r;
 	unsigned seen = 0;
 	size_t i, n;
 	enum hf_err e;
@@ -193,16 +193,16 @@ hf_list_read(struct hf_list_info *info, const uint8_t *list, size_t len)
 	memset(info, 0, sizeof(*info));
 	if (len > HF_LIST_MAX)
 		return HF_E_OBJECT;
-	if ((e = hf__sign1_read(&cose, list, len)) != HF_OK)
+	if ((e = hf__sign1_begin(&cose, &whole, list, len)) != HF_OK)
 		return e;
-	if (cose.unprotected_n != 0)
-		return HF_E_OBJECT;
 	hf__read_init(&r, cose.payload.ptr, cose.payload.len);
 	n = hf__read_map(&r, 0, HF_LIST_MAX);
 	for (i = 0; i < n && r.err == HF_OK; i++)
 		read_claim(&r, info, hf__read_key(&r, &order), &seen);
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return hf__object_err(e);
+	if ((e = hf__sign1_end(&cose, &whole)) != HF_OK)
+		return e;
 	return info->issuer.len > 0 && (seen & REQUIRED) == REQUIRED ?
 	    HF_OK :
 	    HF_E_OBJECT;

@@ -97,22 +97,30 @@ hf_pem_encode(char *out, size_t cap, size_t *len, const char *label,
 	return HF_OK;
 }
 
+/* 1 where low <= c <= high, without a branch: all are below 2^31. */
+static unsigned
+in_range(unsigned c, unsigned low, unsigned high)
+{
+	return ((low - 1 - c) & (c - high - 1)) >> 31;
+}
+
 /* Whether a line has letters of the alphabet alone, and padding at its end:
- * libsodium 1.0.18 takes bytes of 0x80 and more for a slash. */
+ * libsodium 1.0.18 takes bytes of 0x80 and more for a slash. Every letter
+ * costs the same, for it may be a key's. */
 static bool
 in_alphabet(struct line line)
 {
-	static const char alphabet[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned c, good = 1;
 	size_t i;
 
-	for (i = 0; i < line.len; i++)
-		if (strchr(line.ptr[i] == '=' && i + 2 >= line.len ? "=" :
-								     alphabet,
-			line.ptr[i]) == NULL ||
-		    line.ptr[i] == '\0')
-			return false;
-	return true;
+	for (i = 0; i < line.len; i++) {
+		c = (uint8_t)line.ptr[i];
+		good &= in_range(c, 'A', 'Z') | in_range(c, 'a', 'z') |
+		    in_range(c, '0', '9') | in_range(c, '+', '+') |
+		    in_range(c, '/', '/') |
+		    (in_range(c, '=', '=') & (unsigned)(i + 2 >= line.len));
+	}
+	return good != 0;
 }
 
 /* The bytes that the lines from at to the END line hold, by their count and

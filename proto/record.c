@@ -291,8 +291,6 @@ hf__record_parse(struct hf_session *s, struct hf_span message,
 	    hf__read_bytes(&r, overhead(s), HF_PLAINTEXT_MAX + overhead(s));
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return e;
-	if (s->got_close && s->move == NULL)
-		return HF_E_UNEXPECTED;
 	if (s->move != NULL && hf__history_room(&s->move->received) != HF_OK)
 		return HF_E_MEMORY;
 	if (s->in.len > 0)

@@ -218,6 +218,17 @@ gather(struct hf_session *s, const uint8_t *data, size_t len)
 	return HF_OK;
 }
 
+/* A fault in the heads of a message. An alert is not answered, however it is
+ * made (spec section 12.2). */
+static enum hf_err
+misframed(struct hf_session *s, const uint8_t *message, enum hf_err e)
+{
+	bool legal = e == HF_E_CBOR || e == HF_E_TOO_BIG;
+
+	return legal && message[1] == HF__ALERT ? hf__fail_silently(s, e) :
+						  hf__fail(s, e);
+}
+
 /* A message that is whole in the caller's bytes is parsed where it is. */
 static enum hf_err
 feed_direct(struct hf_session *s, size_t *used, const uint8_t *data,
@@ -227,7 +238,7 @@ feed_direct(struct hf_session *s, size_t *used, const uint8_t *data,
 	size_t whole;
 
 	if ((e = hf__frame_scan(&whole, s, data, len)) != HF_OK)
-		return hf__fail(s, e);
+		return misframed(s, data, e);
 	*used = whole;
 	if (whole != 0 && !is_held(data[1]))
 		return hf__machine_run(s, (struct hf_span){ data, whole });
@@ -257,7 +268,7 @@ feed_gathered(struct hf_session *s, size_t *used, const uint8_t *data,
 		return hf__fail(s, e);
 	message = s->in.ptr + s->in.start;
 	if ((e = hf__frame_scan(&whole, s, message, s->in.len)) != HF_OK)
-		return hf__fail(s, e);
+		return misframed(s, message, e);
 	*used = whole == 0 ? take : whole - before;
 	if (whole == 0)
 		return HF_OK;
@@ -288,7 +299,8 @@ hf_session_eof(struct hf_session *s)
 		return HF_E_ARG;
 	if (s->state == HF__FAILED)
 		return s->error;
-	if (s->got_close)
+	/* In a session that moves the stream ends when both have closed. */
+	if (s->state == HF__CLOSED || (s->got_close && s->move == NULL))
 		return HF_OK;
 	return hf__fail_silently(s,
 	    s->state == HF__OPEN ? HF_E_TRUNCATED : HF_E_GONE);

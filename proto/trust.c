@@ -20,6 +20,7 @@ struct authority {
 
 struct list {
 	uint8_t *bytes;
+	size_t len;
 	struct hf_list_info info;
 	uint8_t key[HF_KEY_BYTES]; /* that verified it */
 };
@@ -186,12 +187,10 @@ hf_trust_add_ca(struct hf_trust *trust, const uint8_t *cert, size_t len)
 		return e;
 	if (c.usage != HF_USAGE_CA)
 		return HF_E_USAGE;
-	if (!hf__cert_key_ok(&c))
-		return HF_E_OBJECT;
+	if (!hf__span_equal(c.issuer, c.subject))
+		return HF_E_ISSUER;
 	if ((e = verify(NULL, &c, c.key.ptr)) != HF_OK)
 		return e;
-	if (!hf__span_equal(c.issuer, c.subject))
-		return HF_E_OBJECT;
 	return hold(&trust->anchor, &trust->anchor_n, cert, len);
 }
 
@@ -312,9 +311,9 @@ hf_trust_add_list(struct hf_trust *trust, const uint8_t *bytes, size_t len)
 	if ((e = list_key(&key, trust, name, &cose)) != HF_OK)
 		return e;
 	held = find_list(trust, name, key);
-	if (held != NULL && held->info.number == info.number &&
-	    hf__span_equal(held->info.ids, info.ids) &&
-	    held->info.next_update == info.next_update)
+	if (held != NULL &&
+	    hf__span_equal((struct hf_span){ held->bytes, held->len },
+		(struct hf_span){ bytes, len }))
 		return HF_OK;
 	if ((e = list_slot(&slot, trust, name, key, info.number)) != HF_OK)
 		return e;
@@ -325,6 +324,7 @@ hf_trust_add_list(struct hf_trust *trust, const uint8_t *bytes, size_t len)
 		trust->list_n++;
 	free(slot->bytes);
 	slot->bytes = copy;
+	slot->len = len;
 	slot->info = info;
 	memcpy(slot->key, key, sizeof(slot->key));
 	return HF_OK;
@@ -342,7 +342,7 @@ judge_times(const struct hf__cert *c, uint64_t now)
 
 /*
  * The anchor that signed the outermost certificate. Several may have its
- * name: one that is valid now is preferred.
+ * name: the first that is valid now, else the first.
  */
 static enum hf_err
 find_anchor(const struct hf__cert **issuer, const struct walk *w,
@@ -357,10 +357,14 @@ find_anchor(const struct hf__cert **issuer, const struct walk *w,
 		anchor = &w->trust->anchor[i].cert;
 		if (!hf__span_equal(anchor->subject, c->issuer))
 			continue;
-		if ((e = verify(w->cache, c, anchor->key.ptr)) != HF_OK)
+		e = verify(w->cache, c, anchor->key.ptr);
+		if (e != HF_OK && e != HF_E_SIGNATURE)
+			return e;
+		if (e != HF_OK)
 			result = e;
 		else if (*issuer == NULL ||
-		    judge_times(*issuer, w->now) != HF_OK)
+		    (judge_times(*issuer, w->now) != HF_OK &&
+			judge_times(anchor, w->now) == HF_OK))
 			*issuer = anchor;
 	}
 	return *issuer != NULL ? HF_OK : result;

@@ -16,11 +16,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 PROGRAM = os.environ.get("HANDFAST") or os.path.abspath("build/handfast")
 BUILD = os.environ.get("BUILD") or os.path.abspath("build")
 SAN = bool(os.environ.get("SAN"))
+CROWD = "127.0.0.9"  # where many come from; good peers from 127.0.0.1
 UP, DOWN = "up", "down"  # from the initiator, from the responder
 END = None
 NAMES = {0: "hello", 1: "offer", 2: "retry", 3: "request", 4: "grant",
@@ -467,6 +469,60 @@ class Relay:
                 self.say()
             self.send(to, direction, chunks)
         self.held[direction] = held
+
+
+def forward(address):
+    """A relay for many that comes from the crowd's address."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+    host, port = address.split(":")
+
+    def pump(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve():
+        while True:
+            try:
+                a = listener.accept()[0]
+                b = socket.create_connection((host, int(port)),
+                                             source_address=(CROWD, 0))
+            except OSError:
+                return
+            for pair in ((a, b), (b, a)):
+                threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+def stream(result, direction):
+    """All bytes of a direction, and that it was ended."""
+    parts = [data for t, d, data in result.events if d == direction]
+    return len(b"".join(parts)), parts[-1:] == [b""], len(
+        [p for p in parts if p])
+
+
+def latency(result):
+    """From the end of the request to the alert."""
+    t, seen = {}, {UP: 0, DOWN: 0}
+    ends = {}
+    for d, m in result.messages:
+        seen[d] += len(m)
+        ends[kind(m)] = (d, seen[d])
+    for k in ("request", "alert"):
+        d, end = ends[k]
+        passed = 0
+        for when, direction, data in result.events:
+            if direction == d:
+                passed += len(data)
+                if passed >= end:
+                    t[k] = when
+                    break
+    return t["alert"] - t["request"]
 
 
 def forms(secret):

@@ -71,8 +71,8 @@ test_data(void)
 		folder = "../shared/data";
 	snprintf(probe, sizeof(probe), "%s/MANIFEST.md", folder);
 	if ((f = fopen(probe, "r")) == NULL) {
-		print_message("skipped: no public test data at %s "
-			      "(set HANDFAST_TESTDATA)\n",
+		print_message("note: no public test data at %s (set "
+			      "HANDFAST_TESTDATA): these are left out\n",
 		    folder);
 		return NULL;
 	}

@@ -129,6 +129,7 @@ def call(
     good = done.returncode == code
     if code == 0:
         good = good and done.stdout == DATA
+    print(f"{'PASS' if good else 'FAIL'} interop/{name}", flush=True)
     if not good:
         failures += 1
         words = done.stderr.decode().strip().replace("\n", " | ")
@@ -238,7 +239,7 @@ def main() -> int:
         beside(program, PEER, "peer-to-program")
         beside(PEER, program, "program-to-peer")
         os.chdir("/")
-    print(f"{count} sessions, {failures} failures")
+    print(f"{count - failures} passed, {failures} failed")
     return 1 if failures else 0
 
 

@@ -50,8 +50,8 @@ _handfast_options() {
 		echo --listen --port-file --identity --cert --trust --revoked \
 		    --users --password-command --ring --used-tickets \
 		    --issue-tickets --allow --target --echo --exec --forward \
-		    --workers --max-failures --max-source-failures --busy \
-		    --max-pending --max-sessions --idle $pass $readable --log-json --json --trace
+		    --workers --max-failures --max-source-failures \
+		    --max-unopened --busy --max-pending --max-sessions --idle $pass $readable --log-json --json --trace
 		;;
 	'initiate ')
 		echo --connect --trust --revoked --expect --realm --target \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Preloaded into the program: counts its public-key work. Every function of
- * libsodium that does any and that an X25519 and Ed25519 program could call
- * is here, sorted into what it costs; a call that libsodium makes from within
- * another is not counted again. The counts are written to the file that
- * HANDFAST_COUNT names when the program ends, a name and a number a line. It
- * changes no result.
+ * Preloaded into the program: counts its public-key work, and the passwords
+ * that it stretches. Every function of libsodium that does any and that an
+ * X25519 and Ed25519 program could call is here, sorted into what it costs; a
+ * call that libsodium makes from within another is not counted again. The
+ * counts are written to the file that HANDFAST_COUNT names when the program
+ * ends, a name and a number a line. It changes no result.
  */
 #include <dlfcn.h>
 #include <sodium.h>
@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum work { DH, PAIR, SIGN, VERIFY, IDENTITY, CONVERT, POINT, WORKS };
+enum work { DH, PAIR, SIGN, VERIFY, IDENTITY, CONVERT, POINT, STRETCH, WORKS };
 
 static const char *const names[WORKS] = { "dh", "pair", "sign", "verify",
-	"identity", "convert", "point" };
+	"identity", "convert", "point", "stretch" };
 static atomic_ulong counts[WORKS];
 static _Thread_local int depth;
 
@@ -174,4 +174,10 @@ COUNT(POINT, crypto_core_ed25519_add, (u8 *r, const u8 *p, const u8 *q),
     (r, p, q))
 COUNT(POINT, crypto_core_ed25519_sub, (u8 *r, const u8 *p, const u8 *q),
     (r, p, q))
+
+/* Argon2id. */
+COUNT(STRETCH, crypto_pwhash,
+    (u8 *const out, u64 out_len, const char *const password, u64 password_len,
+	const u8 *const salt, u64 ops, size_t mem, int alg),
+    (out, out_len, password, password_len, salt, ops, mem, alg))
 /* clang-format on */

@@ -8,15 +8,12 @@ import resource
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
-from session import (BUILD, PROGRAM, SAN, UP, House, Relay, check,
-                     field, finish, note, same)
-
-CROWD = "127.0.0.9"
+from session import (BUILD, CROWD, PROGRAM, SAN, UP, House, Relay, check,
+                     field, finish, forward, note, same)
 
 
 def files(soft, hard):
@@ -98,6 +95,86 @@ def failing(house):
     r.stop()
 
 
+def unheard(house):
+    """An address whose connections come to nothing is not heard any more,
+    whatever it sends; sessions use up nothing."""
+    r = house.respond("unheard", "--max-unopened", "12")
+    listener = forward(r.address)
+    crowded = "127.0.0.1:%d" % listener.getsockname()[1]
+    good = [house.initiate(crowded, *house.certified).code
+            for _ in range(13)]
+    same("unheard: sessions", [0] * 13, good)
+    r.skip()
+    for i in range(12):
+        s = socket.create_connection((r.host, r.port),
+                                     source_address=(CROWD, 0))
+        s.close()
+        same("unheard: connection %d" % i, "HF_E_GONE",
+             field(r.session(), "error"))
+    bad = house.initiate(crowded, *house.certified)
+    same("unheard: then not even a good one", (3, b""), (bad.code, bad.out))
+    lines = [x for x in r.log() if x.startswith("event=turned-away ")]
+    same("unheard: in the log", [(CROWD, "HF_E_LIMITED", "1")],
+         [(field(x, "from").split(":")[0], field(x, "error"),
+           field(x, "connections")) for x in lines])
+    same("unheard: no session", "", r.session(0))
+    good = house.initiate(r.address, *house.certified)
+    same("unheard: another address", (0, b"hello\n"), (good.code, good.out))
+    until(lambda: house.initiate(crowded, *house.certified).code == 0, 40)
+    good = house.initiate(crowded, *house.certified)
+    same("unheard: after a while", (0, b"hello\n"), (good.code, good.out))
+    listener.close()
+    r.stop()
+
+
+def locked(house):
+    """One source cannot shut a user out."""
+    house.write("wrong", "wrong\n")
+    r = house.respond("locked", "--users", "users", "--max-failures", "3")
+    listener = forward(r.address)
+    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    found = []
+    for _ in range(5):
+        house.initiate(address, *house.to, "--user", "bob",
+                       "--passphrase-file", "wrong")
+        found.append(field(r.session(), "error"))
+    same("locked: half of the tries", ["HF_E_PASSWORD"] * 2 +
+         ["HF_E_LIMITED"] * 3, found)
+    good = house.initiate(r.address, *house.user)
+    same("locked: the user himself", (0, b"hello\n"), (good.code, good.out))
+    r.skip()
+    house.initiate(r.address, *house.to, "--user", "bob",
+                   "--passphrase-file", "wrong")
+    house.initiate(r.address, *house.user)
+    same("locked: all sources together", ["HF_E_PASSWORD", "HF_E_LIMITED"],
+         [field(r.session(), "error") for _ in range(2)])
+    listener.close()
+    r.stop()
+
+
+def busy(house):
+    """Who has many handshakes under way shows cookies, others need not."""
+    r = house.respond("busy", "--busy", "5")
+    held = crowd(r, 10)
+    good = house.initiate(r.address, *house.certified, *house.known,
+                          "--trace")
+    same("busy: another is served", (0, b"hello\n"), (good.code, good.out))
+    check("busy: without a cookie", "received retry" not in good.err,
+          good.err)
+    listener = forward(r.address)
+    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    one_of_them = house.initiate(address, *house.certified, *house.known,
+                                 "--trace")
+    same("busy: served too", (0, b"hello\n"),
+         (one_of_them.code, one_of_them.out))
+    check("busy: with a cookie", "received retry" in one_of_them.err,
+          one_of_them.err)
+    listener.close()
+    for s in held:
+        s.close()
+    r.stop()
+
+
 def raised(house):
     r = house.respond("raised", preexec_fn=files(64, 300))
     with open("/proc/%d/limits" % r.process.pid) as f:
@@ -160,34 +237,6 @@ def counted(house):
         same("counted: " + name, [error, error, "HF_E_LIMITED"],
              [field(x, "error") for x in lines])
         r.stop()
-
-
-def forward(address):
-    """A relay for many that comes from the crowd's address."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=200)
-    host, port = address.split(":")
-
-    def pump(a, b):
-        try:
-            while data := a.recv(65536):
-                b.sendall(data)
-            b.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def serve():
-        while True:
-            try:
-                a = listener.accept()[0]
-            except OSError:
-                return
-            b = socket.create_connection((host, int(port)),
-                                         source_address=(CROWD, 0))
-            for pair in ((a, b), (b, a)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    return listener
 
 
 def asking(house):
@@ -312,8 +361,8 @@ def lock(house):
 
 def main():
     with House() as house:
-        for test in (raised, silent, failing, late, counted, asking, disk,
-                     sessions, idle, lock):
+        for test in (raised, silent, failing, unheard, locked, busy, late,
+                     counted, asking, disk, sessions, idle, lock):
             test(house)
     finish()
 

@@ -74,6 +74,7 @@ hf 0 ca init ca --name 'Test CA'
 mode ca/ca.key 600
 mode ca/ca.cert 644
 hf 5 ca init ca --name 'Test CA'
+says '^handfast: hint: choose another DIR'
 hf 0 ca init other --name 'Other CA'
 hf 0 ca init twin --name 'Test CA'
 hf 0 ca init locked --name Locked --passphrase-file pass
@@ -108,7 +109,8 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 expect 5 setsid "$HANDFAST" cert request --identity sealed.key --subject s \
     -o s.req
-says 'HF_E_PASSPHRASE'
+says 'sealed.key: sealed under a passphrase, and none was given \(HF_E_PASSPHRASE\)'
+says 'hint: give it by --passphrase-file or --passphrase-fd'
 hf 5 cert request --identity sealed.key --subject s -o s.req \
     --passphrase-file wrong
 says 'sealed.key: the passphrase does not open the key \(HF_E_PASSPHRASE\)'
@@ -246,6 +248,8 @@ says 'HF_E_ISSUER'
 
 # revoking
 hf 2 ca revoke ca
+hf 2 ca revoke ca -o past.list --next-update 1700000000
+says '^handfast: error: --next-update is in the past'
 hf 4 ca revoke other alice.cert -o my.list
 says "issued by 'Test CA', not by 'Other CA'"
 hf 4 ca revoke twin alice.cert -o my.list

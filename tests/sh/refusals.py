@@ -23,6 +23,7 @@ from session import *  # noqa: E402,F403
 CLOCK = os.path.join(BUILD, "tests", "clock.so")
 REFUSED = "the other side refused (HF_E_REFUSED)"
 ASK_LOG = "the other side does not say why; its log does"
+RENEW = "a certificate there needs renewal, or the clock here is wrong"
 DAY = 86400
 
 
@@ -191,7 +192,7 @@ def times(h, r):
                        re.escape("server.%s.cert: %s" % (which, own)), hint)
     # A known certificate is judged before anything is sent.
     for which, text, hint in (
-            ("old", "expired (HF_E_EXPIRED)", None),
+            ("old", "expired (HF_E_EXPIRED)", RENEW),
             ("new", "not yet valid (HF_E_NOT_YET)",
              "check the clocks of this machine and the issuer")):
         x = h.initiate(r.address, *h.certified, "--responder-cert",
@@ -207,9 +208,11 @@ def times(h, r):
     logged("a certificate that soon expires", s, "ok", None)
     wait_until(soon)
     x = h.initiate(s.address, *h.certified)
-    judged_here("... and has expired", x, s, 7, "expired (HF_E_EXPIRED)")
+    judged_here("... and has expired", x, s, 7, "expired (HF_E_EXPIRED)",
+                RENEW)
     x = h.initiate(s.address, *h.certified, "--responder-cert", "brief.cert")
-    before_or_here("... and is known", x, s, 7, "expired (HF_E_EXPIRED)")
+    before_or_here("... and is known", x, s, 7, "expired (HF_E_EXPIRED)",
+                   RENEW)
     check("... is warned of", any(
         re.fullmatch("handfast: warning: brief.cert expires on .*", line)
         for line in s.log()), s.log()[:3])
@@ -238,7 +241,7 @@ def clocks(h):
     future = h.respond("future", cert="future.cert", env=clock(2 * DAY))
     x = h.initiate(past.address, *wide)
     judged_here("the responder's certificate is expired", x, past, 7,
-                "expired (HF_E_EXPIRED)")
+                "expired (HF_E_EXPIRED)", RENEW)
     x = h.initiate(future.address, *wide)
     judged_here("the responder's certificate is not yet valid", x, future, 7,
                 "not yet valid (HF_E_NOT_YET)",
@@ -417,7 +420,7 @@ def passwords(h, r):
 
 def limits(h):
     h.write("wrong", "incorrect horse\n")
-    r = h.respond("limits", "--users", "users", "--max-failures", "2")
+    r = h.respond("limits", "--users", "users", "--max-failures", "4")
     for who in ("bob", "eve"):
         for i in range(3):
             x = h.initiate(r.address, *h.to, "--user", who,
@@ -574,26 +577,27 @@ def connections(h):
     cbor = "not deterministically encoded CBOR (HF_E_CBOR)"
     gone = "the other side went away during the handshake (HF_E_GONE)"
     refused = REFUSED
+    not_one = "is that a handfast responder?"
     for what, data, code, text, hint in (
             ("a web server", b"HTTP/1.1 400 Bad Request\r\n\r\n", 6, shape,
-             None),
-            ("an SSH server", b"SSH-2.0-OpenSSH_9.2\r\n", 6, shape, None),
-            ("a TLS alert", b"\x15\x03\x03\x00\x02\x02\x28", 6, shape, None),
-            ("zeros", bytes(4096), 6, shape, None),
+             not_one),
+            ("an SSH server", b"SSH-2.0-OpenSSH_9.2\r\n", 6, shape, not_one),
+            ("a TLS alert", b"\x15\x03\x03\x00\x02\x02\x28", 6, shape, not_one),
+            ("zeros", bytes(4096), 6, shape, not_one),
             ("a grant before its time", b"\x86\x04\x01", 6, unexpected,
-             None),
+             not_one),
             ("a record in the handshake", b"\x82\x10\x51" + bytes(17), 6,
-             unexpected, None),
+             unexpected, not_one),
             ("an endless offer", b"\x86\x01\x01\x01\x9b" + b"\xff" * 8, 6,
-             big, None),
-            ("an indefinite offer", b"\x86\x01\x01\x01\x9f", 6, cbor, None),
+             big, not_one),
+            ("an indefinite offer", b"\x86\x01\x01\x01\x9f", 6, cbor, not_one),
             ("another version", b"\x86\x01\x02\x01\x81\x41\x00\x40\xa0", 4,
              "the protocol version is not supported (HF_E_VERSION)", None),
             ("an alert", b"\x82\x08\x01", 4, refused, ASK_LOG),
             ("an alert for a store", b"\x82\x08\x02", 8,
              "the store failed, here or at the other side (HF_E_STORE)",
              None),
-            ("an unknown alert", b"\x82\x08\x17", 6, shape, None),
+            ("an unknown alert", b"\x82\x08\x17", 6, shape, not_one),
             ("nothing", b"", 3, gone, None),
             ("half an offer", b"\x86\x01\x01", 3, gone, None)):
         rude = Rude(sends(data))
@@ -631,6 +635,18 @@ def connections(h):
     x = h.initiate(nobody, *h.certified)
     ends("nobody there", x, 3, re.escape("cannot connect to " + nobody) +
          ": [Cc]onnection refused")
+    for port in ("65536", "99999", "-1", "http", ""):
+        x = h.initiate("127.0.0.1:" + port, *h.certified)
+        ends("port %r" % port, x, 2, re.escape(
+            "--connect 127.0.0.1:%s is not HOST:PORT or unix:PATH" % port),
+            "see 'handfast help initiate'")
+        x = h.refuse("--listen", "127.0.0.1:" + port)
+        same("port %r to listen on" % port, (2, b""), (x.code, x.out))
+    # No name server is asked: the label is too long for one.
+    host = "a" * 64 + ".invalid:1"
+    x = h.initiate(host, *h.certified)
+    ends("an unknown host", x, 3, "--connect %s: no such host is known" %
+         host)
 
 
 def garbage(h):
@@ -862,7 +878,42 @@ def files(h, r):
                    "alice.cert", "--passphrase-file", "wrong")
     ends("a wrong passphrase", x, 5, re.escape(
         "sealed.key: the passphrase does not open the key "
-        "(HF_E_PASSPHRASE)"), ".*")
+        "(HF_E_PASSPHRASE)"))
+    not_formed = "a certificate, request, list or ticket is not well formed " \
+        "(HF_E_OBJECT)"
+    for user in ("Bob", "", "bob example", "b" * 65):
+        x = h.initiate(r.address, *h.to, "--user", user, "--passphrase-file",
+                       "password")
+        ends("the user name %r" % user, x, 2, re.escape(
+            "'%s' is no user name: 1 to 64 of a-z 0-9 . _ @ + -" % user),
+            "see 'handfast help initiate'")
+    for option, value, text in (
+            ("--expect", "", "a name has 1 to 255 bytes"),
+            ("--realm", "r" * 256, "a name has 1 to 255 bytes"),
+            ("--target", "t" * 256, "a name has 1 to 255 bytes"),
+            ("--target", "a\nb", "a name has no control characters")):
+        x = h.initiate(r.address, *h.certified, option, value)
+        ends("%s %r" % (option, value[:3]), x, 2, option + ": " + text)
+    h.write("letter", "Dear Alice,\n")
+    for option, path, want, found in (
+            ("--cert", "alice.key", "CERTIFICATE", "IDENTITY"),
+            ("--cert", "letter", "CERTIFICATE", None),
+            ("--identity", "ring", "IDENTITY", "TICKET RING"),
+            ("--ticket", "ring", "TICKET", "TICKET RING"),
+            ("--trust", "ca/ca.key", "CERTIFICATE", "IDENTITY"),
+            ("--revoked", "ca/ca.cert", "REVOCATION LIST", "CERTIFICATE")):
+        own = {"--identity": "alice.key", "--cert": "alice.cert",
+               "--trust": "ca/ca.cert"}
+        if option == "--ticket":
+            own = {"--trust": "ca/ca.cert"}
+        own[option] = path
+        x = h.initiate(r.address, "--expect", "server",
+                       *[word for pair in own.items() for word in pair])
+        hint = "there is no HANDFAST %s in it" % want
+        if found:
+            hint += ", but a HANDFAST " + found
+        ends("%s %s" % (option, path), x, 6,
+             re.escape("%s: %s" % (path, not_formed)), re.escape(hint))
     x = h.initiate(r.address, "--json", *h.to, "--identity", "missing.key",
                    "--cert", "alice.cert")
     same("the same as JSON", {"error": {

@@ -324,6 +324,46 @@ def memory(pid):
     return b"\0".join(found)
 
 
+def areas(pid, secret):
+    """The kernel's flags of each area of memory that holds a secret."""
+    found, begin, end = [], 0, 0
+    with open("/proc/%d/smaps" % pid) as smaps, \
+            open("/proc/%d/mem" % pid, "rb", 0) as mem:
+        for line in smaps:
+            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (.)", line)
+            if m:
+                begin, end = int(m.group(1), 16), int(m.group(2), 16)
+                readable = m.group(3) == "r" and "[v" not in line
+            elif line.startswith("VmFlags:") and readable:
+                try:
+                    mem.seek(begin)
+                    if secret in mem.read(end - begin):
+                        found.append(line.split()[1:])
+                except (OSError, ValueError, OverflowError):
+                    pass
+    return found
+
+
+def locked(house, secrets):
+    """Long-term keys are where nothing is swapped and nothing is dumped."""
+    if os.geteuid() != 0 or SAN:
+        note("locked: skipped, %s" % ("a sanitizer keeps copies" if SAN else
+                                      "only root can look"))
+        return
+    r = house.respond("locks", "--ring", "ring", "--users", "users")
+    i = Open(house, r, *house.certified)
+    for who, p, what in (("responder", r.process, "server's seed"),
+                         ("responder", r.process, "ring's key"),
+                         ("initiator", i.p, "alice's seed")):
+        flags = areas(p.pid, secrets[what]["as it is"])
+        check("%s: %s is in memory" % (who, what), flags != [])
+        # "lo": locked; "dd": not for core files, whoever allows them.
+        check("%s: %s is locked there, and in no core" % (who, what),
+              all("lo" in f and "dd" in f for f in flags), flags)
+    i.close()
+    r.stop()
+
+
 def remains(house, secrets):
     """What has served is wiped."""
     if os.geteuid() != 0 or SAN:
@@ -389,6 +429,7 @@ def main():
         processes(house, secrets)
         command_lines(house, secrets)
         remains(house, secrets)
+        locked(house, secrets)
         cores(house, secrets)
         neighbours(house)
     finish()

@@ -180,6 +180,32 @@ nothing_forgiven(void **state)
 	assert_ok(decode(BEGIN "Y+/9\n" END));
 }
 
+/* Each of the 256 bytes in each of four places: the alphabet's 64 alone are
+ * taken, and padding where it may stand. */
+static void
+every_letter(void **state)
+{
+	static const char alphabet[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char around[] = BEGIN "AAAA\n" END;
+	char text[sizeof(around)];
+	size_t place;
+	int c, good;
+
+	(void)state;
+	for (place = 0; place < 4; place++)
+		for (c = 0; c < 256; c++) {
+			memcpy(text, around, sizeof(text));
+			text[sizeof(BEGIN) - 1 + place] = (char)c;
+			good = memchr(alphabet, c, sizeof(alphabet) - 1) !=
+				NULL ||
+			    (c == '=' && place == 3);
+			assert_err(hf_pem_decode(out, sizeof(out), &len, &used,
+				       "X", text, sizeof(text) - 1),
+			    good ? HF_OK : HF_E_OBJECT);
+		}
+}
+
 static void
 every_prefix(void **state)
 {
@@ -209,6 +235,7 @@ main(void)
 		cmocka_unit_test(every_length),
 		cmocka_unit_test(several_blocks),
 		cmocka_unit_test(nothing_forgiven),
+		cmocka_unit_test(every_letter),
 		cmocka_unit_test(every_prefix),
 	};
 

@@ -281,10 +281,10 @@ anchors(void **state)
 	assert_err(hf_trust_add_ca(trust, pki.leaf[0].bytes, pki.leaf[0].len),
 	    HF_E_USAGE);
 	assert_err(hf_trust_add_ca(trust, pki.cert[1].bytes, pki.cert[1].len),
-	    HF_E_SIGNATURE);
+	    HF_E_ISSUER);
 	/* Its own key, another issuer's name. */
 	forge(&cert, pki.id[1], "Test CA", pki.id[1], &terms, CERTIFICATE);
-	assert_err(hf_trust_add_ca(trust, cert.bytes, cert.len), HF_E_OBJECT);
+	assert_err(hf_trust_add_ca(trust, cert.bytes, cert.len), HF_E_ISSUER);
 	self(&cert, pki.id[1], &terms);
 	cert.bytes[cert.len - 1] ^= 1;
 	assert_err(hf_trust_add_ca(trust, cert.bytes, cert.len),

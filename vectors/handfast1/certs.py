@@ -105,7 +105,7 @@ def _parse_certificate(reader: cbor.Reader) -> dict[int, Any]:
 @lru_cache(maxsize=1024)
 def read_certificate(raw: bytes) -> Certificate:
     """Reads, does not verify."""
-    need(1 <= len(raw) <= CERT_MAX, OBJECT, "size")
+    need(len(raw) <= CERT_MAX, OBJECT, "size")
     claims, signed = cose.read("certificate", raw, _parse_certificate)
     complete(claims, 1, 2, 4, 5, 6, 7, 8, HANDFAST)
     more = claims[HANDFAST]
@@ -196,6 +196,7 @@ def make_request(
 
 def read_request(raw: bytes) -> Request:
     """Reads and verifies (5.3, step 1)."""
+    need(len(raw) <= CERT_MAX, OBJECT, "size")
     claims, signed = cose.read("request", raw, _parse_request)
     complete(claims, 2, 6, 8, HANDFAST)
     more = claims[HANDFAST]
@@ -342,7 +343,7 @@ class Trust:
 
     def add_anchor(self, raw: bytes) -> None:
         cert = read_certificate(raw)
-        need(cert.usage == CA, "HF_E_ISSUER", "an anchor is a CA's")
+        need(cert.usage == CA, "HF_E_USAGE", "an anchor is a CA's")
         need(cert.iss == cert.sub, "HF_E_ISSUER", "an anchor's own")
         need(cert.signed.verify(cert.key), "HF_E_SIGNATURE", "of an anchor")
         need(prime_order(cert.key), OBJECT, "an anchor's key")

@@ -69,6 +69,12 @@ def frame(
     return kind, reader
 
 
+def begins(data: bytes) -> int:
+    """The type of the message that begins here; -1 when none does, or it is
+    not yet known."""
+    return data[1] if len(data) > 1 and 0x82 <= data[0] <= 0x8A else -1
+
+
 def read_extensions(reader: cbor.Reader) -> Extensions:
     """Section 4.1."""
     found: Extensions = {}

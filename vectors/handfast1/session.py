@@ -190,7 +190,7 @@ class Session:
     def _run(self) -> None:
         while self._takes():
             legal = self._legal()
-            kind = self._in[1] if len(self._in) > 1 else -1
+            kind = messages.begins(self._in)
             self._kind = kind if kind in legal else -1
             found = messages.frame(bytes(self._in), legal, 16)
             if found is None:

@@ -257,4 +257,5 @@ def read_file(raw: bytes) -> TicketFile:
         cose.time(reader),
     )
     reader.end()
+    need(found.iat < found.exp <= found.limit, cose.OBJECT, "its times")
     return found

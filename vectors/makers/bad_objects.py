@@ -36,7 +36,7 @@ def envelopes(
     def made(**changes: Any) -> bytes:
         return sign1(label, seed, payload, **changes)
 
-    yield "empty", b"", "HF_E_CBOR" if label != "certificate" else ""
+    yield "empty", b"", "HF_E_CBOR"
     yield "no-array", b"\0", "HF_E_OBJECT"
     yield "map", b"\xa0", "HF_E_OBJECT"
     yield "tagged", b"\xd2" + good, "HF_E_CBOR"
@@ -73,6 +73,20 @@ def envelopes(
     yield "signature-65", made(signature=bytes(65)), "HF_E_OBJECT"
     yield "signature-null", made(signature=None), "HF_E_OBJECT"
     yield "no-claims", sign1(label, seed, b"\xa0"), "HF_E_OBJECT"
+    # The first fault in the order of bytes, wherever the second is.
+    yield "unprotected-and-cut", made(unprotected={4: b"k"})[
+        :-1
+    ], "HF_E_OBJECT"
+    yield "payload-array-and-cut", sign1(label, seed, b"\x80")[
+        :-1
+    ], "HF_E_OBJECT"
+    yield "payload-cut-and-signature", sign1(
+        label, seed, payload[:-1], signature=bytes(63)
+    ), "HF_E_CBOR"
+    yield "payload-left-over-and-signature", sign1(
+        label, seed, payload + b"\0", signature=bytes(63)
+    ), "HF_E_CBOR"
+    yield "no-claims-and-cut", sign1(label, seed, b"\xa0")[:-1], "HF_E_CBOR"
 
 
 def map_faults(good: dict[Any, Any]) -> Iterator[tuple[str, Any, str]]:
@@ -103,6 +117,7 @@ def map_faults(good: dict[Any, Any]) -> Iterator[tuple[str, Any, str]]:
     yield "skipped-indefinite", merged(
         good, {1000: Raw(b"\x9f\xff")}
     ), "HF_E_CBOR"
+    yield "none-and-left-over", Raw(b"\xa0\0"), "HF_E_CBOR"
 
 
 # Certificates (5.2) ---------------------------------------------------------
@@ -121,8 +136,7 @@ def certificates() -> Iterator[Json]:
     fields = forge.claims()
     payload = forge.payload(fields)
     for name, raw, error in envelopes("certificate", seed, payload):
-        if error:
-            yield read(name, raw, error)
+        yield read(name, raw, error)
     numbered = {forge.KEYS[k]: v for k, v in fields.items()}
     for name, claims, error in map_faults(numbered):
         raw = sign1("certificate", seed, item(claims))
@@ -350,6 +364,18 @@ def chains() -> Iterator[Json]:
         [leaf],
         anchors=[w.ca(key="second key", signer="second key")],
     )
+    below = w.ca("CA 1", w.CA_NAME)
+    crooked = certificate(
+        w.CA_NAME, CA, cnf=ed_cnf(bytes(32)), more={2: None, 3: None}
+    )
+    for name, error, anchor in (
+        ("no-ca", "HF_E_USAGE", w.ALICE),
+        ("of-another", "HF_E_ISSUER", below),
+        ("of-another-flip", "HF_E_ISSUER", flip(below)),
+        ("flip", "HF_E_SIGNATURE", flip(w.ANCHOR)),
+        ("key-and-signature", "HF_E_SIGNATURE", crooked),
+    ):
+        yield one(f"anchor-{name}", error, [leaf], anchors=[anchor])
     payload = forge.payload(forge.claims())
     for name, label in (("request", "request"), ("list", "list")):
         raw = sign1(
@@ -415,6 +441,12 @@ def chains() -> Iterator[Json]:
     yield one(
         "anchor-not-yet", "HF_E_NOT_YET", [leaf], anchors=[w.ca(nbf=w.NOW + 1)]
     )
+    for name, error, first, second in (
+        ("expired-first", "HF_E_EXPIRED", {"exp": w.NOW}, {"nbf": w.NOW + 1}),
+        ("not-yet-first", "HF_E_NOT_YET", {"nbf": w.NOW + 1}, {"exp": w.NOW}),
+    ):
+        anchors = [w.ca(**first), w.ca(**second)]
+        yield one(f"anchors-{name}", error, [leaf], anchors=anchors)
     yield one(
         "signature-before-times", "HF_E_SIGNATURE", [flip(leaf)], now=w.EXP
     )
@@ -632,6 +664,20 @@ def requests() -> Iterator[Json]:
     yield read("key-outside-the-group", raw, "HF_E_PUBLIC_KEY")
 
 
+    for name, cnf in (
+        ("x25519", x_cnf(X)),
+        ("unknown", {1: {1: 1, -1: 1 << 40, -2: ED}}),
+    ):
+        payload = request_payload(cnf=cnf) + b"\0"
+        yield read(
+            f"curve-{name}-and-left-over",
+            sign1("request", seed, payload),
+            "HF_E_CBOR",
+        )
+    long = request_payload(**{"sub": "x" * 255}) + bytes(1700)
+    yield read("2049", sign1("request", seed, long)[:2049], "HF_E_OBJECT")
+
+
 # Revocation lists (5.5) -----------------------------------------------------
 
 
@@ -704,6 +750,13 @@ def lists() -> Iterator[Json]:
         w.revocations(revoked=[bytes(16)]),
         "HF_E_STALE_LIST",
         [listed],
+    )
+    again = made(handfast={-1: 1, -2: []}, iat=w.NBF + 1)
+    yield add(
+        "same-number-later",
+        again,
+        "HF_E_STALE_LIST",
+        [made(handfast={-1: 1, -2: []})],
     )
 
 
@@ -882,7 +935,8 @@ def file_faults() -> Iterator[Json]:
         )
 
     good = w.ticket_file(w.ticket())
-    fields = [1, b"ticket", bytes(32), "s", "a", 0, 0, 0, 0]
+    fields = [1, b"ticket", bytes(32), "s", "a", 0, 1, 0, 1]
+    tickets.read_file(item(fields))
     yield read("ticket-file", "empty", b"", "HF_E_CBOR")
     yield read("ticket-file", "cut", good[:-1], "HF_E_CBOR")
     yield read("ticket-file", "left-over", good + b"\0", "HF_E_CBOR")
@@ -899,6 +953,8 @@ def file_faults() -> Iterator[Json]:
         ("exp-text", 6, "0"),
         ("single-use-2", 7, 2),
         ("limit-null", 8, None),
+        ("exp-is-iat", 5, 1),
+        ("exp-above-limit", 6, 2),
     ):
         changed = fields[:at] + [value] + fields[at + 1 :]
         yield read("ticket-file", name, item(changed), "HF_E_OBJECT")

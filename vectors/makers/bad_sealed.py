@@ -505,7 +505,10 @@ def confirms() -> Iterator[Json]:
 
 def records_bad() -> Iterator[Json]:
     file = w.ticket_file(w.ticket("in a record"), "in a record")
-    fields = [1, b"ticket", bytes(32), "s", "a", 0, 0, 0, 0]
+    fields = [1, b"ticket", bytes(32), "s", "echo", 0, 1, 0, 1]
+    target, peer = reach("initiator", "open", "a ticket that is taken")
+    target.feed(forge.seal_raw(peer.sending, item(fields) + b"\5"))
+    assert target.error is None
     other = w.ticket_file(w.ticket(aud="other"))
 
     def with_field(at: int, value: Any) -> bytes:
@@ -553,6 +556,18 @@ def records_bad() -> Iterator[Json]:
             "ticket-time",
             "initiator",
             with_field(6, (1 << 53) + 1) + b"\5",
+            "HF_E_SHAPE",
+        ),
+        (
+            "ticket-times",
+            "initiator",
+            with_field(5, 1) + b"\5",
+            "HF_E_SHAPE",
+        ),
+        (
+            "ticket-limit",
+            "initiator",
+            with_field(6, 2) + b"\5",
             "HF_E_SHAPE",
         ),
         (
@@ -616,6 +631,12 @@ def records_bad() -> Iterator[Json]:
         target.feed(peer.drain())
         target.feed(forge.seal_raw(peer.sending, b"x\1"))
         yield target.vector(name, "HF_E_UNEXPECTED")
+        name = f"record-head-after-close-{role}"
+        target, peer = reach(role, "open", name)
+        peer.send(2, b"")
+        target.feed(peer.drain())
+        target.feed(b"\x82\x10")
+        yield target.vector(name, "HF_E_UNEXPECTED", "its type is enough")
         name = f"record-after-both-data-and-close-{role}"
         target, peer = reach(role, "open", name)
         peer.send(1, b"data")

@@ -587,6 +587,16 @@ def alerts() -> Iterator[Json]:
         )
 
 
+    for role, state in (("initiator", "hello-sent"), ("responder", "start")):
+        for name, raw, error, note in (
+            ("cbor", b"\x82\x08\x1c", "HF_E_CBOR", "not answered"),
+            ("big", b"\x82\x08\x5a\1\0\0\0", "HF_E_TOO_BIG", "not answered"),
+            ("no-array", b"\x39\x08\0", "HF_E_SHAPE", "no message: answered"),
+        ):
+            whole = f"alert-{name}-{role}"
+            yield fed(whole, role, state, raw, error, note)
+
+
 # request: what is in clear (4.4) --------------------------------------------
 
 SMALL = {
