@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "testing.h"
+#include "cluster.h"
 
 enum { COLUMNS = 12, OTHER = 23 };
 
@@ -24,6 +24,7 @@ static const struct {
 	{ HF_INITIATOR, "hello-sent", HF__I_HELLO_SENT },
 	{ HF_INITIATOR, "trust", HF__I_TRUST },
 	{ HF_INITIATOR, "request-sent", HF__I_REQUEST_SENT },
+	{ HF_INITIATOR, "resume-sent", HF__I_RESUME_SENT },
 	{ HF_INITIATOR, "open", HF__OPEN },
 	{ HF_INITIATOR, "closed", HF__CLOSED },
 	{ HF_INITIATOR, "failed", HF__FAILED },
@@ -33,12 +34,17 @@ static const struct {
 	{ HF_RESPONDER, "trust", HF__R_TRUST },
 	{ HF_RESPONDER, "granted", HF__R_GRANTED },
 	{ HF_RESPONDER, "commit", HF__R_COMMIT },
+	{ HF_RESPONDER, "state", HF__R_STATE },
+	{ HF_RESPONDER, "claim", HF__R_CLAIM },
+	{ HF_RESPONDER, "resumed", HF__R_RESUMED },
+	{ HF_RESPONDER, "confirm", HF__R_CONFIRM },
 	{ HF_RESPONDER, "open", HF__OPEN },
 	{ HF_RESPONDER, "closed", HF__CLOSED },
 	{ HF_RESPONDER, "failed", HF__FAILED },
 };
 
 static struct world hello_world, known_world;
+static struct cluster moving;
 
 /* --- reaching a state, and keeping what was said on the way --------------------- */
 
@@ -110,6 +116,47 @@ close_both(struct pair *p)
 	assert_ok(hf_session_recv(p->i, &content, &data));
 }
 
+/* A pair whose session is on its way to another server. */
+static void
+take_over(struct pair *p, enum hf__state state)
+{
+	struct blob b;
+	struct end first, next;
+	enum hf_err e = HF_OK;
+
+	moving.shelf.len = 0;
+	p->world = &moving.world;
+	p->i = cluster_meet(&moving, &first, 0);
+	end_free(&first);
+	assert_ok(hf_session_reconnect(p->i, START_MS, NOW));
+	take(&b, p->i);
+	remember(&b);
+	end_make(&next, &moving, 1);
+	p->r = next.s;
+	assert_ok(give(p->r, b.bytes, b.len));
+	while (p->r->state != state && end_step(&moving, &next, &e))
+		assert_ok(e);
+	take(&b, p->r);
+	if (b.len == 0)
+		return;
+	remember(&b);
+	if (state == HF__I_RESUME_SENT)
+		return;
+	assert_ok(give(p->i, b.bytes, b.len));
+	take(&b, p->i);
+	remember(&b);
+	if (state == HF__R_CONFIRM)
+		assert_ok(give(p->r, b.bytes, b.len));
+}
+
+static bool
+of_a_takeover(enum hf__state state)
+{
+	return state == HF__I_RESUME_SENT || state == HF__R_STATE ||
+	    state == HF__R_CLAIM || state == HF__R_RESUMED ||
+	    state == HF__R_CONFIRM;
+}
+
 /* A pair with the wanted session in the wanted state. */
 static struct hf_session *
 bring(struct pair *p, enum hf_role role, enum hf__state state)
@@ -121,6 +168,12 @@ bring(struct pair *p, enum hf_role role, enum hf__state state)
 	struct blob b;
 
 	memset(said, 0, sizeof(said));
+	if (of_a_takeover(state)) {
+		take_over(p, state);
+		s = role == HF_INITIATOR ? p->i : p->r;
+		assert_int_equal(s->state, state);
+		return s;
+	}
 	pair_make(p, w);
 	s = role == HF_INITIATOR ? p->i : p->r;
 	switch (state) {
@@ -170,6 +223,8 @@ bring(struct pair *p, enum hf_role role, enum hf__state state)
 static void
 message_of(struct blob *b, unsigned column)
 {
+	static const uint8_t resume[] = { 0x8b, HF__RESUME, 1, 0x50, [20] = 0,
+		1, 0x60, 0x58, 32, [57] = 0xf6, 0xf6, 0xa0, 0x50, [76] = 0 };
 	static const uint8_t alert[] = { 0x82, HF__ALERT, 1 };
 	static const uint8_t retry[] = { 0x82, HF__RETRY, 0x41, 0x00 };
 
@@ -177,6 +232,8 @@ message_of(struct blob *b, unsigned column)
 		*b = said[column];
 	} else if (column_type[column] == HF__ALERT) {
 		memcpy(b->bytes, alert, b->len = sizeof(alert));
+	} else if (column_type[column] == HF__RESUME) {
+		memcpy(b->bytes, resume, b->len = sizeof(resume));
 	} else if (column_type[column] == HF__RETRY) {
 		memcpy(b->bytes, retry, b->len = sizeof(retry));
 	} else {
@@ -369,6 +426,9 @@ set_up(void **state)
 	assert_ok(hf_init());
 	world_make(&hello_world,
 	    &(struct meeting){ .method = HF_METHOD_CERTIFICATE });
+	cluster_make(&moving,
+	    &(struct meeting){ .method = HF_METHOD_CERTIFICATE, .known = 1 },
+	    HF_MOVES_SOFT);
 	world_make(&known_world,
 	    &(struct meeting){ .method = HF_METHOD_TICKET,
 		.known = 1,
@@ -382,6 +442,7 @@ tear_down(void **state)
 	(void)state;
 	world_free(&hello_world);
 	world_free(&known_world);
+	cluster_free(&moving);
 	return 0;
 }
 
