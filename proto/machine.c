@@ -143,13 +143,13 @@ hf__disconnect(struct hf_session *s)
 	hf__mark_set(&s->recv, &peers);
 }
 
-/* Whether a failed session can never go on: it is a responder's, which has
- * only the store; it was never open; it has ended, or was brought back. */
+/* Whether a failed session can never go on: it was never open, it has ended, or
+ * another has it. */
 static bool
 is_over(const struct hf_session *s)
 {
-	return s->config->role == HF_RESPONDER || !s->authenticated ||
-	    s->error == HF_E_ROLLBACK || s->error == HF_E_EXPIRED;
+	return !s->authenticated || s->error == HF_E_ROLLBACK ||
+	    s->error == HF_E_EXPIRED || s->error == HF_E_FENCED;
 }
 
 enum hf_err
@@ -159,10 +159,11 @@ hf__fail_silently(struct hf_session *s, enum hf_err err)
 	if (s->error == HF_OK)
 		s->error = err;
 	hf__disconnect(s);
-	if (is_over(s)) {
+	if (is_over(s))
 		sodium_memzero(&s->secrets, sizeof(s->secrets));
+	/* A responder's goes on elsewhere, from the store. */
+	if (is_over(s) || s->config->role == HF_RESPONDER)
 		hf__move_free(s);
-	}
 	return s->error;
 }
 

@@ -429,7 +429,7 @@ one_alert_of_the_initiator(void **state)
 	}
 }
 
-/* The two codes that are not 1 tell nothing about a token. */
+/* The codes that are not 1 tell nothing about a token. */
 static void
 other_codes(void **state)
 {
@@ -443,6 +443,7 @@ other_codes(void **state)
 		assert_int_equal(hf__alert_code(e),
 		    e == HF_E_STORE	      ? HF__ALERT_STORE :
 			e == HF_E_UNKNOWN_KEY ? HF__ALERT_UNKNOWN_KEY :
+			e == HF_E_NO_SESSION  ? HF__ALERT_NO_SESSION :
 						HF__ALERT_REFUSED);
 	}
 }

@@ -243,7 +243,7 @@ garbage(void **state)
 		{ "16030100", HF_E_SHAPE }, /* TLS */
 		{ "9f00", HF_E_SHAPE },
 		{ "8000", HF_E_SHAPE },
-		{ "8b00", HF_E_SHAPE },
+		{ "8c00", HF_E_SHAPE },
 		{ "821818", HF_E_SHAPE },
 		{ "82f6", HF_E_SHAPE },
 		{ "8605", HF_E_UNEXPECTED },
