@@ -12,6 +12,7 @@
 # format        clang-format over all C
 # bench         measures, writes build/bench.json
 # man doc       manual pages; the library's interface in HTML, build/doc
+# sim           SEEDS runs of sessions that move, and what they reached
 # cross         proto on s390x and i386 (qemu), by gcc and clang; with musl;
 #               only one: make cross CROSS=s390x-gcc
 # install uninstall             DESTDIR, PREFIX, LIBDIR
@@ -61,7 +62,7 @@ COMPILE = $(CC) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(HARDEN)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
 
 LIBS_proto = -lsodium -lcbor
-LIBS_fleet = -luv $(LIBS_proto) -lpthread
+LIBS_fleet = -luv -llmdb $(LIBS_proto) -lpthread
 LIBS_cli = $(LIBS_fleet) -lbsd -ljansson -lm
 LIBS_tests = -lcmocka -ljansson -lpthread -ldl
 
@@ -77,7 +78,7 @@ SHELL_TESTS = $(sort $(wildcard tests/sh/*.sh tests/sh/*.py)) \
 	$(sort $(wildcard vectors/check*.py))
 HEADERS = $(wildcard proto/*.h fleet/*.h cli/*.h tests/*.h tests/*/*.h)
 SOURCES = $(PROTO) $(FLEET) $(CLI) $(UNIT) $(FUZZ) $(PRELOAD) $(EXAMPLES) \
-	$(wildcard tests/*.c) $(wildcard tests/ct/*.c)
+	$(wildcard tests/*.c) $(wildcard tests/ct/*.c tests/sim/*.c)
 MAN = $(patsubst cli/man/%.scd,$(BUILD)/man/%,$(wildcard cli/man/*.scd))
 DOC = $(BUILD)/doc-src
 DIST = $(BUILD)/handfast-$(VERSION).tar.gz
@@ -111,7 +112,7 @@ SUBMAKE = +@$(MAKE) --no-print-directory
 all: | need-all
 all: lib $(if $(FLEET),$(FLEET_LIB)) $(if $(CLI),$(PROGRAM))
 lib: $(PROTO_LIB) $(PROTO_SO)
-tests: all $(UNIT_BIN) $(PRELOAD_SO)
+tests: all $(UNIT_BIN) $(PRELOAD_SO) $(BUILD)/sim
 
 # Build ----------------------------------------------------------------------
 
@@ -163,6 +164,10 @@ $(BUILD)/tests/%.so: tests/preload/%.c Makefile
 $(BUILD)/tests/bench.o: tests/bench.c Makefile | need-lib
 	@mkdir -p $(@D)
 	$(call say,cc $<)$(COMPILE) $(FLAGS_tests) -c -o $@ $<
+$(BUILD)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(TESTING) \
+    $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
+
 $(BUILD)/bench: $(BUILD)/tests/bench.o $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_proto) -ldl -lpthread
 
@@ -248,6 +253,16 @@ done; \
 echo "$$pass passed, $$fail failed, $$skip skipped"; \
 [ $$fail -eq 0 ] || { echo "failed:$$failed"; exit 1; }
 endef
+
+# Seeds from 1, on two processors.
+SEEDS = 20000
+sim: deps-test
+	$(SUBMAKE) $(JOBS) $(BUILD)/sim
+	@half=$$(($(SEEDS) / 2)); \
+	$(BUILD)/sim 1 $$half & other=$$!; bad=0; \
+	$(BUILD)/sim $$((half + 1)) $$(($(SEEDS) - half)) || bad=1; \
+	wait $$other || bad=1; exit $$bad
+.PHONY: sim
 
 cross: deps-cross
 	+@MAKE='$(MAKE)' bash tests/cross.sh $(CROSS)
@@ -410,7 +425,7 @@ lint-version:
 # What must be installed -----------------------------------------------------
 
 APT_LIB = gcc libc6-dev make libsodium-dev libcbor-dev
-APT_ALL = $(APT_LIB) libuv1-dev libbsd-dev libjansson-dev
+APT_ALL = $(APT_LIB) libuv1-dev liblmdb-dev libbsd-dev libjansson-dev
 APT_VECTORS = $(APT_ALL) python3 python3-cryptography python3-cbor2 \
 	python3-argon2
 APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git mandoc pkg-config \
@@ -462,7 +477,7 @@ endef
 need-lib:
 	$(call need,sodium.h cbor.h,$(APT_LIB))
 need-all:
-	$(call need,sodium.h cbor.h uv.h bsd/readpassphrase.h jansson.h, \
+	$(call need,sodium.h cbor.h uv.h lmdb.h bsd/readpassphrase.h jansson.h, \
 	    $(APT_ALL))
 need-tests:
 	$(call need,sodium.h cbor.h cmocka.h jansson.h,$(APT_TEST))

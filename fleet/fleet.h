@@ -161,6 +161,76 @@ HF_MUST_USE enum hf_err hf_used_burn(struct hf_used *used,
     const uint8_t cti[HF_CTI_BYTES], uint64_t expires, uint64_t now);
 
 /*
+ * store.c: what the servers of a cluster share
+ *
+ * Values of up to HF_STORE_VALUE_MAX bytes under keys, each with an expiry;
+ * changed by one compare-and-set on the whole of what was there. A store is
+ * one for a process and may be used by its threads; each loop has a port of
+ * its own, whose calls and answers belong to the loop's thread. Every
+ * operation ends within the deadline, whatever the store does: as HF_E_STORE
+ * where it is not known what became of it.
+ */
+enum {
+	HF_STORE_KEY_MAX = 128,
+	HF_STORE_VALUE_MAX = 8192,
+	HF_STORE_DEADLINE_MS = 2000
+};
+struct hf_store;
+struct hf_port;
+struct hf_op;
+
+/* Opens "lmdb:DIR", made when missing (0700).
+ * @return HF_OK; HF_E_ARG for another URI; HF_E_UNSUPPORTED for one that this
+ * build cannot do; HF_E_POLICY where others can read it; HF_E_STORE: see
+ * hf_store_reason() */
+HF_MUST_USE enum hf_err hf_store_open(struct hf_store **store,
+    const char *uri);
+/* After all its ports; accepts NULL. */
+void hf_store_close(struct hf_store *store);
+/* What the store said last, for people. Static or the store's. */
+const char *hf_store_reason(const struct hf_store *store);
+
+HF_MUST_USE enum hf_err hf_port_open(struct hf_port **port,
+    struct hf_store *store, uv_loop_t *loop);
+/* Operations under way are forgotten. Frees itself from the loop. */
+void hf_port_close(struct hf_port *port);
+/* For operations from now on. */
+void hf_port_deadline(struct hf_port *port, uint64_t ms);
+
+/* HF_OK; HF_E_NO_SESSION: nothing there; HF_E_FENCED: something else was
+ * there; HF_E_STORE. The value is borrowed until the call returns. */
+typedef void hf_store_done(void *arg, enum hf_err err, const uint8_t *value,
+    size_t len);
+/* NULL where it was not begun; `done` is not called then. */
+struct hf_op *hf_port_get(struct hf_port *port, struct hf_span key,
+    hf_store_done *done, void *arg);
+/* Puts `next` in the place of `expected`; one of length 0 is nothing. */
+struct hf_op *hf_port_swap(struct hf_port *port, struct hf_span key,
+    struct hf_span expected, struct hf_span next, uint64_t expires,
+    hf_store_done *done, void *arg);
+/* `done` will not be called. The operation may still happen. */
+void hf_op_forget(struct hf_op *op);
+/* Calls `changed` when the value of a key may have been changed by another
+ * process: a hint that may come late, twice or never. One watcher a port. */
+void hf_port_watch(struct hf_port *port,
+    void (*changed)(void *arg, struct hf_span key), void *arg);
+
+/* Without a loop, for commands: the same, and waits. */
+HF_MUST_USE enum hf_err hf_store_get(struct hf_store *store,
+    struct hf_span key, uint8_t value[HF_STORE_VALUE_MAX], size_t *len);
+HF_MUST_USE enum hf_err hf_store_swap(struct hf_store *store,
+    struct hf_span key, struct hf_span expected, struct hf_span next,
+    uint64_t expires);
+/* Every key with that prefix, in order, until `each` returns 0. */
+HF_MUST_USE enum hf_err hf_store_list(struct hf_store *store,
+    struct hf_span prefix,
+    int (*each)(void *arg, struct hf_span key, struct hf_span value),
+    void *arg);
+/* Removes what has expired, some at a time: *n tells how many. */
+HF_MUST_USE enum hf_err hf_store_sweep(struct hf_store *store, uint64_t now,
+    size_t *n);
+
+/*
  * notify.c: sd_notify(3) in a few lines
  */
 void hf_notify(const char *state);

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The embedded store: LMDB in one directory, shared by the processes of one
+ * machine. LMDB's one writer at a time makes a compare-and-set; its locks
+ * survive a process that is killed. It knows keys and bytes, and keeps an
+ * index of expiries and a short log of changes beside them.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store.h"
+
+enum {
+	STAMP_BYTES = 8, /* a value begins with its expiry */
+	CHANGES_KEPT = 8192,
+	SWEEP_MAX = 1000,
+	READERS_MAX = 510,
+	CHANGE_BYTES = 4 + HF_STORE_KEY_MAX
+};
+#define MAP_BYTES ((size_t)4 << 30)
+
+struct lmdb {
+	MDB_env *env;
+	MDB_dbi values, expiries, changes;
+	uint32_t self; /* whose changes are not news */
+};
+
+static const char *
+words(int r)
+{
+	return r == MDB_MAP_FULL ? "the store is full" : mdb_strerror(r);
+}
+
+static void
+store_be(uint8_t *out, uint64_t v, size_t n)
+{
+	while (n-- > 0) {
+		out[n] = (uint8_t)v;
+		v >>= 8;
+	}
+}
+
+static uint64_t
+load_be(const uint8_t *in, size_t n)
+{
+	uint64_t v = 0;
+
+	while (n-- > 0)
+		v = v << 8 | *in++;
+	return v;
+}
+
+static MDB_val
+val(const void *ptr, size_t len)
+{
+	return (MDB_val){ len, (void *)(uintptr_t)ptr };
+}
+
+/* --- opening ------------------------------------------------------------------------ */
+
+/* The directory is ours alone. */
+static enum hf_err
+directory(const char *path, const char **reason)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+		*reason = strerror(errno);
+		return HF_E_STORE;
+	}
+	if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+		*reason = "not a directory";
+		return HF_E_STORE;
+	}
+	if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
+		*reason = "others can read it, or it is not ours";
+		return HF_E_POLICY;
+	}
+	return HF_OK;
+}
+
+static int
+databases(struct lmdb *db)
+{
+	MDB_txn *txn;
+	int r;
+
+	if ((r = mdb_txn_begin(db->env, NULL, 0, &txn)) != 0)
+		return r;
+	if ((r = mdb_dbi_open(txn, "values", MDB_CREATE, &db->values)) != 0 ||
+	    (r = mdb_dbi_open(txn, "expiries", MDB_CREATE, &db->expiries)) !=
+		0 ||
+	    (r = mdb_dbi_open(txn, "changes", MDB_CREATE, &db->changes)) !=
+		0) {
+		mdb_txn_abort(txn);
+		return r;
+	}
+	return mdb_txn_commit(txn);
+}
+
+static void
+lmdb_close(void *engine)
+{
+	struct lmdb *db = engine;
+
+	mdb_env_close(db->env);
+	free(db);
+}
+
+static enum hf_err
+lmdb_open(void **engine, const char *where, const char **reason)
+{
+	struct lmdb *db;
+	enum hf_err e;
+	int r, dead;
+
+	if (*where == '\0')
+		return HF_E_ARG;
+	if ((e = directory(where, reason)) != HF_OK)
+		return e;
+	if ((db = calloc(1, sizeof(*db))) == NULL)
+		return HF_E_MEMORY;
+	db->self = (uint32_t)getpid();
+	if ((r = mdb_env_create(&db->env)) != 0) {
+		free(db);
+		*reason = words(r);
+		return HF_E_STORE;
+	}
+	if ((r = mdb_env_set_maxdbs(db->env, 3)) != 0 ||
+	    (r = mdb_env_set_maxreaders(db->env, READERS_MAX)) != 0 ||
+	    (r = mdb_env_set_mapsize(db->env, MAP_BYTES)) != 0 ||
+	    (r = mdb_env_open(db->env, where, MDB_NOTLS, 0600)) != 0 ||
+	    (r = mdb_reader_check(db->env, &dead)) != 0 ||
+	    (r = databases(db)) != 0) {
+		*reason = words(r);
+		lmdb_close(db);
+		return HF_E_STORE;
+	}
+	*engine = db;
+	return HF_OK;
+}
+
+/* --- one key -------------------------------------------------------------------------- */
+
+/* What is there: length 0 for nothing. */
+static int
+look(MDB_txn *txn, const struct lmdb *db, struct hf_span key,
+    uint64_t *expires, struct hf_span *value)
+{
+	MDB_val k = val(key.ptr, key.len), v;
+	int r = mdb_get(txn, db->values, &k, &v);
+
+	*value = (struct hf_span){ NULL, 0 };
+	*expires = 0;
+	if (r == MDB_NOTFOUND)
+		return 0;
+	if (r != 0)
+		return r;
+	if (v.mv_size < STAMP_BYTES)
+		return MDB_CORRUPTED;
+	*expires = load_be(v.mv_data, STAMP_BYTES);
+	*value = (struct hf_span){ (const uint8_t *)v.mv_data + STAMP_BYTES,
+		v.mv_size - STAMP_BYTES };
+	return 0;
+}
+
+/* The index of expiries: expiry and key, with nothing behind them. */
+static int
+index_expiry(MDB_txn *txn, const struct lmdb *db, struct hf_span key,
+    uint64_t expires, int add)
+{
+	uint8_t entry[STAMP_BYTES + HF_STORE_KEY_MAX] = { 0 };
+	MDB_val k = val(entry, STAMP_BYTES + key.len), v = val("", 0);
+	int r;
+
+	store_be(entry, expires, STAMP_BYTES);
+	memcpy(entry + STAMP_BYTES, key.ptr, key.len);
+	if (add)
+		return mdb_put(txn, db->expiries, &k, &v, 0);
+	r = mdb_del(txn, db->expiries, &k, NULL);
+	return r == MDB_NOTFOUND ? 0 : r;
+}
+
+/* The last number in the log of changes. */
+static int
+last_change(MDB_txn *txn, const struct lmdb *db, uint64_t *last)
+{
+	MDB_cursor *cursor;
+	MDB_val k, v;
+	int r;
+
+	*last = 0;
+	if ((r = mdb_cursor_open(txn, db->changes, &cursor)) != 0)
+		return r;
+	r = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
+	if (r == 0)
+		*last = load_be(k.mv_data, STAMP_BYTES);
+	mdb_cursor_close(cursor);
+	return r == MDB_NOTFOUND ? 0 : r;
+}
+
+/* Says that a key was changed, and by whom; the oldest words are dropped. */
+static int
+log_change(MDB_txn *txn, const struct lmdb *db, struct hf_span key)
+{
+	uint8_t number[STAMP_BYTES] = { 0 }, said[CHANGE_BYTES];
+	MDB_val k = val(number, sizeof(number)), v;
+	uint64_t last;
+	int r;
+
+	if ((r = last_change(txn, db, &last)) != 0)
+		return r;
+	store_be(said, db->self, 4);
+	memcpy(said + 4, key.ptr, key.len);
+	store_be(number, last + 1, sizeof(number));
+	v = val(said, 4 + key.len);
+	if ((r = mdb_put(txn, db->changes, &k, &v, MDB_APPEND)) != 0 ||
+	    last + 1 <= CHANGES_KEPT)
+		return r;
+	store_be(number, last + 1 - CHANGES_KEPT, sizeof(number));
+	r = mdb_del(txn, db->changes, &k, NULL);
+	return r == MDB_NOTFOUND ? 0 : r;
+}
+
+/* Puts a value, or removes it, with its place in the index. */
+static int
+put(MDB_txn *txn, const struct lmdb *db, const struct hf__ask *a,
+    uint64_t old_expires, int had)
+{
+	uint8_t bytes[STAMP_BYTES + HF_STORE_VALUE_MAX];
+	const struct hf_span key = { a->key, a->key_len };
+	MDB_val k = val(a->key, a->key_len), v;
+	int r;
+
+	if (had && (a->value_len == 0 || old_expires != a->expires) &&
+	    (r = index_expiry(txn, db, key, old_expires, 0)) != 0)
+		return r;
+	if (a->value_len == 0)
+		return had ? mdb_del(txn, db->values, &k, NULL) : 0;
+	store_be(bytes, a->expires, STAMP_BYTES);
+	memcpy(bytes + STAMP_BYTES, a->value, a->value_len);
+	v = val(bytes, STAMP_BYTES + a->value_len);
+	if ((r = mdb_put(txn, db->values, &k, &v, 0)) != 0)
+		return r;
+	return had && old_expires == a->expires ?
+	    0 :
+	    index_expiry(txn, db, key, a->expires, 1);
+}
+
+static int
+swap(struct lmdb *db, struct hf__ask *a)
+{
+	const struct hf_span key = { a->key, a->key_len };
+	struct hf_span found;
+	uint64_t expires;
+	MDB_txn *txn;
+	int r;
+
+	if ((r = mdb_txn_begin(db->env, NULL, 0, &txn)) != 0)
+		return r;
+	if ((r = look(txn, db, key, &expires, &found)) != 0)
+		goto bad;
+	if (found.len != a->expected_len ||
+	    (found.len > 0 &&
+		memcmp(found.ptr, a->expected, found.len) != 0)) {
+		a->err = HF_E_FENCED;
+		mdb_txn_abort(txn);
+		return 0;
+	}
+	if ((r = put(txn, db, a, expires, found.len > 0)) != 0 ||
+	    (r = log_change(txn, db, key)) != 0)
+		goto bad;
+	return mdb_txn_commit(txn);
+bad:
+	mdb_txn_abort(txn);
+	return r;
+}
+
+static int
+get(struct lmdb *db, struct hf__ask *a)
+{
+	struct hf_span found;
+	uint64_t expires;
+	MDB_txn *txn;
+	int r;
+
+	if ((r = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn)) != 0)
+		return r;
+	r = look(txn, db, (struct hf_span){ a->key, a->key_len }, &expires,
+	    &found);
+	if (r == 0 && found.len > sizeof(a->value))
+		r = MDB_CORRUPTED;
+	if (r == 0 && found.len > 0)
+		memcpy(a->value, found.ptr, found.len);
+	a->value_len = found.len;
+	a->err = found.len == 0 ? HF_E_NO_SESSION : HF_OK;
+	mdb_txn_abort(txn);
+	return r;
+}
+
+static void
+lmdb_ask(void *engine, struct hf__ask *a, const char **reason)
+{
+	struct lmdb *db = engine;
+	int r;
+
+	a->err = HF_OK;
+	r = a->kind == HF__OP_GET ? get(db, a) : swap(db, a);
+	if (r == 0)
+		return;
+	*reason = words(r);
+	a->err = HF_E_STORE;
+}
+
+/* --- all keys --------------------------------------------------------------------------- */
+
+static enum hf_err
+failed(int r, const char **reason)
+{
+	if (r == 0 || r == MDB_NOTFOUND)
+		return HF_OK;
+	*reason = words(r);
+	return HF_E_STORE;
+}
+
+static enum hf_err
+lmdb_list(void *engine, struct hf_span prefix,
+    int (*each)(void *arg, struct hf_span key, struct hf_span value),
+    void *arg, const char **reason)
+{
+	struct lmdb *db = engine;
+	MDB_cursor *cursor = NULL;
+	MDB_val k = val(prefix.ptr, prefix.len), v;
+	MDB_txn *txn;
+	int r;
+
+	if ((r = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn)) != 0)
+		return failed(r, reason);
+	if ((r = mdb_cursor_open(txn, db->values, &cursor)) == 0)
+		r = mdb_cursor_get(cursor, &k, &v,
+		    prefix.len > 0 ? MDB_SET_RANGE : MDB_FIRST);
+	while (r == 0 && k.mv_size >= prefix.len && v.mv_size >= STAMP_BYTES &&
+	    memcmp(k.mv_data, prefix.ptr, prefix.len) == 0) {
+		if (!each(arg, (struct hf_span){ k.mv_data, k.mv_size },
+			(struct hf_span){ (const uint8_t *)v.mv_data +
+				STAMP_BYTES,
+			    v.mv_size - STAMP_BYTES }))
+			break;
+		r = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+	}
+	if (cursor != NULL)
+		mdb_cursor_close(cursor);
+	mdb_txn_abort(txn);
+	return failed(r, reason);
+}
+
+/* Removes the first of the index, if its time has come. */
+static int
+sweep_one(MDB_txn *txn, const struct lmdb *db, uint64_t now, int *more)
+{
+	uint8_t key[HF_STORE_KEY_MAX];
+	MDB_cursor *cursor;
+	MDB_val k, v;
+	size_t len;
+	int r;
+
+	*more = 0;
+	if ((r = mdb_cursor_open(txn, db->expiries, &cursor)) != 0)
+		return r;
+	r = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+	if (r == 0 && k.mv_size > STAMP_BYTES &&
+	    k.mv_size <= STAMP_BYTES + sizeof(key) &&
+	    load_be(k.mv_data, STAMP_BYTES) <= now) {
+		len = k.mv_size - STAMP_BYTES;
+		memcpy(key, (const uint8_t *)k.mv_data + STAMP_BYTES, len);
+		r = mdb_cursor_del(cursor, 0);
+		k = val(key, len);
+		if (r == 0)
+			r = mdb_del(txn, db->values, &k, NULL);
+		*more = r == 0 || r == MDB_NOTFOUND;
+	}
+	mdb_cursor_close(cursor);
+	return r == MDB_NOTFOUND ? 0 : r;
+}
+
+static enum hf_err
+lmdb_sweep(void *engine, uint64_t now, size_t *n, const char **reason)
+{
+	struct lmdb *db = engine;
+	int r, more = 1, dead;
+	MDB_txn *txn;
+
+	*n = 0;
+	if ((r = mdb_reader_check(db->env, &dead)) != 0 ||
+	    (r = mdb_txn_begin(db->env, NULL, 0, &txn)) != 0)
+		return failed(r, reason);
+	while (r == 0 && more && *n < SWEEP_MAX) {
+		r = sweep_one(txn, db, now, &more);
+		*n += r == 0 && more;
+	}
+	if (r != 0)
+		mdb_txn_abort(txn);
+	else
+		r = mdb_txn_commit(txn);
+	return failed(r, reason);
+}
+
+/* The next change by another process. A watcher that begins, or was away for
+ * too long, begins at the end. */
+static enum hf_err
+lmdb_changed(void *engine, struct hf__changes *c)
+{
+	struct lmdb *db = engine;
+	uint8_t number[STAMP_BYTES] = { 0 };
+	MDB_val k = val(number, sizeof(number)), v;
+	enum hf_err e = HF_E_NO_SESSION;
+	MDB_txn *txn;
+	uint64_t last;
+
+	if (mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn) != 0)
+		return HF_E_STORE;
+	if (last_change(txn, db, &last) != 0)
+		goto out;
+	if (c->seen == 0 || c->seen > last || last - c->seen > CHANGES_KEPT)
+		c->seen = last;
+	while (c->seen < last) {
+		store_be(number, ++c->seen, sizeof(number));
+		k = val(number, sizeof(number));
+		if (mdb_get(txn, db->changes, &k, &v) != 0 || v.mv_size <= 4 ||
+		    v.mv_size > CHANGE_BYTES ||
+		    load_be(v.mv_data, 4) == db->self)
+			continue;
+		c->key_len = v.mv_size - 4;
+		memcpy(c->key, (const uint8_t *)v.mv_data + 4, c->key_len);
+		e = HF_OK;
+		break;
+	}
+out:
+	mdb_txn_abort(txn);
+	return e;
+}
+
+const struct hf__engine hf__store_lmdb = {
+	.scheme = "lmdb:",
+	.open = lmdb_open,
+	.close = lmdb_close,
+	.ask = lmdb_ask,
+	.list = lmdb_list,
+	.sweep = lmdb_sweep,
+	.changed = lmdb_changed,
+};
