@@ -655,6 +655,7 @@ world_setup(void)
 	static const struct meeting m = { .method = HF_METHOD_CERTIFICATE,
 		.known = 1 };
 
+	fixed_random("the world");
 	cluster_make(&stage, &m, HF_MOVES_SOFT);
 	servers[0] = stage.server[0];
 	servers[1] = servers[2] = stage.server[1];
