@@ -39,6 +39,16 @@ struct hf_link_hooks {
 	void (*trust)(void *owner, struct hf_link *link);
 	/* Responder: HF_WANT_COMMIT. */
 	enum hf_err (*commit)(void *owner, struct hf_link *link);
+	/* Responder: HF_WANT_STATE, answered by hf_link_supply(); and
+	 * HF_WANT_COMMIT of a takeover, with the entry to write, by
+	 * hf_link_committed(). NULL: nothing moves here. */
+	void (*state)(void *owner, struct hf_link *link);
+	void (*store)(void *owner, struct hf_link *link, struct hf_span entry);
+	/* An open session that may move has gone on: a checkpoint may be due,
+	 * an ack may have come. May be NULL. */
+	void (*moved)(void *owner, struct hf_link *link);
+	/* Initiator: the peer asks to go on elsewhere. May be NULL. */
+	void (*query)(void *owner, struct hf_link *link);
 	/* The handshake is done: both sides are who they say. */
 	void (*opened)(void *owner, struct hf_link *link);
 	/* A record of data or a ticket; borrowed until the hook returns. To
@@ -74,6 +84,11 @@ void hf_link_start(struct hf_link *link, struct hf_config *config,
 /* From now, before the start: the peer's first message must be complete in
  * `ms`. The session's deadline counts too. */
 void hf_link_hurry(struct hf_link *link, uint64_t ms);
+/* The same with a session that has begun to reconnect. It stays the caller's:
+ * it is freed by nobody when the link ends. */
+void hf_link_start_again(struct hf_link *link, struct hf_session *session);
+/* The session is the caller's from now on, also after the link's end. */
+struct hf_session *hf_link_keep_session(struct hf_link *link);
 /* NULL before hf_link_start(). Only for asking, never for answering. */
 struct hf_session *hf_link_session(const struct hf_link *link);
 
@@ -83,6 +98,18 @@ void hf_link_verify(struct hf_link *link, const uint8_t *verifier);
 void hf_link_stretched(struct hf_link *link,
     const uint8_t stretched[HF_KEY_BYTES]);
 void hf_link_password(struct hf_link *link, const char *text, size_t len);
+
+/* Answers to `state` and `store`; see hf_session_supply(), _commit(). */
+void hf_link_supply(struct hf_link *link, enum hf_err verdict,
+    const uint8_t *entry, size_t len);
+void hf_link_committed(struct hf_link *link, enum hf_err verdict);
+/* See hf_session_checkpoint(), _checkpointed(), _query(), _release(). */
+HF_MUST_USE enum hf_err hf_link_checkpoint(struct hf_link *link, uint8_t *out,
+    size_t cap, size_t *len);
+void hf_link_checkpointed(struct hf_link *link, enum hf_err verdict);
+/* 1 while the link waits with its close until all is stored. */
+int hf_link_wants_store(const struct hf_link *link);
+void hf_link_query(struct hf_link *link);
 
 /* Seals data into records and sends them. What cannot be sent yet is queued:
  * above HF_LINK_HIGH wait for `drained`. After hf_link_close() the link ends
@@ -229,6 +256,18 @@ HF_MUST_USE enum hf_err hf_store_list(struct hf_store *store,
 /* Removes what has expired, some at a time: *n tells how many. */
 HF_MUST_USE enum hf_err hf_store_sweep(struct hf_store *store, uint64_t now,
     size_t *n);
+
+/* When the state of a session that may move is stored, beside what must be
+ * stored in any case. */
+struct hf_checkpoint_policy {
+	enum {
+		HF_CHECKPOINT_RECORD,  /* with every record */
+		HF_CHECKPOINT_MS,      /* at most `value` ms later */
+		HF_CHECKPOINT_BYTES,   /* after `value` bytes of data */
+		HF_CHECKPOINT_HANDOVER /* when it leaves in order */
+	} kind;
+	uint64_t value;
+};
 
 /*
  * notify.c: sd_notify(3) in a few lines

@@ -8,7 +8,9 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "link.h"
@@ -36,6 +38,81 @@ fail(struct hf_link *l)
 	l->phase = LINGERING;
 }
 
+/* --- data that waits for the peer's acks --------------------------------------- */
+
+static int
+wait(struct hf_link *l, const uint8_t *data, size_t len)
+{
+	size_t cap = l->waiting_len + len;
+	uint8_t *more;
+
+	if (cap > l->waiting_cap) {
+		if ((more = malloc(2 * cap)) == NULL)
+			return 0;
+		if (l->waiting_len > 0)
+			memcpy(more, l->waiting, l->waiting_len);
+		if (l->waiting != NULL)
+			sodium_memzero(l->waiting, l->waiting_cap);
+		free(l->waiting);
+		l->waiting = more;
+		l->waiting_cap = 2 * cap;
+	}
+	memcpy(l->waiting + l->waiting_len, data, len);
+	l->waiting_len += len;
+	l->full = 1;
+	return 1;
+}
+
+/* Seals what the session takes now. Returns how many bytes it took. */
+static size_t
+seal_some(struct hf_link *l, const uint8_t *data, size_t len)
+{
+	size_t n, done = 0;
+	enum hf_err e;
+
+	for (; done < len; done += n) {
+		n = len - done < HF_LINK_RECORD ? len - done : HF_LINK_RECORD;
+		/* The session's output is bounded. */
+		if (hf_session_output(l->session).len >= HF_LINK_LOW &&
+		    (e = hf__link_flush(l)) != HF_OK) {
+			hf__link_end(l, e, 1);
+			break;
+		}
+		if ((e = hf_session_send(l->session, data + done, n)) !=
+		    HF_OK) {
+			/* Too far ahead of the peer's acks. */
+			if (e != HF_E_SPACE &&
+			    hf_session_want(l->session) != HF_WANT_FAILED)
+				hf__link_end(l, e, 1);
+			break;
+		}
+		l->bytes_out += n;
+	}
+	return done;
+}
+
+static void
+send_waiting(struct hf_link *l)
+{
+	size_t done;
+
+	if (l->waiting_len == 0 || l->phase != RUNNING)
+		return;
+	done = seal_some(l, l->waiting, l->waiting_len);
+	memmove(l->waiting, l->waiting + done, l->waiting_len - done);
+	l->waiting_len -= done;
+	if (l->waiting_len > 0 || l->phase != RUNNING)
+		return;
+	sodium_memzero(l->waiting, l->waiting_cap);
+	if (l->close_wanted)
+		hf_link_close(l);
+	else if (l->full &&
+	    uv_stream_get_write_queue_size(&l->io.stream) < HF_LINK_LOW) {
+		l->full = 0;
+		l->hooks->drained(l->owner, l);
+	}
+}
+
 static void
 deliver(struct hf_link *l)
 {
@@ -48,6 +125,15 @@ deliver(struct hf_link *l)
 	}
 	if (content == HF_CONTENT_CLOSE) {
 		l->hooks->closed(l->owner, l);
+		return;
+	}
+	if (content == HF_CONTENT_ACK) {
+		send_waiting(l);
+		return;
+	}
+	if (content == HF_CONTENT_QUERY) {
+		if (l->hooks->query != NULL)
+			l->hooks->query(l->owner, l);
 		return;
 	}
 	if (content == HF_CONTENT_DATA)
@@ -152,6 +238,15 @@ answer(struct hf_link *l, enum hf_want want)
 		hf__link_end(l, e, 1);
 }
 
+static void
+ask_state(struct hf_link *l)
+{
+	if (l->hooks->state != NULL)
+		l->hooks->state(l->owner, l);
+	else
+		hf_link_supply(l, HF_E_NO_SESSION, NULL, 0);
+}
+
 /* The first want after the handshake. Returns 1 when that was now. */
 static int
 open_once(struct hf_link *l)
@@ -176,8 +271,23 @@ step(struct hf_link *l)
 			return 1;
 		hf__link_end(l, e, 1);
 		return 0;
-	case HF_WANT_ADMIT:
+	case HF_WANT_STATE:
+		if (l->asked)
+			return 0;
+		l->asked = 1;
+		ask_state(l);
+		return !l->asked;
 	case HF_WANT_COMMIT:
+		if (hf_session_commit_kind(l->session) == HF_COMMIT_TICKET) {
+			answer(l, want);
+			return 1;
+		}
+		if (l->asked)
+			return 0;
+		l->asked = 1;
+		l->hooks->store(l->owner, l, hf_session_entry(l->session));
+		return !l->asked;
+	case HF_WANT_ADMIT:
 		answer(l, want);
 		return 1;
 	case HF_WANT_TRUST:
@@ -215,6 +325,9 @@ hf__link_run(struct hf_link *l)
 	l->running = 1;
 	while (l->phase == RUNNING && step(l))
 		continue;
+	if (l->phase == RUNNING && l->opened && l->hooks->moved != NULL &&
+	    hf_session_mobility(l->session) != HF_MOVES_NOT)
+		l->hooks->moved(l->owner, l);
 	l->running = 0;
 	if (l->phase != ENDING)
 		hf__link_settle(l);
@@ -285,6 +398,23 @@ tune(struct hf_link *l)
 }
 
 void
+hf_link_start_again(struct hf_link *l, struct hf_session *session)
+{
+	tune(l);
+	l->phase = RUNNING;
+	l->session = session;
+	l->kept = 1;
+	hf__link_run(l);
+}
+
+struct hf_session *
+hf_link_keep_session(struct hf_link *l)
+{
+	l->kept = 1;
+	return l->session;
+}
+
+void
 hf_link_start(struct hf_link *l, struct hf_config *config,
     const uint8_t *source, size_t source_len)
 {
@@ -320,16 +450,77 @@ answered(struct hf_link *l, enum hf_err e, uint64_t t0)
 
 /* Whether an answer is still wanted. */
 static int
-asks(struct hf_link *l)
+asks_for(struct hf_link *l, enum hf_want want)
 {
 	if (l->phase != RUNNING || !l->asked ||
-	    hf_session_want(l->session) != HF_WANT_TRUST)
+	    hf_session_want(l->session) != want)
 		return 0;
 	if (tell_time(l))
 		return 1;
 	l->asked = 0;
 	hf__link_run(l);
 	return 0;
+}
+
+static int
+asks(struct hf_link *l)
+{
+	return asks_for(l, HF_WANT_TRUST);
+}
+
+void
+hf_link_supply(struct hf_link *l, enum hf_err verdict, const uint8_t *entry,
+    size_t len)
+{
+	uint64_t t0 = uv_hrtime();
+
+	if (asks_for(l, HF_WANT_STATE))
+		answered(l, hf_session_supply(l->session, verdict, entry, len),
+		    t0);
+}
+
+void
+hf_link_committed(struct hf_link *l, enum hf_err verdict)
+{
+	uint64_t t0 = uv_hrtime();
+
+	if (asks_for(l, HF_WANT_COMMIT))
+		answered(l, hf_session_commit(l->session, verdict), t0);
+}
+
+enum hf_err
+hf_link_checkpoint(struct hf_link *l, uint8_t *out, size_t cap, size_t *len)
+{
+	if (l->phase != RUNNING || !l->opened)
+		return HF_E_STATE;
+	return hf_session_checkpoint(l->session, out, cap, len);
+}
+
+/* What was to be closed is, also where the store does not answer. */
+void
+hf_link_checkpointed(struct hf_link *l, enum hf_err verdict)
+{
+	if (l->phase != RUNNING ||
+	    hf_session_checkpointed(l->session, verdict) == HF_E_STATE)
+		return;
+	if (hf_link_wants_store(l) &&
+	    hf_session_want(l->session) != HF_WANT_FAILED) {
+		if (verdict == HF_OK)
+			hf_link_close(l);
+		else
+			close_now(l);
+	}
+	hf__link_run(l);
+}
+
+void
+hf_link_query(struct hf_link *l)
+{
+	if (l->phase != RUNNING || !l->opened)
+		return;
+	/* Where it cannot be said the peer will find out. */
+	if (hf_session_query(l->session) == HF_OK)
+		hf__link_run(l);
 }
 
 void
@@ -371,44 +562,34 @@ hf_link_password(struct hf_link *l, const char *text, size_t len)
 void
 hf_link_send(struct hf_link *l, const uint8_t *data, size_t len)
 {
-	enum hf_err e;
-	size_t n;
+	size_t done = 0;
 
 	if (l->phase != RUNNING || !l->opened)
 		return;
-	if (l->closing && len > 0) {
+	if ((l->closing || l->close_wanted) && len > 0) {
 		hf__link_end(l, HF_E_TRUNCATED, 1);
 		return;
 	}
-	for (; len > 0; data += n, len -= n) {
-		n = len < HF_LINK_RECORD ? len : HF_LINK_RECORD;
-		/* The session's output is bounded. */
-		if (hf_session_output(l->session).len >= HF_LINK_LOW &&
-		    (e = hf__link_flush(l)) != HF_OK) {
-			hf__link_end(l, e, 1);
-			return;
-		}
-		if ((e = hf_session_send(l->session, data, n)) != HF_OK) {
-			if (hf_session_want(l->session) != HF_WANT_FAILED)
-				hf__link_end(l, e, 1);
-			break;
-		}
-		l->bytes_out += n;
-	}
+	if (l->waiting_len == 0)
+		done = seal_some(l, data, len);
+	if (done < len && l->phase == RUNNING &&
+	    hf_session_want(l->session) != HF_WANT_FAILED &&
+	    !wait(l, data + done, len - done))
+		hf__link_end(l, HF_E_MEMORY, 1);
 	hf__link_run(l);
 }
 
 int
 hf_link_busy(const struct hf_link *l)
 {
-	return l->paused || l->next_len > 0 ||
+	return l->paused || l->next_len > 0 || l->waiting_len > 0 ||
 	    uv_stream_get_write_queue_size(&l->io.stream) > 0;
 }
 
 size_t
 hf_link_queued(const struct hf_link *l)
 {
-	return uv_stream_get_write_queue_size(&l->io.stream) +
+	return l->waiting_len + uv_stream_get_write_queue_size(&l->io.stream) +
 	    (l->running ? hf_session_output(l->session).len : 0);
 }
 
@@ -439,17 +620,20 @@ hf_link_resume(struct hf_link *l)
 	hf__link_run(l);
 }
 
-void
-hf_link_close(struct hf_link *l)
+/* Whether the end must wait for a checkpoint. */
+static int
+must_store(const struct hf_link *l)
+{
+	return l->hooks->store != NULL &&
+	    hf_session_checkpoint_due(l->session) != 0;
+}
+
+static void
+close_now(struct hf_link *l)
 {
 	enum hf_err e;
 
-	if (l->phase == FRESH || (l->phase == RUNNING && !l->opened)) {
-		hf_link_abort(l, HF_E_GONE);
-		return;
-	}
-	if (l->phase != RUNNING || l->closing)
-		return;
+	l->close_wanted = 0;
 	l->closing = 1;
 	if ((e = hf_session_close(l->session)) != HF_OK &&
 	    hf_session_want(l->session) != HF_WANT_FAILED) {
@@ -457,6 +641,29 @@ hf_link_close(struct hf_link *l)
 		return;
 	}
 	hf__link_run(l);
+}
+
+/* Not before all is said, and what was taken is stored. */
+void
+hf_link_close(struct hf_link *l)
+{
+	if (l->phase == FRESH || (l->phase == RUNNING && !l->opened)) {
+		hf_link_abort(l, HF_E_GONE);
+		return;
+	}
+	if (l->phase != RUNNING || l->closing)
+		return;
+	l->close_wanted = l->waiting_len > 0 || must_store(l);
+	if (l->close_wanted)
+		hf__link_run(l);
+	else
+		close_now(l);
+}
+
+int
+hf_link_wants_store(const struct hf_link *l)
+{
+	return l->close_wanted && l->waiting_len == 0;
 }
 
 void

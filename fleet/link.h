@@ -44,6 +44,10 @@ struct hf_link {
 	int family;
 	int message_type;
 	int running, opened, asked, paused, reading, full;
+	uint8_t *waiting; /* data beyond what the peer has acked */
+	size_t waiting_len, waiting_cap;
+	int kept;	  /* the session is somebody else's */
+	int close_wanted; /* when nothing waits, and all is stored */
 	int eof, eof_told, closing, shutting, shut, failed, dumb;
 };
 

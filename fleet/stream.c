@@ -35,7 +35,11 @@ handle_closed(uv_handle_t *handle)
 	if (--l->handles > 0)
 		return;
 	l->hooks->ended(l->owner, l, l->err);
-	hf_session_free(l->session);
+	if (!l->kept)
+		hf_session_free(l->session);
+	if (l->waiting != NULL)
+		sodium_memzero(l->waiting, l->waiting_cap);
+	free(l->waiting);
 	if (l->held != NULL)
 		sodium_memzero(l->held, HF_LINK_SCRATCH);
 	free(l->held);
@@ -104,7 +108,7 @@ written(uv_write_t *req, int status)
 		unsendable(l);
 		return;
 	}
-	if (l->full && l->phase == RUNNING &&
+	if (l->full && l->phase == RUNNING && l->waiting_len == 0 &&
 	    uv_stream_get_write_queue_size(&l->io.stream) < HF_LINK_LOW) {
 		l->full = 0;
 		l->hooks->drained(l->owner, l);
@@ -280,12 +284,22 @@ arm(struct hf_link *l)
 		hf__link_end(l, HF_E_IO, 1);
 }
 
+/* A session that moves still acks after its close. */
+static int
+may_shut(const struct hf_link *l)
+{
+	return l->cut != HF_OK ||
+	    hf_session_mobility(l->session) == HF_MOVES_NOT ||
+	    hf_session_want(l->session) == HF_WANT_CLOSED;
+}
+
 void
 hf__link_settle(struct hf_link *l)
 {
 	int want_read;
 
-	if (l->phase == RUNNING && l->closing && !l->shutting && !l->dumb) {
+	if (l->phase == RUNNING && l->closing && !l->shutting && !l->dumb &&
+	    may_shut(l)) {
 		l->shutting = 1;
 		l->shutdown.data = l;
 		if (uv_shutdown(&l->shutdown, &l->io.stream, shut) != 0) {

@@ -132,8 +132,8 @@ claim(struct hf_session *s)
 	return HF_OK;
 }
 
-static bool
-takes_over(const struct hf_session *s)
+int
+hf_session_takes_over(const struct hf_session *s)
 {
 	return s->move != NULL && s->move->claim != NULL;
 }
@@ -142,7 +142,7 @@ takes_over(const struct hf_session *s)
 static bool
 needs_other_call(const struct hf_session *s)
 {
-	if (takes_over(s))
+	if (hf_session_takes_over(s))
 		return false;
 	if (s->state == HF__R_TRUST)
 		return s->method == HF_METHOD_PASSWORD;
@@ -161,7 +161,7 @@ hf_session_trust(struct hf_session *s, enum hf_err verdict)
 		return hf__fail(s, verdict);
 	if (needs_other_call(s))
 		return HF_E_STATE;
-	if (takes_over(s))
+	if (hf_session_takes_over(s))
 		return claim(s);
 	return s->state == HF__I_TRUST ? send_request(s) : send_grant(s);
 }
@@ -208,7 +208,7 @@ hf_session_verify(struct hf_session *s, const uint8_t *verifier)
 	if (s == NULL)
 		return HF_E_ARG;
 	if (s->state != HF__R_TRUST || s->method != HF_METHOD_PASSWORD ||
-	    takes_over(s))
+	    hf_session_takes_over(s))
 		return HF_E_STATE;
 	compared[1] = s->hs->th1;
 	if ((e = hf_password_verifier(shown, s->hs->token.password.ptr)) !=
@@ -226,7 +226,7 @@ struct hf_span
 hf_session_asked_password(const struct hf_session *s)
 {
 	if (s->state != HF__R_TRUST || s->method != HF_METHOD_PLAIN_PASSWORD ||
-	    takes_over(s))
+	    hf_session_takes_over(s))
 		return (struct hf_span){ NULL, 0 };
 	return s->hs->token.password;
 }

@@ -514,6 +514,10 @@ struct hf_entry_info {
 /** Reads what is in clear. @return HF_OK or HF_E_ENTRY */
 HF_MUST_USE enum hf_err hf_entry_read(struct hf_entry_info *info,
     const uint8_t *entry, size_t len);
+/** The same, and believed: the seal was opened. @return HF_OK or HF_E_ENTRY */
+HF_MUST_USE enum hf_err hf_entry_open(struct hf_entry_info *info,
+    const struct hf_vault *vault, const uint8_t *entry, size_t len,
+    uint64_t now);
 
 /** @} */
 /** @name Configuration */ /** @{ */
@@ -797,6 +801,9 @@ int hf_session_can_reconnect(const struct hf_session *session);
  * (see hf_session_refused()); else the session has failed */
 HF_MUST_USE enum hf_err hf_session_supply(struct hf_session *session,
     enum hf_err verdict, const uint8_t *entry, size_t len);
+/** Responder: 1 while a stored session is taken over, and its peer judged at
+ * HF_WANT_TRUST: he has shown no password or ticket again. */
+int hf_session_takes_over(const struct hf_session *session);
 /** Why a resume on this connection was refused; HF_OK: it was not. */
 enum hf_err hf_session_refused(const struct hf_session *session);
 /** What HF_WANT_COMMIT asks for. */
@@ -835,7 +842,7 @@ void hf_session_acked(uint64_t *count, uint64_t *bytes,
 HF_MUST_USE enum hf_err hf_session_release(struct hf_session *session,
     uint64_t count);
 /** Responder: 0 nothing to store; 1 something; 2 it must be now, for the
- * peer waits, or soon will. */
+ * peer waits, or soon will; -1 a checkpoint is being written. */
 int hf_session_checkpoint_due(const struct hf_session *session);
 /** Responder: seals the session's state for the store. One is written at a
  * time: hf_session_checkpointed() ends it.

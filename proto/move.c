@@ -421,8 +421,10 @@ hf_session_checkpoint_due(const struct hf_session *s)
 	uint64_t received, sent;
 
 	if (m == NULL || s->config->role != HF_RESPONDER ||
-	    s->state != HF__OPEN || m->writing)
+	    s->state != HF__OPEN)
 		return 0;
+	if (m->writing)
+		return -1;
 	if (!m->stored)
 		return 2;
 	received = m->released.count - m->stored_received.count;

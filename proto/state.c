@@ -98,7 +98,7 @@ read_entry(struct entry *en, const uint8_t *ptr, size_t len)
 	en->nonce = hf__read_bytes(&r, NONCE_BYTES, NONCE_BYTES);
 	en->box = hf__read_bytes(&r, TAG_BYTES, PLAIN_MAX + TAG_BYTES);
 	return hf__read_end(&r) == HF_OK && en->generation > 0 ? HF_OK :
-								  HF_E_ENTRY;
+								 HF_E_ENTRY;
 }
 
 /* CBOR [label, the clear fields]: their bytes are the entry's own. */
@@ -419,4 +419,19 @@ hf_entry_read(struct hf_entry_info *info, const uint8_t *entry, size_t len)
 	info->epoch = en.epoch;
 	info->expires = en.expires;
 	return HF_OK;
+}
+
+enum hf_err
+hf_entry_open(struct hf_entry_info *info, const struct hf_vault *vault,
+    const uint8_t *entry, size_t len, uint64_t now)
+{
+	struct hf__stored st;
+	enum hf_err e;
+
+	if (vault == NULL)
+		return HF_E_ARG;
+	if ((e = hf_entry_read(info, entry, len)) == HF_OK)
+		e = hf__state_open(&st, vault, entry, len, now);
+	sodium_memzero(&st, sizeof(st));
+	return e;
 }

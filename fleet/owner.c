@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The owner of a session that may move (spec section 17.7): it fetches the
+ * state, claims it, writes checkpoints when they are due, and finds out what
+ * became of a write whose answer it did not get. One operation of a session is
+ * under way at a time. It knows a link and a port; sessions it only asks.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "owner.h"
+
+enum doing { NOTHING, FETCHING, CLAIMING, WRITING, FINDING_OUT, LOOKING };
+
+struct version {
+	uint8_t bytes[HF_ENTRY_MAX];
+	size_t len; /* 0: nothing */
+};
+
+struct hf_owner {
+	struct hf_link *link;
+	struct hf_port *port;
+	const struct hf_vault *vault;
+	struct hf_checkpoint_policy policy;
+	uv_timer_t timer;
+	struct hf_op *op;
+	enum doing doing, found_for;
+	enum hf_err wrote; /* what the write said that is looked after */
+	struct version known, next;
+	uint64_t bytes_at; /* data moved at the last checkpoint */
+	int timed, handing_over, queried, dead;
+};
+
+static struct hf_span
+span(const struct version *v)
+{
+	return (struct hf_span){ v->bytes, v->len };
+}
+
+static void
+set(struct version *v, const uint8_t *bytes, size_t len)
+{
+	v->len = len;
+	if (len > 0)
+		memcpy(v->bytes, bytes, len);
+}
+
+static int
+same(const struct version *v, const uint8_t *bytes, size_t len)
+{
+	return v->len == len &&
+	    (len == 0 || memcmp(v->bytes, bytes, len) == 0);
+}
+
+/* Sessions stand under "s/" and their id. */
+void
+hf__owner_key(uint8_t key[HF__OWNER_KEY_BYTES], struct hf_span sid)
+{
+	key[0] = 's';
+	key[1] = '/';
+	memcpy(key + 2, sid.ptr, HF_SID_BYTES);
+}
+
+static struct hf_span
+key_of(const struct hf_owner *o, uint8_t key[HF__OWNER_KEY_BYTES])
+{
+	hf__owner_key(key, hf_session_id(hf_link_session(o->link)));
+	return (struct hf_span){ key, HF__OWNER_KEY_BYTES };
+}
+
+/* --- what became of a write --------------------------------------------------------- */
+
+static void found(void *, enum hf_err, const uint8_t *, size_t);
+
+static void
+tell(struct hf_owner *o, enum doing what, enum hf_err e)
+{
+	o->doing = NOTHING;
+	if (e == HF_OK)
+		o->known = o->next;
+	if (what == CLAIMING)
+		hf_link_committed(o->link, e);
+	else
+		hf_link_checkpointed(o->link, e);
+}
+
+/* Spec section 17.7: by what is there now. */
+static enum hf_err
+judge(struct hf_owner *o, const uint8_t *entry, size_t len)
+{
+	struct hf_entry_info now, ours;
+
+	if (same(&o->next, entry, len))
+		return HF_OK;
+	if (same(&o->known, entry, len))
+		return HF_E_STORE;
+	if (hf_entry_open(&now, o->vault, entry, len, (uint64_t)time(NULL)) !=
+		HF_OK ||
+	    hf_entry_read(&ours, o->next.bytes, o->next.len) != HF_OK)
+		return HF_E_STORE;
+	if (now.epoch == ours.epoch &&
+	    memcmp(now.token, ours.token, sizeof(now.token)) == 0) {
+		/* An own write that came late: the next one is over it. */
+		set(&o->known, entry, len);
+		return HF_E_STORE;
+	}
+	return now.epoch >= ours.epoch ? HF_E_FENCED : HF_E_STORE;
+}
+
+static void
+find_out(struct hf_owner *o, enum doing what, enum hf_err wrote)
+{
+	uint8_t key[HF__OWNER_KEY_BYTES];
+
+	o->doing = FINDING_OUT;
+	o->found_for = what;
+	o->wrote = wrote;
+	o->op = hf_port_get(o->port, key_of(o, key), found, o);
+	if (o->op == NULL)
+		tell(o, what, HF_E_STORE);
+}
+
+static void
+found(void *arg, enum hf_err e, const uint8_t *entry, size_t len)
+{
+	struct hf_owner *o = arg;
+	enum hf_err verdict = HF_E_STORE;
+
+	o->op = NULL;
+	if (e == HF_OK)
+		verdict = judge(o, entry, len);
+	/* A claim that was not the first is lost, whatever is there. */
+	if (verdict == HF_E_STORE && o->found_for == CLAIMING &&
+	    o->wrote == HF_E_FENCED)
+		verdict = HF_E_FENCED;
+	tell(o, o->found_for, verdict);
+}
+
+static void
+written(void *arg, enum hf_err e, const uint8_t *value, size_t len)
+{
+	struct hf_owner *o = arg;
+	enum doing what = o->doing;
+
+	(void)value;
+	(void)len;
+	o->op = NULL;
+	if (e == HF_OK)
+		tell(o, what, HF_OK);
+	else
+		find_out(o, what, e);
+}
+
+static void
+write_next(struct hf_owner *o, enum doing what)
+{
+	uint8_t key[HF__OWNER_KEY_BYTES];
+
+	o->doing = what;
+	o->op = hf_port_swap(o->port, key_of(o, key), span(&o->known),
+	    span(&o->next), hf_session_expires(hf_link_session(o->link)),
+	    written, o);
+	if (o->op == NULL)
+		tell(o, what, HF_E_STORE);
+}
+
+/* --- taking over --------------------------------------------------------------------- */
+
+static void
+fetched(void *arg, enum hf_err e, const uint8_t *entry, size_t len)
+{
+	struct hf_owner *o = arg;
+
+	o->op = NULL;
+	o->doing = NOTHING;
+	if (e == HF_OK && len > HF_ENTRY_MAX)
+		e = HF_E_ENTRY;
+	if (e == HF_OK)
+		set(&o->known, entry, len);
+	hf_link_supply(o->link, e, o->known.bytes, o->known.len);
+}
+
+void
+hf_owner_state(struct hf_owner *o)
+{
+	uint8_t key[HF__OWNER_KEY_BYTES];
+
+	o->doing = FETCHING;
+	o->op = hf_port_get(o->port, key_of(o, key), fetched, o);
+	if (o->op != NULL)
+		return;
+	o->doing = NOTHING;
+	hf_link_supply(o->link, HF_E_STORE, NULL, 0);
+}
+
+void
+hf_owner_store(struct hf_owner *o, struct hf_span entry)
+{
+	set(&o->next, entry.ptr, entry.len);
+	write_next(o, CLAIMING);
+}
+
+/* --- checkpoints ---------------------------------------------------------------------- */
+
+static void
+checkpoint(struct hf_owner *o)
+{
+	o->timed = 0;
+	o->bytes_at = hf_link_bytes_in(o->link) + hf_link_bytes_out(o->link);
+	if (hf_link_checkpoint(o->link, o->next.bytes, sizeof(o->next.bytes),
+		&o->next.len) == HF_OK)
+		write_next(o, WRITING);
+}
+
+static void
+time_is_up(uv_timer_t *timer)
+{
+	struct hf_owner *o = timer->data;
+
+	o->timed = 1;
+	hf_owner_moved(o);
+}
+
+/* Whether the policy wants what could be stored to be stored now. */
+static int
+wants(struct hf_owner *o)
+{
+	uint64_t moved =
+	    hf_link_bytes_in(o->link) + hf_link_bytes_out(o->link);
+
+	if (hf_link_wants_store(o->link) || o->handing_over)
+		return 1;
+	switch (o->policy.kind) {
+	case HF_CHECKPOINT_RECORD:
+		return 1;
+	case HF_CHECKPOINT_BYTES:
+		return moved - o->bytes_at >= o->policy.value;
+	case HF_CHECKPOINT_MS:
+		if (!o->timed && !uv_is_active((uv_handle_t *)&o->timer))
+			(void)uv_timer_start(&o->timer, time_is_up,
+			    o->policy.value, 0);
+		return o->timed;
+	default:
+		return 0;
+	}
+}
+
+void
+hf_owner_moved(struct hf_owner *o)
+{
+	int due = hf_session_checkpoint_due(hf_link_session(o->link));
+
+	if (o->doing != NOTHING || o->dead)
+		return;
+	if (due == 2 || (due == 1 && wants(o))) {
+		checkpoint(o);
+		return;
+	}
+	if (due == 0 && o->handing_over && !o->queried) {
+		o->queried = 1;
+		hf_link_query(o->link);
+	}
+}
+
+void
+hf_owner_hand_over(struct hf_owner *o)
+{
+	o->handing_over = 1;
+	hf_owner_moved(o);
+}
+
+int
+hf_owner_handed_over(const struct hf_owner *o)
+{
+	return o->queried;
+}
+
+/* --- hints, and the end ------------------------------------------------------------------ */
+
+static void
+looked(void *arg, enum hf_err e, const uint8_t *entry, size_t len)
+{
+	struct hf_owner *o = arg;
+	struct hf_entry_info now, ours;
+
+	o->op = NULL;
+	o->doing = NOTHING;
+	if (e == HF_OK &&
+	    hf_entry_open(&now, o->vault, entry, len, (uint64_t)time(NULL)) ==
+		HF_OK &&
+	    hf_entry_read(&ours, o->known.bytes, o->known.len) == HF_OK &&
+	    now.epoch > ours.epoch)
+		hf_link_abort(o->link, HF_E_FENCED);
+	else
+		hf_owner_moved(o);
+}
+
+void
+hf_owner_look(struct hf_owner *o)
+{
+	uint8_t key[HF__OWNER_KEY_BYTES];
+
+	if (o->doing != NOTHING || o->known.len == 0 || o->dead)
+		return;
+	o->doing = LOOKING;
+	o->op = hf_port_get(o->port, key_of(o, key), looked, o);
+	if (o->op == NULL)
+		o->doing = NOTHING;
+}
+
+enum hf_err
+hf_owner_new(struct hf_owner **owner, uv_loop_t *loop, struct hf_port *port,
+    struct hf_link *link, const struct hf_vault *vault,
+    const struct hf_checkpoint_policy *policy)
+{
+	struct hf_owner *o;
+
+	if ((o = calloc(1, sizeof(*o))) == NULL)
+		return HF_E_MEMORY;
+	o->link = link;
+	o->port = port;
+	o->vault = vault;
+	o->policy = *policy;
+	(void)uv_timer_init(loop, &o->timer);
+	o->timer.data = o;
+	uv_unref((uv_handle_t *)&o->timer);
+	*owner = o;
+	return HF_OK;
+}
+
+static void
+timer_closed(uv_handle_t *handle)
+{
+	struct hf_owner *o = handle->data;
+
+	sodium_memzero(o, sizeof(*o));
+	free(o);
+}
+
+/* A session that has ended in order is stored no more. */
+void
+hf_owner_end(struct hf_owner *o, int in_order)
+{
+	uint8_t key[HF__OWNER_KEY_BYTES];
+	struct hf_session *s;
+
+	if (o == NULL || o->dead)
+		return;
+	o->dead = 1;
+	hf_op_forget(o->op);
+	s = hf_link_session(o->link);
+	if (in_order && o->known.len > 0 && s != NULL &&
+	    hf_session_id(s).len == HF_SID_BYTES)
+		(void)hf_port_swap(o->port, key_of(o, key), span(&o->known),
+		    (struct hf_span){ NULL, 0 }, 0, NULL, NULL);
+	uv_close((uv_handle_t *)&o->timer, timer_closed);
+}
