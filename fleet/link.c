@@ -38,6 +38,8 @@ fail(struct hf_link *l)
 	l->phase = LINGERING;
 }
 
+static void close_now(struct hf_link *);
+
 /* --- data that waits for the peer's acks --------------------------------------- */
 
 static int

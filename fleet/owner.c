@@ -106,7 +106,7 @@ judge(struct hf_owner *o, const uint8_t *entry, size_t len)
 		set(&o->known, entry, len);
 		return HF_E_STORE;
 	}
-	return now.epoch >= ours.epoch ? HF_E_FENCED : HF_E_STORE;
+	return now.epoch > ours.epoch ? HF_E_FENCED : HF_E_STORE;
 }
 
 static void
