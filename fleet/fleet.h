@@ -298,6 +298,8 @@ struct hf_service {
 	/* Makes the config of one worker. */
 	enum hf_err (*configure)(struct hf_config **config, void *generation);
 	void (*retire)(void *generation);
+	/* Where there is a store: whose sessions may be held. */
+	const struct hf_vault *(*vault)(void *generation);
 	/* Limits and replay are seen to: judge the peer by hf_link_trust() or
 	 * hf_link_verify(), now or later. */
 	void (*judge)(struct hf_conn *conn);
@@ -329,10 +331,13 @@ struct hf_server_options {
 	unsigned max_pending_source;
 	/* Open sessions of a subject; 0: that quarter too. */
 	unsigned max_open_subject;
-	uint64_t idle_ms;      /* 0, or how long a session may be quiet */
-	unsigned fds_per_conn; /* that the service takes, socket too */
-	uint32_t tolerance;    /* seconds that clocks may differ */
-	const char *used_path; /* used tickets; NULL: memory only */
+	uint64_t idle_ms;	/* 0, or how long a session may be quiet */
+	unsigned fds_per_conn;	/* that the service takes, socket too */
+	uint32_t tolerance;	/* seconds that clocks may differ */
+	const char *used_path;	/* used tickets; NULL: memory only */
+	struct hf_store *store; /* NULL: sessions do not move */
+	uint64_t store_ms;	/* the deadline of its answers */
+	struct hf_checkpoint_policy checkpoint;
 };
 enum { HF_WORKERS_MAX = 64, HF_LISTENERS_MAX = 8 };
 
@@ -357,5 +362,7 @@ void hf_server_free(struct hf_server *server);
 int hf_server_allowed(struct hf_conn *conn);
 /* 1 when failures of both count as one source's. */
 int hf_conn_same_source(const struct hf_conn *a, const struct hf_conn *b);
+/* 1 when the session went on, or was asked to go on, with another server. */
+int hf_conn_moved_away(const struct hf_conn *conn);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-#include "fleet.h"
+#include "owner.h"
 
 enum {
 	HF__TALLY_ROWS = 4,
@@ -64,6 +64,7 @@ struct hf_worker {
 	uv_timer_t retry; /* accepting, when descriptors ran out */
 	uv_tcp_t first;	  /* of the loop's streams: closed at once */
 	struct hf__listener listener[HF_LISTENERS_MAX];
+	struct hf_port *port; /* NULL without a store */
 	struct hf_conn *conns;
 	unsigned conns_n;
 	unsigned ticks;		       /* since it stops */
@@ -82,7 +83,8 @@ struct hf_conn_own {
 	struct hf__places pending;  /* where its source is counted */
 	struct hf__places open;	    /* where its subject is */
 	int handshaking, admitted, counted;
-	uint64_t moved; /* bytes, when last looked at */
+	struct hf_owner *holds; /* NULL: the session does not move */
+	uint64_t moved;		/* bytes, when last looked at */
 	int quiet;
 };
 

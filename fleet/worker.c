@@ -5,6 +5,7 @@
  * does not know what sessions mean.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "server.h"
 
@@ -44,6 +45,42 @@ leave(struct hf_worker *w)
 	uv_unref((uv_handle_t *)&w->grace);
 	uv_close((uv_handle_t *)&w->retry, NULL);
 	uv_close((uv_handle_t *)&w->wake, NULL);
+	hf_port_close(w->port);
+	w->port = NULL;
+}
+
+/* Another process wrote what may be a session of ours. */
+static void
+changed(void *arg, struct hf_span key)
+{
+	uint8_t own[HF__OWNER_KEY_BYTES];
+	struct hf_worker *w = arg;
+	struct hf_conn *c, *next;
+	struct hf_span sid;
+
+	for (c = w->conns; c != NULL; c = next) {
+		next = c->own->next;
+		if (c->own->holds == NULL || !hf_link_opened(c->link))
+			continue;
+		sid = hf_session_id(hf_link_session(c->link));
+		hf__owner_key(own, sid);
+		if (key.len == sizeof(own) &&
+		    memcmp(key.ptr, own, sizeof(own)) == 0)
+			hf_owner_look(c->own->holds);
+	}
+}
+
+static int
+open_port(struct hf_worker *w)
+{
+	if (w->server->options.store == NULL)
+		return 1;
+	if (hf_port_open(&w->port, w->server->options.store, &w->loop) !=
+	    HF_OK)
+		return 0;
+	hf_port_deadline(w->port, w->server->options.store_ms);
+	hf_port_watch(w->port, changed, w);
+	return 1;
 }
 
 void
@@ -104,6 +141,8 @@ wind_down(struct hf_conn *conn, uint64_t left)
 
 	if (!hf_link_opened(conn->link))
 		hf_link_abort(conn->link, HF_E_GONE);
+	else if (left > 0 && conn->own->holds != NULL)
+		hf_owner_hand_over(conn->own->holds);
 	else if (left == 0)
 		hf_link_abort(conn->link, HF_E_TRUNCATED);
 	else if (hf_link_busy(conn->link))
@@ -170,6 +209,7 @@ static void
 undo(struct hf_worker *w)
 {
 	hf__doors_close(w);
+	hf_port_close(w->port);
 	uv_walk(&w->loop, discard, NULL);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&w->loop);
@@ -201,6 +241,8 @@ hf__worker_start(struct hf_worker **worker, struct hf_server *s,
 	if (uv_tcp_init(&w->loop, &w->first) != 0)
 		goto bad;
 	uv_close((uv_handle_t *)&w->first, NULL);
+	if (!open_port(w))
+		goto bad;
 	look = s->options.idle_ms / HF__IDLE_LOOKS;
 	if (s->options.idle_ms != 0 &&
 	    uv_timer_start(&w->grace, look_idle, look, look) != 0)
