@@ -520,6 +520,57 @@ HF_MUST_USE enum hf_err hf_entry_open(struct hf_entry_info *info,
     uint64_t now);
 
 /** @} */
+/** @name Clusters (spec section 19) */ /** @{ */
+
+/** The keys of one scope for one member of a cluster. With keys it is secret:
+ * wipe it. */
+struct hf_keygrant {
+	struct hf_name cluster, scope; /**< whose, and which */
+	uint64_t serial;	       /**< rises with every change */
+	uint8_t member[HF_KEY_BYTES];  /**< the hash of its certificate */
+	struct hf_name target[HF_SCOPE_TARGETS_MAX]; /**< it serves these */
+	size_t target_n;			     /**< 0: every target */
+	struct {
+		uint32_t number;	   /**< falling */
+		uint64_t cut_off;	   /**< 0, or when it is refused */
+		uint8_t key[HF_KEY_BYTES]; /**< secret */
+	} generation[HF_GENERATIONS_MAX];  /**< newest first */
+	size_t generation_n;		   /**< at least 1 */
+	uint64_t not_after;		   /**< from then it is void */
+};
+/** Makes a grant. `member` of @p grant is ignored: it is the hash of the
+ * certificate @p member, to whose key the grant is sealed.
+ * @return HF_OK; HF_E_ARG; HF_E_PUBLIC_KEY; HF_E_SPACE; the errors of
+ * hf_cert_read() */
+HF_MUST_USE enum hf_err hf_keygrant_make(uint8_t *out, size_t cap, size_t *len,
+    const struct hf_identity *cluster, const struct hf_keygrant *grant,
+    const uint8_t *member, size_t member_len);
+/** What a grant says, but for its keys, without judging it.
+ * @return HF_OK, HF_E_OBJECT, HF_E_CBOR */
+HF_MUST_USE enum hf_err hf_keygrant_read(struct hf_keygrant *grant,
+    const uint8_t *bytes, size_t len);
+/** By what a grant is judged. */
+struct hf_keygrant_judge {
+	const struct hf_identity *identity; /**< the member's key */
+	struct hf_span member;		    /**< its leaf certificate */
+	struct hf_span cluster; /**< the cluster's, verified by the caller */
+	uint64_t now;		/**< seconds since the epoch */
+	uint64_t serial;	/**< the highest seen */
+	uint32_t tolerance;	/**< seconds that clocks may differ */
+	int own_copy; /**< the cluster's own: it may last longer than a day */
+};
+/** Verifies a grant and opens its keys.
+ * @return HF_OK; HF_E_USAGE, HF_E_NAME for another's certificate;
+ * HF_E_SIGNATURE; HF_E_UNKNOWN_KEY for another member's; HF_E_EXPIRED;
+ * HF_E_NOT_YET; HF_E_ROLLBACK for a lower serial; HF_E_PUBLIC_KEY; HF_E_BOX;
+ * HF_E_OBJECT, HF_E_CBOR */
+HF_MUST_USE enum hf_err hf_keygrant_open(struct hf_keygrant *grant,
+    const uint8_t *bytes, size_t len, const struct hf_keygrant_judge *by);
+/** Adds the scope of an opened grant, and its keys, to a vault. */
+HF_MUST_USE enum hf_err hf_vault_grant(struct hf_vault *vault,
+    const struct hf_keygrant *grant);
+
+/** @} */
 /** @name Configuration */ /** @{ */
 
 /** What all sessions of one role share: keys, trust, policy, and a cache of
