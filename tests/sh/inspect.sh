@@ -232,6 +232,12 @@ has 'other labels' "passed over a block 'CERTIFICATE'" err
 sed '2s/.$//' users >bad.users
 look 6 bad.users
 has 'a bad users file' 'bad.users: byte [0-9]+: not a verifier' err
+sed '1s/1/2/' users >bad.users
+look 6 bad.users
+has 'a head of another kind' 'bad.users: byte 0: not the head' err
+sed '1s/64:2/+64:2/' users >bad.users
+look 6 bad.users
+has 'a cost with a sign' 'bad.users: byte [0-9]+: not a cost' err
 : >empty
 look 6 empty
 head -c 2097153 /dev/zero >large
