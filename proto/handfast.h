@@ -311,7 +311,7 @@ HF_MUST_USE enum hf_err hf_request_make(uint8_t *out, size_t cap, size_t *len,
     uint64_t now);
 /** Reads a request and verifies its signature; fills subject, names and
  * suites, `issued`, and `key` with the requester's Ed25519 key.
- * @return HF_OK, HF_E_OBJECT, HF_E_CBOR, HF_E_SHAPE, HF_E_SIGNATURE */
+ * @return HF_OK, HF_E_OBJECT, HF_E_CBOR, HF_E_SIGNATURE, HF_E_PUBLIC_KEY */
 HF_MUST_USE enum hf_err hf_request_read(struct hf_cert_info *info,
     const uint8_t *request, size_t len);
 
