@@ -33,6 +33,10 @@
  * Threads: different objects may be used by different threads at once. An
  * identity, a trust and a ring may be read by many threads as long as none
  * changes them; a config and its sessions belong to one thread at a time.
+ *
+ * Memory: a call that says HF_E_MEMORY has leaked nothing. A session has then
+ * failed; any other object can still be used. A session in the caller's memory
+ * (hf_session_place()) allocates nothing afterwards.
  */
 #ifndef HANDFAST_H
 #define HANDFAST_H
