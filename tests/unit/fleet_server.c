@@ -348,8 +348,8 @@ unwelcome(int from, const uint8_t *stretched, enum hf_err why)
 	struct visitor v;
 
 	assert_err(visit(&v, from, stretched), HF_E_REFUSED);
-	assert_err(next_end(NULL), why);
 	leave(&v);
+	assert_err(next_end(NULL), why);
 }
 
 /* Whether a connection is closed unheard. */
@@ -394,10 +394,10 @@ replay(void **state)
 	say(fd, request.bytes, request.len);
 	assert_int_equal(hear(fd, in, sizeof(in)), 3);
 	assert_memory_equal(in, "\x82\x08\x01", 3);
+	assert_int_equal(close(fd), 0);
 	assert_err(next_end(&method), HF_E_REPLAY);
 	assert_int_equal(method, 0);
 	assert_int_equal(log_.judged, 1);
-	assert_int_equal(close(fd), 0);
 	leave(&v);
 	assert_err(next_end(NULL), HF_E_TRUNCATED);
 	finish();
@@ -414,9 +414,9 @@ ticket_twice(void **state)
 	welcome(1, NULL);
 	assert_ok(visit(&v, 2, NULL));
 	assert_err(outcome(&v), HF_E_REFUSED);
+	leave(&v);
 	assert_err(next_end(NULL), HF_E_TICKET_USED);
 	assert_int_equal(log_.opened, 1);
-	leave(&v);
 	finish();
 }
 
@@ -549,8 +549,8 @@ garbage(void **state)
 		fd = dial(1);
 		say(fd, (const uint8_t *)"\x86\x00\x01\xff", 4);
 		assert_int_equal(hear(fd, in, sizeof(in)), 3);
-		assert_err(next_end(NULL), HF_E_CBOR);
 		assert_int_equal(close(fd), 0);
+		assert_err(next_end(NULL), HF_E_CBOR);
 	}
 	welcome(1, NULL);
 	finish();
