@@ -114,7 +114,7 @@ def jumps_and_requests(house):
     house.write("wrong", "no such horse\n")
     wrong = [("wrong" if x == "password" else x) for x in house.user]
     there, here = clock("there"), clock("here")
-    r = house.respond("requests", "--users", "users", "--max-failures", "4",
+    r = house.respond("requests", "--users", "users", "--max-failures", "2",
                       env=there)
     relay = Relay()
     first = relay.run(r, house.certified + house.known, env=here)
@@ -135,7 +135,6 @@ def jumps_and_requests(house):
     replay(r, first, "HF_E_TIME")
     jump("there", 0)
     replay(r, first, "HF_E_REPLAY")
-    # One address has half of a user's failures.
     for i in range(2):
         house.initiate(r.address, *wrong, env=here)
         same("limit: counted", "HF_E_PASSWORD", field(r.session(), "error"))

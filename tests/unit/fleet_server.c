@@ -516,13 +516,13 @@ failures_of_a_source(void **state)
 	finish();
 }
 
-/* Wrong passwords of one user, wherever they come from; half of that from one
- * address. */
+/* Wrong passwords of one user from one address; wherever they come from, twice
+ * as many. */
 static void
 failures_of_a_user(void **state)
 {
 	(void)state;
-	options.max_failures = 2;
+	options.max_failures = 1;
 	begin(HF_METHOD_PASSWORD);
 	as("bob");
 	unwelcome(8, wrong, HF_E_PASSWORD);
