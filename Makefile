@@ -5,6 +5,7 @@
 # unit sh       only the unit tests, only the shell tests
 # san           the same tests under AddressSanitizer and UBSan, in build-san
 # ct            constant time: valgrind over -O0 and -O2, Welch's test
+# faults        memory, calls, randomness, limits that fail, one by one
 # vectors       the library and the second implementation against the vectors
 # interop       and against each other, in both roles
 # fuzz          every fuzzer for FUZZ_SECONDS, in build-fuzz
@@ -17,7 +18,8 @@
 #               only one: make cross CROSS=s390x-gcc
 # install uninstall             DESTDIR, PREFIX, LIBDIR
 # dist clean                    a source archive
-# deps deps-lib deps-test deps-vectors deps-ct deps-lint deps-doc deps-cross
+# deps deps-lib deps-test deps-vectors deps-ct deps-faults deps-lint deps-doc
+#      deps-cross
 #               apt-get what is missing, and only that
 #
 # Another compiler: make CC=clang BUILD=build-clang check
@@ -78,7 +80,8 @@ SHELL_TESTS = $(sort $(wildcard tests/sh/*.sh tests/sh/*.py)) \
 	$(sort $(wildcard vectors/check*.py))
 HEADERS = $(wildcard proto/*.h fleet/*.h cli/*.h tests/*.h tests/*/*.h)
 SOURCES = $(PROTO) $(FLEET) $(CLI) $(UNIT) $(FUZZ) $(PRELOAD) $(EXAMPLES) \
-	$(wildcard tests/*.c) $(wildcard tests/ct/*.c tests/sim/*.c)
+	$(wildcard tests/*.c) $(wildcard tests/ct/*.c tests/sim/*.c) \
+	$(wildcard tests/faults/*.c)
 MAN = $(patsubst cli/man/%.scd,$(BUILD)/man/%,$(wildcard cli/man/*.scd))
 DOC = $(BUILD)/doc-src
 DIST = $(BUILD)/handfast-$(VERSION).tar.gz
@@ -215,6 +218,17 @@ $(BUILD)/ct-secrets: $(patsubst %,$(BUILD)/tests/ct/%.o,secrets sessions \
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
 $(BUILD)/ct-times: $(BUILD)/tests/ct/times.o $(CT_CLI) $(TESTING) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto) -lbsd -lm
+
+# The slowest parts first.
+FAULTS = $(patsubst tests/faults/%.c,$(BUILD)/faults-%, \
+	$(wildcard tests/faults/*.c))
+FAULTS_PY = $(filter-out %/faults.py,$(wildcard tests/faults/*.py))
+faults: deps-faults
+	$(SUBMAKE) $(JOBS) all $(PRELOAD_SO) $(FAULTS)
+	@bash tests/faults/run.sh $(BUILD) $(FAULTS_PY) $(FAULTS)
+$(BUILD)/faults-%: $(BUILD)/tests/faults/%.o $(TESTING) $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
+.PHONY: faults deps-faults
 
 # One line a test: PASS, FAIL or SKIP (exit code 77), and its seconds. The
 # output is kept in $(BUILD)/log and shown where it fails, or with V=1; lines
@@ -431,6 +445,7 @@ APT_VECTORS = $(APT_ALL) python3 python3-cryptography python3-cbor2 \
 APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git mandoc pkg-config \
 	procps scdoc zsh
 APT_CT = $(APT_TEST) valgrind
+APT_FAULTS = $(APT_TEST)
 APT_DOC = gcc libc6-dev libsodium-dev doxygen mandoc scdoc
 APT_CROSS = $(APT_ALL) clang qemu-user gcc-i686-linux-gnu gcc-s390x-linux-gnu \
 	musl-tools autoconf automake libtool xz-utils
@@ -447,6 +462,8 @@ deps-vectors:
 	$(call apt_install,$(APT_VECTORS))
 deps-ct:
 	$(call apt_install,$(APT_CT))
+deps-faults:
+	$(call apt_install,$(APT_FAULTS))
 deps-lint:
 	$(call apt_install,$(APT_LINT))
 deps-doc:

@@ -287,6 +287,9 @@ struct cli_users {
 	size_t n;
 };
 
+/* MIB:PASSES, as the file has it; -1 when it is not written just so. */
+int cli_users_cost(unsigned *mib, unsigned *passes, const char *text,
+    size_t len);
 int cli_load_users(struct cli_users **users, const char *path);
 void cli_users_free(struct cli_users *users);
 /* The verifier of a user, for hf_session_verify(), or NULL. Takes the same

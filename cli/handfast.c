@@ -9,7 +9,9 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <sodium.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -40,6 +42,13 @@ const struct cli_command cli_commands[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
+/* libsodium cannot go on: there is no randomness to be had. */
+static void
+no_crypto(void)
+{
+	_exit(cli_fail(HF_E_CRYPTO, "no randomness"));
+}
+
 static void
 guard_process(void)
 {
@@ -48,6 +57,7 @@ guard_process(void)
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sodium_set_misuse_handler(no_crypto);
 }
 
 /* --help anywhere among a command's own words asks for its help. */

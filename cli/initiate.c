@@ -453,9 +453,10 @@ run(void)
 	    (r = cli_address(self.address, &self.addresses, "initiate",
 		 "--connect", self.args.connect)) != CLI_OK)
 		return r;
-	if (uv_loop_init(&self.loop) != 0 ||
-	    uv_timer_init(&self.loop, &self.timer) != 0)
-		return cli_error(CLI_IO, "cannot make an event loop");
+	if ((r = loop_init(&self.loop)) != CLI_OK)
+		return r;
+	if (uv_timer_init(&self.loop, &self.timer) != 0)
+		return cli_error(CLI_IO, "cannot make a timer");
 	if ((r = joined_new(&self.joined, &self.loop, &io_hooks)) != CLI_OK)
 		return r;
 	attempt();

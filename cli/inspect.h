@@ -191,6 +191,8 @@ struct shape {
 };
 
 void fit(struct doc *d, uint32_t i, const struct shape *shape);
+/* Finds private and symmetric COSE_Keys in what is not handfast's. */
+void fit_keys(struct doc *d, uint32_t i);
 /* What a secret file says is secret where it was not understood. */
 void fit_guard(struct doc *d, uint32_t i);
 /* NULL when it is not in the table. */

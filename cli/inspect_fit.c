@@ -316,6 +316,56 @@ fit(struct doc *d, uint32_t i, const struct shape *shape)
 	d->blame = blame;
 }
 
+/* A COSE_Key whose private part is there and was not seen as one. */
+static int
+is_bare_key(const struct doc *d, uint32_t i)
+{
+	uint32_t kty = doc_at(d, i, 1), part;
+
+	if (d->node[i].type != T_MAP || kty == 0 ||
+	    d->node[kty].type != T_UINT || d->node[kty].name != NULL)
+		return 0;
+	part = doc_at(d, i,
+	    d->node[kty].value == 4	? -1 :
+		d->node[kty].value == 3 ? -3 :
+					  -4);
+	return d->node[kty].value >= 1 && d->node[kty].value <= 4 &&
+	    part != 0 && d->node[part].type == T_BYTES;
+}
+
+/* What is in a byte string, when it is such a key. */
+static uint32_t
+key_in_string(struct doc *d, uint32_t i)
+{
+	const struct node *node = &d->node[i];
+	uint32_t kid, mark = d->n;
+
+	if (node->type != T_BYTES || node->in != 0 ||
+	    node->len <= node->head ||
+	    d->ptr[node->off + node->head] >> 5 != 5)
+		return 0;
+	if ((kid = open_string(d, i, 1)) != 0 && is_bare_key(d, kid))
+		return kid;
+	d->n = mark;
+	return 0;
+}
+
+/* In CBOR of other origin a key may stand anywhere. */
+void
+fit_keys(struct doc *d, uint32_t i)
+{
+	uint32_t kid = key_in_string(d, i);
+
+	if (kid != 0)
+		d->node[i].in = kid;
+	if (is_bare_key(d, i))
+		fit(d, i, cose_key_shape(d, i));
+	for (kid = d->node[i].kid; kid != 0; kid = d->node[kid].next)
+		fit_keys(d, kid);
+	if (d->node[i].in != 0)
+		fit_keys(d, d->node[i].in);
+}
+
 /* Strings and floats: what else could hold a key? */
 void
 fit_guard(struct doc *d, uint32_t i)

@@ -178,8 +178,12 @@ kind_judge(struct fault *fault, struct doc *d, uint32_t i,
 		judge_message(fault, d, i, shape);
 	else if (shape != NULL && !shape->foreign)
 		judge_object(fault, d, i, shape);
-	else if (shape != NULL)
-		fit(d, i, shape);
+	else {
+		if (shape != NULL)
+			fit(d, i, shape);
+		if (i != 0)
+			fit_keys(d, i);
+	}
 	if (d->guarded)
 		fit_guard(d, i);
 }

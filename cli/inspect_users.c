@@ -44,20 +44,16 @@ show_head(json_t *fields, const struct reading *r, const char *line,
 {
 	const char *realm = line + sizeof(MAGIC) - 1;
 	const char *cost = find_cost(line, len);
-	char text[24] = "";
-	unsigned mib = 0, passes = 0;
-	int end = 0;
+	unsigned mib, passes;
 
-	if (len < sizeof(MAGIC) || cost == NULL)
+	if (len < sizeof(MAGIC) ||
+	    memcmp(line, MAGIC, sizeof(MAGIC) - 1) != 0 || cost == NULL)
 		return refuse(r, 0, "not the head of a users file");
 	if (cost == realm || (size_t)(cost - realm) > HF_NAME_MAX)
 		return refuse(r, sizeof(MAGIC) - 1,
 		    "a realm has 1 to 255 bytes");
-	if ((size_t)(line + len - cost) < sizeof(text))
-		memcpy(text, cost, (size_t)(line + len - cost));
-	if (sscanf(text, " cost=%4u:%2u%n", &mib, &passes, &end) != 2 ||
-	    text[end] != '\0' || mib < 64 || mib > 1024 || passes < 2 ||
-	    passes > 10)
+	if (cli_users_cost(&mib, &passes, cost + 6,
+		(size_t)(line + len - cost) - 6) != 0)
 		return refuse(r, (size_t)(cost - line), "not a cost");
 	if (fields != NULL) {
 		(void)json_object_set_new(fields, "realm",

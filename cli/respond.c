@@ -183,8 +183,11 @@ daily(uv_timer_t *timer)
 static int
 watch_signals(void)
 {
-	if (uv_loop_init(&life.loop) != 0 ||
-	    uv_signal_init(&life.loop, &life.term) != 0 ||
+	int r;
+
+	if ((r = loop_init(&life.loop)) != CLI_OK)
+		return r;
+	if (uv_signal_init(&life.loop, &life.term) != 0 ||
 	    uv_signal_init(&life.loop, &life.intr) != 0 ||
 	    uv_signal_init(&life.loop, &life.hup) != 0 ||
 	    uv_timer_init(&life.loop, &life.daily) != 0 ||
@@ -192,7 +195,7 @@ watch_signals(void)
 	    uv_signal_start(&life.intr, stop, SIGINT) != 0 ||
 	    uv_signal_start(&life.hup, reload, SIGHUP) != 0 ||
 	    uv_timer_start(&life.daily, daily, DAY_MS, DAY_MS) != 0)
-		return cli_error(CLI_IO, "cannot make an event loop");
+		return cli_error(CLI_IO, "cannot watch for signals");
 	return CLI_OK;
 }
 

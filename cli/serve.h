@@ -33,6 +33,10 @@ void log_trace(int sent, int type, size_t bytes, uint64_t ns);
 int cli_address(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
     const char *command, const char *option, const char *text);
 
+/* loop.c: uv_loop_init() of the process's first loop, and its pool of threads;
+ * has said what was wrong */
+int loop_init(uv_loop_t *loop);
+
 /* pump.c: descriptors that may block, used from threads of their own */
 
 /* Begins or ends what lets threads be stopped. */

@@ -24,6 +24,29 @@ cli_users_free(struct cli_users *users)
 	free(users);
 }
 
+/* Written in one way only, so that what is read is what is written. */
+int
+cli_users_cost(unsigned *mib, unsigned *passes, const char *text, size_t len)
+{
+	char form[32];
+	unsigned a, b;
+	int n;
+
+	if (len >= sizeof(form))
+		return -1;
+	memcpy(form, text, len);
+	form[len] = '\0';
+	if (sscanf(form, "%4u:%2u", &a, &b) != 2 || a < 64 || a > 1024 ||
+	    b < 2 || b > 10)
+		return -1;
+	n = snprintf(form, sizeof(form), "%u:%u", a, b);
+	if (n < 0 || (size_t)n != len || memcmp(form, text, len) != 0)
+		return -1;
+	*mib = a;
+	*passes = b;
+	return 0;
+}
+
 /* `handfast-users 1 realm=R cost=MIB:PASSES`: the realm may hold blanks. */
 static int
 read_head(struct cli_users *users, const char *line)
@@ -31,8 +54,6 @@ read_head(struct cli_users *users, const char *line)
 	static const char magic[] = "handfast-users 1 realm=";
 	const char *realm = line + sizeof(magic) - 1, *cost, *next;
 	char text[HF_NAME_MAX + 1];
-	unsigned mib, passes;
-	int end = 0;
 
 	if (strncmp(line, magic, sizeof(magic) - 1) != 0 ||
 	    (cost = strstr(realm, " cost=")) == NULL)
@@ -43,12 +64,9 @@ read_head(struct cli_users *users, const char *line)
 		return -1;
 	memcpy(text, realm, (size_t)(cost - realm));
 	text[cost - realm] = '\0';
-	if (sscanf(cost, " cost=%4u:%2u%n", &mib, &passes, &end) != 2 ||
-	    cost[end] != '\0' || mib < 64 || mib > 1024 || passes < 2 ||
-	    passes > 10)
+	if (cli_users_cost(&users->mib, &users->passes, cost + 6,
+		strlen(cost + 6)) != 0)
 		return -1;
-	users->mib = mib;
-	users->passes = passes;
 	users->realm.len = strlen(text);
 	memcpy(users->realm.text, text, users->realm.len + 1);
 	return 0;

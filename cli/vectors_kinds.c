@@ -84,6 +84,21 @@ put_sum(struct vec *v, json_t *found)
 	vec_put_hex(v, found, "sum", sum, sizeof(sum));
 }
 
+/* Of a vector that cannot be computed here: its digits, as they stand. */
+static void
+check_sum(struct vec *v)
+{
+	json_t *copy = json_copy((json_t *)v->told);
+
+	if (copy == NULL || json_object_del(copy, "sum") != 0)
+		vec_fault(v, "sum", "is missing");
+	else {
+		put_sum(v, copy);
+		vec_compare(v, v->told, copy);
+	}
+	json_decref(copy);
+}
+
 static void
 run(struct vec *v, json_t *found, size_t kind)
 {
@@ -97,9 +112,12 @@ run(struct vec *v, json_t *found, size_t kind)
 		return;
 	e = kinds[kind].run(v);
 	vec_random_end();
-	if (v->skipped)
+	if (v->skipped) {
 		v->failed = 0;
-	if (v->failed || v->skipped)
+		check_sum(v);
+		return;
+	}
+	if (v->failed)
 		return;
 	if (e != HF_OK)
 		vec_put(v, found, "error", json_string(hf_error_name(e)));

@@ -81,7 +81,7 @@ hf_address_parse(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
 	hints.ai_socktype = SOCK_STREAM;
 	hints.ai_flags = AI_NUMERICSERV;
 	if ((r = getaddrinfo(host, port, &hints, &list)) != 0) {
-		errno = r == EAI_SYSTEM ? errno : 0;
+		errno = r == EAI_SYSTEM ? errno : r == EAI_MEMORY ? ENOMEM : 0;
 		return r == EAI_SERVICE ? HF_E_ARG : HF_E_IO;
 	}
 	for (ai = list; ai != NULL && *n < HF_ADDRESSES_MAX;

@@ -319,8 +319,9 @@ struct hf_service {
 };
 
 struct hf_server_options {
-	unsigned workers;      /* threads; 1 to HF_WORKERS_MAX */
-	uint32_t max_failures; /* a user and minute; from one source half */
+	unsigned workers; /* threads; 1 to HF_WORKERS_MAX */
+	/* A user and minute, from one source; from all of them twice that. */
+	uint32_t max_failures;
 	uint32_t max_source_failures;
 	/* Connections of a source and minute that come to no session: what
 	 * comes from there then is closed unheard. */

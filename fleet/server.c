@@ -31,7 +31,7 @@ hf_server_defaults(struct hf_server_options *o)
 	o->workers = 1;
 	o->max_failures = 20;
 	o->max_source_failures = 200;
-	o->max_source_unopened = 600;
+	o->max_source_unopened = 60000;
 	o->busy = 64;
 	o->max_pending_source = 1024;
 	o->fds_per_conn = 1;
@@ -153,10 +153,10 @@ hf_server_new(struct hf_server **server,
 	if (e != HF_OK ||
 	    (e = hf_replay_new(&s->replay, REPLAY_N,
 		 2 * options->tolerance)) != HF_OK ||
-	    (e = hf_limit_new(&s->users, LIMIT_N, options->max_failures)) !=
+	    (e = hf_limit_new(&s->users, LIMIT_N,
+		 2 * options->max_failures)) != HF_OK ||
+	    (e = hf_limit_new(&s->pairs, LIMIT_N, options->max_failures)) !=
 		HF_OK ||
-	    (e = hf_limit_new(&s->pairs, LIMIT_N,
-		 (options->max_failures + 1) / 2)) != HF_OK ||
 	    (e = hf_limit_new(&s->sources, LIMIT_N,
 		 options->max_source_failures)) != HF_OK ||
 	    (e = hf_limit_new(&s->unopened, LIMIT_N,

@@ -269,6 +269,8 @@ arm(struct hf_link *l)
 		at = hf_session_deadline(l->session);
 		if (l->first_by != 0 && l->first_by < at)
 			at = l->first_by;
+		if (l->finish_at != 0 && l->finish_at < at)
+			at = l->finish_at;
 	} else {
 		end_s = hf_session_expires(l->session);
 		now_s = (uint64_t)time(NULL);
@@ -339,7 +341,9 @@ late(uv_timer_t *timer)
 		hf__link_end(l, l->err, 0);
 	} else if (l->first_by != 0 && hf__link_ms() >= l->first_by) {
 		hf__link_end(l, HF_E_DEADLINE, 1);
-	} else if (l->finish_at == 0) {
+	} else if (l->finish_at != 0 && hf__link_ms() >= l->finish_at) {
+		hf__link_end(l, l->opened ? HF_E_TRUNCATED : HF_E_GONE, 1);
+	} else {
 		/* The handshake's deadline, or the session's end. */
 		e = hf_session_tick(l->session, hf__link_ms(),
 		    (uint64_t)time(NULL));
@@ -347,9 +351,5 @@ late(uv_timer_t *timer)
 		    hf_session_want(l->session) != HF_WANT_FAILED)
 			hf__link_end(l, e, 1);
 		hf__link_run(l);
-	} else if (hf__link_ms() >= l->finish_at) {
-		hf__link_end(l, HF_E_TRUNCATED, 1);
-	} else {
-		arm(l);
 	}
 }

@@ -34,6 +34,10 @@
  * Threads: different objects may be used by different threads at once. An
  * identity, a trust and a ring may be read by many threads as long as none
  * changes them; a config and its sessions belong to one thread at a time.
+ *
+ * Memory: a call that says HF_E_MEMORY has leaked nothing. A session has then
+ * failed; any other object can still be used. A session in the caller's memory
+ * (hf_session_place()) allocates nothing afterwards.
  */
 #ifndef HANDFAST_H
 #define HANDFAST_H
@@ -331,7 +335,7 @@ HF_MUST_USE enum hf_err hf_request_make(uint8_t *out, size_t cap, size_t *len,
     uint64_t now);
 /** Reads a request and verifies its signature; fills subject, names and
  * suites, `issued`, and `key` with the requester's Ed25519 key.
- * @return HF_OK, HF_E_OBJECT, HF_E_CBOR, HF_E_SHAPE, HF_E_SIGNATURE */
+ * @return HF_OK, HF_E_OBJECT, HF_E_CBOR, HF_E_SIGNATURE, HF_E_PUBLIC_KEY */
 HF_MUST_USE enum hf_err hf_request_read(struct hf_cert_info *info,
     const uint8_t *request, size_t len);
 

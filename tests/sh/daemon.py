@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 """A responder as a daemon: peers that vanish in every way (threat D4), files
 read anew while sessions come and go (D9), links where it and the program write
-or listen (D12), and keys that are not what they should be (D18).
+or listen (D12), places that are somebody else's (D11), and keys that are not
+what they should be (D18).
 """
 import os
 import signal
@@ -227,6 +228,48 @@ def linked(house):
     same("linked: it stops", 0, r.stop())
 
 
+def squatted(house):
+    """A socket's place that is not one's own: it does not start there, and
+    leaves what is there. What a dead one left behind it replaces."""
+    h = os.getcwd() + "/"
+
+    def refused(what, path, code):
+        x = house.refuse("--listen", "unix:" + path)
+        same("squatted, %s: does not start" % what, code, x.code)
+    os.mkdir("place", 0o700)
+    house.write("place/file", "keep\n")
+    refused("a file", h + "place/file", 5)
+    same("squatted, a file: kept", "keep\n", open("place/file").read())
+    os.mkdir("place/dir")
+    refused("a directory", h + "place/dir", 5)
+    live = socket.socket(socket.AF_UNIX)
+    live.bind("place/live")
+    live.listen()
+    refused("a live socket", h + "place/live", 3)
+    check("squatted, a live socket: kept", os.path.exists("place/live"))
+    live.close()
+    for mode in (0o777, 0o770):
+        os.chmod("place", mode)
+        refused("a directory of mode %o" % mode, h + "place/new", 5)
+        check("squatted, a directory of mode %o: nothing made" % mode,
+              not os.path.exists("place/new"))
+    os.chmod("place", 0o700)
+    # live is dead now; nothing but its name is left.
+    p = subprocess.Popen(
+        [PROGRAM, "respond", "--listen", "unix:" + h + "place/live",
+         "--identity", "server.key", "--cert", "server.cert", "--trust",
+         "ca/ca.cert", "--echo"], stderr=subprocess.PIPE)
+    p.stderr.readline()
+    x = house.initiate("unix:" + h + "place/live", *house.certified)
+    same("squatted, a dead socket: replaced", (0, b"hello\n"),
+         (x.code, x.out))
+    same("squatted, a dead socket: nobody else's", 0o600,
+         os.stat("place/live").st_mode & 0o7777)
+    p.terminate()
+    p.communicate()
+    same("squatted: it stops", 0, p.returncode)
+
+
 def keys(house):
     """Read by others, missing, not the certificate's, and no key at all: at
     the start and when read anew."""
@@ -275,7 +318,7 @@ def keys(house):
 
 def main():
     with House() as house:
-        for part in (vanishing, reloading, linked, keys):
+        for part in (vanishing, reloading, linked, squatted, keys):
             begun = time.time()
             part(house)
             print("--- %s: %.1f s" % (part.__name__, time.time() - begun))

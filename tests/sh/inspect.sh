@@ -232,6 +232,12 @@ has 'other labels' "passed over a block 'CERTIFICATE'" err
 sed '2s/.$//' users >bad.users
 look 6 bad.users
 has 'a bad users file' 'bad.users: byte [0-9]+: not a verifier' err
+sed '1s/1/2/' users >bad.users
+look 6 bad.users
+has 'a head of another kind' 'bad.users: byte 0: not the head' err
+sed '1s/64:2/+64:2/' users >bad.users
+look 6 bad.users
+has 'a cost with a sign' 'bad.users: byte [0-9]+: not a cost' err
 : >empty
 look 6 empty
 head -c 2097153 /dev/zero >large
@@ -243,6 +249,23 @@ for n in 1 2 3 4 5 6 7 8; do
 		"$HANDFAST" inspect $json noise >out 2>err
 		case $? in 0 | 4 | 6) ;; *) fail "noise: exit $?" ;; esac
 	done
+done
+# Keys of other origin, wherever they stand: alone, in a confirmation claim,
+# in arrays and maps, behind tags, in a byte string.
+part=5a5a5a5a5a5a5a5a
+secret=5820$part$part$part$part
+symmetric=a2010420$secret
+okp=a30101200623$secret
+rsa=a4010320412a2143010001
+for hex in $symmetric $okp "${rsa}22$secret" "a201616108a101$symmetric" \
+    "8200$okp" "a1636b6579$okp" "c1d9d9f7$symmetric" "5826$symmetric" \
+    "a1015828$okp"; do
+	/usr/bin/python3 -c "import sys
+sys.stdout.buffer.write(bytes.fromhex('$hex'))" >foreign
+	"$HANDFAST" inspect foreign >out 2>err
+	"$HANDFAST" inspect --json foreign >json 2>err2
+	cat out err json err2 | grep -qi $part && fail "$hex: its key is shown"
+	same "$hex" 2 "$(grep -lF '<32 secret bytes>' out json | wc -l)"
 done
 "$HANDFAST" inspect >out 2>err
 same 'no file' 2 $?

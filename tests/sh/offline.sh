@@ -332,7 +332,8 @@ wait
 hf 0 user list --db users
 is 'users added at once' "$(grep -c '^u' out)" 4
 for damage in 's/ bob/bob/' 's/^bob/BOB/' '1s/1/2/' '2s/.$//' '2{h;G}' \
-    's/cost=64/cost=63/'; do
+    's/cost=64/cost=63/' 's/cost=64/cost=+64/' 's/cost=64/cost=064/' \
+    's/64:2/64: 2/'; do
 	sed "$damage" users >bad
 	[ "$damage" = 's/ bob/bob/' ] && printf 'zed' >>bad
 	chmod 600 bad

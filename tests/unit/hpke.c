@@ -319,6 +319,47 @@ round_trip(void **state)
 	    HF_E_BOX);
 }
 
+/* Where a context ends: at the last sequence number, at one block of exported
+ * key, at 255 of an expanded one. */
+static void
+ends(void **state)
+{
+	static uint8_t okm[255 * 32 + 1];
+	uint8_t ss[32] = { 1 }, zero[32] = { 0 }, box[17] = { 0 };
+	uint8_t first[32], second[32];
+	struct hf__hpke a, b;
+
+	(void)state;
+	hf__hpke_schedule(&a, &base, ss, zero, NULL, NULL, true);
+	b = a;
+	a.seq = UINT64_MAX - 1;
+	assert_ok(hf__hpke_seal(box, &a, NULL, 0, box, 1));
+	assert_err(hf__hpke_seal(box, &a, NULL, 0, box, 1), HF_E_CRYPTO);
+	b.seq = UINT64_MAX - 1;
+	assert_ok(hf__hpke_open(box, &b, NULL, 0, box, sizeof(box)));
+	b.seq--;
+	assert_ok(hf__hpke_seal(box, &b, NULL, 0, box, 1));
+	assert_int_equal(b.seq, UINT64_MAX);
+	/* Even what was sealed with that very nonce. */
+	a = b;
+	a.seq = 0;
+	memcpy(a.nonce, b.nonce, sizeof(a.nonce));
+	for (size_t i = 4; i < 12; i++)
+		a.nonce[i] ^= 0xff;
+	assert_ok(hf__hpke_seal(box, &a, NULL, 0, box, 1));
+	assert_err(hf__hpke_open(box, &b, NULL, 0, box, sizeof(box)),
+	    HF_E_BOX);
+	assert_err(hf__hpke_export(first, 0, &a, NULL, 0), HF_E_ARG);
+	assert_err(hf__hpke_export(first, 33, &a, NULL, 0), HF_E_ARG);
+	assert_ok(hf__hpke_export(first, 32, &a, ss, 1));
+	assert_ok(hf__hpke_export(second, 32, &b, ss, 1));
+	assert_memory_equal(first, second, 32);
+	assert_ok(hf__hpke_export(second, 32, &b, zero, 1));
+	assert_memory_not_equal(first, second, 32);
+	assert_err(hf__hkdf_expand(okm, sizeof(okm), ss, NULL, 0), HF_E_ARG);
+	assert_ok(hf__hkdf_expand(okm, sizeof(okm) - 1, ss, NULL, 0));
+}
+
 static int
 set_up(void **state)
 {
@@ -334,6 +375,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_hkdf),
 		cmocka_unit_test(round_trip),
+		cmocka_unit_test(ends),
 		cmocka_unit_test(rfc9180),
 		cmocka_unit_test(wycheproof_x25519),
 		cmocka_unit_test(wycheproof_ed25519),
