@@ -62,6 +62,8 @@ int cmd_ca(int argc, char **argv);
 int cmd_cert(int argc, char **argv);
 int cmd_user(int argc, char **argv);
 int cmd_ticket(int argc, char **argv);
+int cmd_cluster(int argc, char **argv);
+int cmd_session(int argc, char **argv);
 int cmd_respond(int argc, char **argv);
 int cmd_initiate(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
@@ -75,6 +77,8 @@ extern const char help_ca[];
 extern const char help_cert[];
 extern const char help_user[];
 extern const char help_ticket[];
+extern const char help_cluster[];
+extern const char help_session[];
 extern const char help_respond[];
 extern const char help_initiate[];
 extern const char help_inspect[];
@@ -104,6 +108,7 @@ int cli_usage(const char *command, const char *fmt, ...) CLI_PRINTF(2, 3);
 int cli_bad_option(const char *command, int c, char **argv);
 void cli_hint(const char *fmt, ...) CLI_PRINTF(1, 2);
 void cli_warn(const char *fmt, ...) CLI_PRINTF(1, 2);
+void cli_note(const char *fmt, ...) CLI_PRINTF(1, 2);
 /* 1 when escape sequences may be written to the stream (a terminal, and
  * NO_COLOR is unset). */
 int cli_color(FILE *stream);

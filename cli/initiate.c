@@ -37,9 +37,18 @@ static struct {
 	struct joined *joined;
 	struct hf_link *link; /* NULL: none */
 	struct stretch *stretch;
-	struct hf_address address[HF_ADDRESSES_MAX];
-	size_t addresses, next;
+	struct hf_address address[CONNECT_MAX * HF_ADDRESSES_MAX];
+	const char *names[CONNECT_MAX * HF_ADDRESSES_MAX]; /* what was said */
+	size_t addresses, next, tried;
+	const char *name; /* of the present one */
 	int connected, timed_out, connect_errno, known, reconnect;
+	/* A session that may move outlives its link. */
+	struct hf_session *session;
+	uint8_t sid[HF_SID_BYTES];
+	uint64_t broken_ms; /* since when it has none; 0: it has */
+	unsigned refused;   /* attempts in a row that it was */
+	struct hf_lost given_up;
+	int opened_once, moving, lost, elsewhere;
 	int result;
 	uint8_t scratch[HF_LINK_SCRATCH];
 } self;
@@ -50,7 +59,7 @@ static void attempt(void);
 static void
 wind_up(void)
 {
-	if (self.link == NULL && self.joined != NULL &&
+	if (self.link == NULL && self.joined != NULL && self.broken_ms == 0 &&
 	    !uv_is_closing((uv_handle_t *)&self.timer))
 		uv_close((uv_handle_t *)&self.timer, NULL);
 }
@@ -160,11 +169,85 @@ trust(void *owner, struct hf_link *link)
 		stretch(link, &peer);
 }
 
+/* Another session has begun in the place of one that could not go on. */
+static void
+continuity_lost(const struct hf_lost *lost)
+{
+	self.lost = 1;
+	cli_warn("continuity lost (%s): of the session before, %llu bytes in "
+		 "%llu records had arrived, and %llu records had come; going "
+		 "on from the first byte that was not acked",
+	    hf_error_name((int)lost->cause),
+	    (unsigned long long)lost->own_bytes,
+	    (unsigned long long)lost->own_count,
+	    (unsigned long long)lost->peer_count);
+}
+
+static void
+opened_first(struct hf_link *link)
+{
+	struct hf_session *s = hf_link_session(link);
+
+	self.opened_once = 1;
+	self.moving = hf_session_mobility(s) != HF_MOVES_NOT;
+	if (hf_session_mobility(s) != HF_MOVES_NOT) {
+		self.session = hf_link_keep_session(link);
+		joined_keep(self.joined);
+	}
+	joined_open(self.joined, link);
+}
+
 static void
 opened(void *owner, struct hf_link *link)
 {
+	struct hf_session *s = hf_link_session(link);
+	struct hf_span id = hf_session_id(s);
+	struct hf_bases bases;
+	struct hf_lost lost;
+	int same = memcmp(self.sid, id.ptr, HF_SID_BYTES) == 0;
+
 	(void)owner;
-	joined_open(self.joined, link);
+	memcpy(self.sid, id.ptr, HF_SID_BYTES);
+	self.broken_ms = self.refused = 0;
+	if (!self.opened_once) {
+		opened_first(link);
+		return;
+	}
+	if (same && hf_session_bases(&bases, s) == HF_OK) {
+		if (self.args.trace)
+			cli_note("moved: epoch %llu at %s",
+			    (unsigned long long)hf_session_epoch(s),
+			    self.name);
+		joined_relink(self.joined, link, bases.own_bytes);
+		return;
+	}
+	hf_session_lost(&lost, s);
+	if (lost.lost == 0)
+		lost = self.given_up;
+	continuity_lost(&lost);
+	self.session = hf_session_mobility(s) != HF_MOVES_NOT ?
+	    hf_link_keep_session(link) :
+	    NULL;
+	joined_restart(self.joined, link);
+}
+
+static void
+moved(void *owner, struct hf_link *link)
+{
+	uint64_t count, bytes;
+
+	(void)owner;
+	hf_session_acked(&count, &bytes, hf_link_session(link));
+	joined_acked(self.joined, bytes);
+}
+
+/* The server leaves: on to the next address. */
+static void
+query(void *owner, struct hf_link *link)
+{
+	(void)owner;
+	self.elsewhere = 1;
+	hf_link_abort(link, HF_E_GONE);
 }
 
 static void
@@ -220,7 +303,7 @@ explain(enum hf_err err, int was_open)
 {
 	if (self.result != CLI_OK)
 		return;
-	settle(cli_fail(err, "%s", self.args.connect));
+	settle(cli_fail(err, "%s", self.name));
 	if (!was_open)
 		advise(err);
 	else if (err == HF_E_TRUNCATED)
@@ -238,7 +321,74 @@ not_connected(void)
 		return;
 	}
 	errno = self.timed_out ? ETIMEDOUT : self.connect_errno;
-	settle(cli_errno("cannot connect to %s", self.args.connect));
+	settle(cli_errno("cannot connect to %s", self.name));
+}
+
+/* --- going on elsewhere ------------------------------------------------------------ */
+
+static uint64_t
+clock_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+/* The old session cannot go on: a new one in its place, unless that is not
+ * wanted. Returns 0 then. */
+static int
+begin_anew(enum hf_err err)
+{
+	if (self.args.no_fallback)
+		return 0;
+	self.given_up = (struct hf_lost){ .lost = 1, .cause = err };
+	hf_session_acked(&self.given_up.own_count, &self.given_up.own_bytes,
+	    self.session);
+	hf_session_free(self.session);
+	self.session = NULL;
+	return 1;
+}
+
+static void
+retry(uv_timer_t *timer)
+{
+	(void)timer;
+	attempt();
+}
+
+/* The link of a session that may move is gone. Returns 0 when that was the
+ * end. */
+static int
+go_on(enum hf_err err)
+{
+	uint64_t now = clock_ms(), wait = 0;
+
+	if (err == HF_OK || self.result != CLI_OK || !self.moving)
+		return 0;
+	if (self.broken_ms == 0) {
+		self.broken_ms = now;
+		self.tried = 0;
+		joined_suspend(self.joined);
+	} else if (now - self.broken_ms >= self.args.retry_ms) {
+		return 0;
+	}
+	/* Where its state may be another's, once more and no more. */
+	self.refused += err == HF_E_REFUSED;
+	if (self.session != NULL &&
+	    (!hf_session_can_reconnect(self.session) || self.refused > 1) &&
+	    !begin_anew(err))
+		return 0;
+	/* The one that was left comes last; after all of them a pause. */
+	if (self.next == self.addresses)
+		self.next = 0;
+	if (self.session == NULL && self.refused > 2)
+		return 0;
+	if (!self.elsewhere && ++self.tried >= self.addresses) {
+		self.tried = 0;
+		wait = 100;
+	}
+	self.elsewhere = 0;
+	if (uv_timer_start(&self.timer, retry, wait, 0) != 0)
+		return 0;
+	return 1;
 }
 
 static void
@@ -248,12 +398,15 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 	self.link = NULL;
 	if (self.stretch != NULL)
 		self.stretch->link = NULL;
-	if (!self.connected) {
+	if (go_on(self.connected ? err : HF_E_IO))
+		return;
+	self.broken_ms = 0;
+	if (!self.connected && !self.opened_once) {
 		not_connected();
 	} else if (err == HF_E_UNKNOWN_KEY && self.known) {
 		cli_warn("%s: the responder has another certificate than %s; "
 			 "asking for it",
-		    self.args.connect, self.args.responder_cert);
+		    self.name, self.args.responder_cert);
 		self.known = 0;
 		self.reconnect = 1;
 	} else {
@@ -265,7 +418,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 		self.reconnect = 0;
 		self.next--;
 		if (hf_config_responder(self.config, NULL, 0) != HF_OK)
-			settle(cli_fail(HF_E_STATE, "%s", self.args.connect));
+			settle(cli_fail(HF_E_STATE, "%s", self.name));
 		else
 			attempt();
 	}
@@ -287,12 +440,16 @@ static const struct hf_link_hooks hooks = { .trust = trust,
 	.data = data,
 	.closed = closed,
 	.drained = drained,
+	.moved = moved,
+	.query = query,
 	.ended = ended,
 	.trace = traced };
 
 static void
 connected(uv_connect_t *req, int status)
 {
+	enum hf_err e;
+
 	(void)req;
 	if (self.link == NULL || status == UV_ECANCELED)
 		return;
@@ -303,7 +460,13 @@ connected(uv_connect_t *req, int status)
 		return;
 	}
 	self.connected = 1;
-	hf_link_start(self.link, self.config, NULL, 0);
+	if (self.session == NULL)
+		hf_link_start(self.link, self.config, NULL, 0);
+	else if ((e = hf_session_reconnect(self.session, clock_ms(),
+		      cli_now())) == HF_OK)
+		hf_link_start_again(self.link, self.session);
+	else
+		hf_link_abort(self.link, e);
 }
 
 static void
@@ -318,15 +481,16 @@ too_late(uv_timer_t *timer)
 static void
 attempt(void)
 {
-	const struct hf_address *a = &self.address[self.next++];
+	const struct hf_address *a = &self.address[self.next];
 	enum hf_err e;
 	int r;
 
+	self.name = self.names[self.next++];
 	self.connected = self.timed_out = 0;
 	if ((e = hf_link_new(&self.link, &self.loop, a->at.ss_family,
 		 self.scratch, &hooks, NULL)) != HF_OK) {
 		self.link = NULL;
-		settle(cli_fail(e, "%s", self.args.connect));
+		settle(cli_fail(e, "%s", self.name));
 		return;
 	}
 	r = hf_address_connect(&self.connect, hf_link_stream(self.link), a,
@@ -419,6 +583,7 @@ load_config(void)
 	    (e = hf_config_trust(self.config, self.trust)) != HF_OK ||
 	    (e = hf_config_deadline(self.config, (uint32_t)a->deadline_ms)) !=
 		HF_OK ||
+	    (e = hf_config_fallback(self.config, !a->no_fallback)) != HF_OK ||
 	    /* Now and then, so that nobody depends on its absence. */
 	    (e = hf_config_grease(self.config, randombytes_uniform(8) == 0)) !=
 		HF_OK)
@@ -445,13 +610,30 @@ load_config(void)
 }
 
 static int
+load_addresses(void)
+{
+	size_t i, k, n;
+	int r;
+
+	for (i = 0; i < self.args.connect_n; i++) {
+		if ((r = cli_address(self.address + self.addresses, &n,
+			 "initiate", "--connect", self.args.connect[i])) !=
+		    CLI_OK)
+			return r;
+		for (k = 0; k < n; k++)
+			self.names[self.addresses + k] = self.args.connect[i];
+		self.addresses += n;
+	}
+	return CLI_OK;
+}
+
+static int
 run(void)
 {
 	int r;
 
 	if ((r = pump_init()) != CLI_OK || (r = load_config()) != CLI_OK ||
-	    (r = cli_address(self.address, &self.addresses, "initiate",
-		 "--connect", self.args.connect)) != CLI_OK)
+	    (r = load_addresses()) != CLI_OK)
 		return r;
 	if ((r = loop_init(&self.loop)) != CLI_OK)
 		return r;
@@ -464,7 +646,8 @@ run(void)
 	(void)uv_run(&self.loop, UV_RUN_DEFAULT);
 	pump_stop();
 	(void)uv_loop_close(&self.loop);
-	return self.result;
+	/* All has arrived, but not in one session. */
+	return self.result == CLI_OK && self.lost ? CLI_IO : self.result;
 }
 
 int
@@ -475,6 +658,7 @@ cmd_initiate(int argc, char **argv)
 	if ((r = initiate_read(&self.args, argc, argv)) == CLI_OK)
 		r = run();
 	joined_free(self.joined);
+	hf_session_free(self.session);
 	hf_config_free(self.config);
 	hf_trust_free(self.trust);
 	hf_identity_free(self.identity);

@@ -9,16 +9,18 @@
 #include "serve.h"
 
 /* What the command line of `initiate` says. */
+enum { CONNECT_MAX = 8 };
 struct initiate {
-	const char *connect;
+	const char *connect[CONNECT_MAX]; /* in the order of preference */
+	size_t connect_n;
 	const char *trust[CLI_PATHS_MAX], *revoked[CLI_PATHS_MAX];
 	size_t trust_n, revoked_n;
 	const char *expect, *target, *realm;
 	const char *responder_cert;
 	const char *identity, *cert, *user, *ticket, *ticket_out;
 	struct cli_pass pass;
-	int plain, no_prekey, trace;
-	uint64_t connect_ms, deadline_ms;
+	int plain, no_prekey, no_fallback, trace;
+	uint64_t connect_ms, deadline_ms, retry_ms;
 };
 
 /* initiate_args.c: reads the command line. */
@@ -45,6 +47,19 @@ void joined_drained(struct joined *joined);
 void joined_peer_closed(struct joined *joined);
 /* The link is gone: reads no more; what was received is still written. */
 void joined_unlink(struct joined *joined);
+/* The session may move: what is sent is kept until it is acked. */
+void joined_keep(struct joined *joined);
+/* The peer has so many bytes of this session for good. */
+void joined_acked(struct joined *joined, uint64_t bytes);
+/* The link is gone, and another will come. */
+void joined_suspend(struct joined *joined);
+/* It has come: the peer has so many bytes of this session; what follows is
+ * sent again. */
+void joined_relink(struct joined *joined, struct hf_link *link,
+    uint64_t bytes);
+/* It has come with another session, which begins at the first byte that was
+ * not acked in the one before. */
+void joined_restart(struct joined *joined, struct hf_link *link);
 /* 1 while output waits to be written, or a read is under way. */
 int joined_busy(const struct joined *joined);
 

@@ -17,7 +17,8 @@ const char help_initiate[] =
     "  --user NAME                    a user name and password\n"
     "  --ticket TICKET                a ticket\n"
     "\n"
-    "      --connect ADDRESS    HOST:PORT, [IPV6]:PORT or unix:PATH\n"
+    "      --connect ADDRESS    HOST:PORT, [IPV6]:PORT or unix:PATH (repeat: where\n"
+    "                           a session that may move goes on)\n"
     "      --trust CA.cert      whom to believe about the responder (repeat)\n"
     "      --revoked LIST       revocation list of such a CA (repeat)\n"
     "      --expect NAME        the responder must have this name; without it\n"
@@ -35,6 +36,9 @@ const char help_initiate[] =
     "                           trip: a later leak of the responder's key then\n"
     "                           opens a recording of it\n"
     "      --ticket-out FILE    save a ticket that the responder gives (0600)\n"
+    "      --no-fallback        end where a session cannot go on, instead of\n"
+    "                           beginning another\n"
+    "      --retry T            how long to try to go on (60s)\n"
     "      --connect-timeout T  for each address (10s)\n"
     "      --deadline T         for the handshake (10s)\n"
     "      --allow-readable-key take a key file that others can read\n"
@@ -72,6 +76,8 @@ enum {
 	OPT_NO_PREKEY,
 	OPT_TIMEOUT,
 	OPT_DEADLINE,
+	OPT_NO_FALLBACK,
+	OPT_RETRY,
 	OPT_READABLE,
 	OPT_TRACE,
 	OPT_JSON
@@ -96,6 +102,8 @@ static const struct option options[] = { { "connect", required_argument, NULL,
 	{ "no-prekey", no_argument, NULL, OPT_NO_PREKEY },
 	{ "connect-timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "deadline", required_argument, NULL, OPT_DEADLINE },
+	{ "no-fallback", no_argument, NULL, OPT_NO_FALLBACK },
+	{ "retry", required_argument, NULL, OPT_RETRY },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
 	{ "trace", no_argument, NULL, OPT_TRACE },
 	{ "json", no_argument, NULL, OPT_JSON }, { NULL, 0, NULL, 0 } };
@@ -134,6 +142,17 @@ other_option(struct initiate *a, int c)
 		return CLI_OK;
 	case OPT_TIMEOUT:
 		return set_ms(&a->connect_ms, "--connect-timeout");
+	case OPT_CONNECT:
+		if (a->connect_n == CONNECT_MAX)
+			return cli_usage("initiate",
+			    "--connect: at most %d of them", CONNECT_MAX);
+		a->connect[a->connect_n++] = optarg;
+		return CLI_OK;
+	case OPT_NO_FALLBACK:
+		a->no_fallback = 1;
+		return CLI_OK;
+	case OPT_RETRY:
+		return set_ms(&a->retry_ms, "--retry");
 	case OPT_DEADLINE:
 		return set_ms(&a->deadline_ms, "--deadline");
 	case OPT_READABLE:
@@ -156,9 +175,6 @@ take_option(struct initiate *a, int c)
 	const char **text = NULL;
 
 	switch (c) {
-	case OPT_CONNECT:
-		text = &a->connect;
-		break;
 	case OPT_EXPECT:
 		text = &a->expect;
 		break;
@@ -219,7 +235,7 @@ check(const struct initiate *a)
 	int tokens = (a->identity != NULL || a->cert != NULL) +
 	    (a->user != NULL) + (a->ticket != NULL);
 
-	if (a->connect == NULL)
+	if (a->connect_n == 0)
 		return cli_usage("initiate", "no --connect HOST:PORT");
 	if (a->trust_n == 0)
 		return cli_usage("initiate", "no --trust CA.cert");
@@ -251,7 +267,8 @@ initiate_read(struct initiate *a, int argc, char **argv)
 
 	*a = (struct initiate){ .pass = CLI_PASS_NONE,
 		.connect_ms = 10000,
-		.deadline_ms = 10000 };
+		.deadline_ms = 10000,
+		.retry_ms = 60000 };
 	optind = 1;
 	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (c == '?' || c == ':')

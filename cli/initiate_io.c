@@ -33,6 +33,12 @@ struct joined {
 	int turn;    /* the read buffer in use */
 	int read_errno, write_errno;
 	ssize_t got;
+	/* Where the session may move: what was read and is not acked. */
+	int keeping, suspended;
+	int finished; /* the input has ended */
+	uint8_t *kept;
+	size_t kept_len, kept_cap;
+	uint64_t kept_at; /* where it begins, in the session's bytes */
 	atomic_int idle_ms;
 	size_t out_len, filled;
 	uint8_t *out, *fill; /* being written, being filled */
@@ -65,6 +71,9 @@ joined_free(struct joined *j)
 {
 	if (j == NULL)
 		return;
+	if (j->kept != NULL)
+		sodium_memzero(j->kept, j->kept_cap);
+	free(j->kept);
 	sodium_memzero(j, sizeof(*j));
 	free(j);
 }
@@ -79,6 +88,112 @@ read_work(uv_work_t *work)
 	j->read_errno = j->got < 0 ? errno : 0;
 }
 
+/* --- what is kept until it is acked ---------------------------------------------- */
+
+static int
+keep(struct joined *j, const uint8_t *data, size_t len)
+{
+	size_t cap = j->kept_len + len;
+	uint8_t *more;
+
+	if (!j->keeping)
+		return 1;
+	if (cap > j->kept_cap) {
+		if ((more = malloc(2 * cap)) == NULL)
+			return 0;
+		if (j->kept_len > 0)
+			memcpy(more, j->kept, j->kept_len);
+		if (j->kept != NULL)
+			sodium_memzero(j->kept, j->kept_cap);
+		free(j->kept);
+		j->kept = more;
+		j->kept_cap = 2 * cap;
+	}
+	memcpy(j->kept + j->kept_len, data, len);
+	j->kept_len += len;
+	return 1;
+}
+
+void
+joined_keep(struct joined *j)
+{
+	j->keeping = 1;
+}
+
+void
+joined_acked(struct joined *j, uint64_t bytes)
+{
+	size_t n;
+
+	if (bytes <= j->kept_at)
+		return;
+	n = bytes - j->kept_at < j->kept_len ? (size_t)(bytes - j->kept_at) :
+					       j->kept_len;
+	/* Moved only when much is gone: not for every ack. */
+	if (n < j->kept_len / 2 && n < (1 << 20))
+		return;
+	memmove(j->kept, j->kept + n, j->kept_len - n);
+	j->kept_len -= n;
+	j->kept_at += n;
+}
+
+void
+joined_suspend(struct joined *j)
+{
+	j->link = NULL;
+	j->suspended = 1;
+}
+
+/* Sends what is kept from there on, and goes on reading. */
+static void
+go_on(struct joined *j, struct hf_link *link, uint64_t bytes)
+{
+	size_t skip = bytes > j->kept_at ? (size_t)(bytes - j->kept_at) : 0;
+
+	j->suspended = 0;
+	j->link = link;
+	if (skip > j->kept_len)
+		skip = j->kept_len;
+	if (j->paused)
+		hf_link_pause(link);
+	if (j->kept_len > skip)
+		hf_link_send(link, j->kept + skip, j->kept_len - skip);
+	if (j->link == NULL)
+		return; /* it broke again */
+	if (j->finished)
+		hf_link_close(link);
+	else if (hf_link_queued(link) <= HF_LINK_HIGH)
+		read_more(j);
+	else
+		j->waiting = 1;
+}
+
+void
+joined_relink(struct joined *j, struct hf_link *link, uint64_t bytes)
+{
+	go_on(j, link, bytes);
+}
+
+void
+joined_restart(struct joined *j, struct hf_link *link)
+{
+	j->kept_at = 0;
+	go_on(j, link, 0);
+}
+
+/* While there is no link, what was being read is kept for the next one. */
+static void
+read_suspended(struct joined *j, const uint8_t *data, ssize_t got)
+{
+	if (got < 0)
+		j->hooks->failed(1, j->read_errno);
+	else if (got == 0)
+		j->finished = 1;
+	else if (!keep(j, data, (size_t)got))
+		j->hooks->failed(1, ENOMEM);
+	j->turn = !j->turn;
+}
+
 static void
 read_done(uv_work_t *work, int status)
 {
@@ -87,8 +202,12 @@ read_done(uv_work_t *work, int status)
 	ssize_t got = j->got;
 
 	j->read_busy = 0;
+	if (status == 0 && j->suspended) {
+		read_suspended(j, data, got);
+		return;
+	}
 	if (status != 0 || j->link == NULL || got <= 0)
-		j->ended = 1;
+		j->ended = j->finished = 1;
 	if (j->link == NULL) {
 		j->hooks->idle();
 		return;
@@ -99,6 +218,10 @@ read_done(uv_work_t *work, int status)
 	}
 	if (got == 0) {
 		hf_link_close(j->link);
+		return;
+	}
+	if (!keep(j, data, (size_t)got)) {
+		j->hooks->failed(1, ENOMEM);
 		return;
 	}
 	/* The other buffer fills while this one is sealed. */
@@ -114,7 +237,7 @@ static void
 read_more(struct joined *j)
 {
 	j->waiting = 0;
-	if (j->ended || j->read_busy || j->link == NULL)
+	if (j->ended || j->finished || j->read_busy || j->link == NULL)
 		return;
 	if (uv_queue_work(j->loop, &j->reading, read_work, read_done) != 0) {
 		j->ended = 1;
@@ -214,6 +337,7 @@ void
 joined_unlink(struct joined *j)
 {
 	j->link = NULL;
+	j->suspended = 0;
 	j->ended = 1;
 	atomic_store(&j->idle_ms, 0);
 	pump_nudge();

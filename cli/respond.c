@@ -246,6 +246,10 @@ make_server(void)
 	enum hf_err e;
 	int r;
 
+	if (respond.store != NULL &&
+	    (r = cli_store_open(&respond.server.store, respond.store)) !=
+		CLI_OK)
+		return r;
 	if ((r = serve_load(&generation)) != CLI_OK)
 		return r;
 	errno = 0;
@@ -302,6 +306,7 @@ cmd_respond(int argc, char **argv)
 		remove_sockets();
 	}
 	hf_server_free(life.server);
+	hf_store_close(respond.server.store);
 	cli_secret_free(&respond.kept);
 	free(respond.exec);
 	free(respond.password_command);

@@ -5,6 +5,7 @@
  */
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "serve.h"
 
@@ -39,7 +40,15 @@ const char help_respond[] =
     "                           stderr is this one; where it fails, the session\n"
     "                           is cut: to the peer it is not complete\n"
     "      --forward ADDRESS    pass it on, in the clear\n"
+    "      --receive DIR        write it to DIR/SESSION, a file a session\n"
     "\n"
+    "      --store URI          sessions may go on with another server of the\n"
+    "                           cluster, which has the same store: lmdb:DIR\n"
+    "      --cluster X.cert     ... and the cluster's certificate\n"
+    "      --checkpoint WHEN    what is stored when: record (each), MS (at most\n"
+    "                           so many milliseconds later, 50), bytes:N,\n"
+    "                           handover (only when it ends in order)\n"
+    "      --takeover HOW       soft, or proved: by a fresh key exchange too\n"
     "      --workers N          threads (1)\n"
     "      --max-failures N     refused passwords a user and minute (20); from\n"
     "                           all addresses together twice that\n"
@@ -99,7 +108,12 @@ enum {
 	OPT_TRACE,
 	OPT_ECHO,
 	OPT_EXEC,
-	OPT_FORWARD
+	OPT_FORWARD,
+	OPT_RECEIVE,
+	OPT_STORE,
+	OPT_CLUSTER,
+	OPT_CHECKPOINT,
+	OPT_TAKEOVER
 };
 
 static const struct option options[] = { { "listen", required_argument, NULL,
@@ -133,6 +147,11 @@ static const struct option options[] = { { "listen", required_argument, NULL,
 	{ "echo", no_argument, NULL, OPT_ECHO },
 	{ "exec", required_argument, NULL, OPT_EXEC },
 	{ "forward", required_argument, NULL, OPT_FORWARD },
+	{ "receive", required_argument, NULL, OPT_RECEIVE },
+	{ "store", required_argument, NULL, OPT_STORE },
+	{ "cluster", required_argument, NULL, OPT_CLUSTER },
+	{ "checkpoint", required_argument, NULL, OPT_CHECKPOINT },
+	{ "takeover", required_argument, NULL, OPT_TAKEOVER },
 	{ NULL, 0, NULL, 0 } };
 
 static int
@@ -173,9 +192,54 @@ set_sink(const struct sink *sink)
 {
 	if (respond.sink != NULL && respond.sink != sink)
 		return cli_usage("respond",
-		    "only one of --echo, --exec and --forward");
+		    "only one of --echo, --exec, --forward and --receive");
 	respond.sink = sink;
 	return CLI_OK;
+}
+
+static int
+set_checkpoint(const char *text)
+{
+	struct hf_checkpoint_policy *p = &respond.server.checkpoint;
+	int bytes = strncmp(text, "bytes:", 6) == 0;
+
+	if (strcmp(text, "record") == 0) {
+		p->kind = HF_CHECKPOINT_RECORD;
+		return CLI_OK;
+	}
+	if (strcmp(text, "handover") == 0) {
+		p->kind = HF_CHECKPOINT_HANDOVER;
+		return CLI_OK;
+	}
+	p->kind = bytes ? HF_CHECKPOINT_BYTES : HF_CHECKPOINT_MS;
+	return cli_number(&p->value, "--checkpoint", bytes ? text + 6 : text,
+	    1, bytes ? (uint64_t)1 << 32 : 60000);
+}
+
+/* Options about sessions that move. */
+static int
+moving_option(int c)
+{
+	switch (c) {
+	case OPT_STORE:
+		respond.store = optarg;
+		return CLI_OK;
+	case OPT_CLUSTER:
+		respond.cluster = optarg;
+		return CLI_OK;
+	case OPT_CHECKPOINT:
+		return set_checkpoint(optarg);
+	case OPT_TAKEOVER:
+		if (strcmp(optarg, "soft") != 0 &&
+		    strcmp(optarg, "proved") != 0)
+			return cli_usage("respond",
+			    "--takeover: soft or proved, not '%s'", optarg);
+		respond.takeover =
+		    *optarg == 's' ? HF_MOVES_SOFT : HF_MOVES_PROVED;
+		return CLI_OK;
+	default:
+		return CLI_USAGE;
+	}
 }
 
 /* Options about what a session does, and how the program is run. */
@@ -214,8 +278,11 @@ running_option(int c)
 	case OPT_FORWARD:
 		respond.forward = optarg;
 		return set_sink(&sink_forward);
+	case OPT_RECEIVE:
+		respond.receive = optarg;
+		return set_sink(&sink_receive);
 	default:
-		return CLI_USAGE;
+		return moving_option(c);
 	}
 }
 
@@ -311,6 +378,9 @@ respond_read(int argc, char **argv)
 	int c, r;
 
 	hf_server_defaults(&respond.server);
+	respond.takeover = HF_MOVES_SOFT;
+	respond.server.checkpoint =
+	    (struct hf_checkpoint_policy){ HF_CHECKPOINT_MS, 50 };
 	respond.pass.fd = -1;
 	respond.pass.kept = &respond.kept;
 	optind = 1;
@@ -333,6 +403,9 @@ respond_read(int argc, char **argv)
 		return cli_usage("respond",
 		    "nobody could authenticate: no "
 		    "--trust, --users, --password-command or --ring");
+	if ((respond.store == NULL) != (respond.cluster == NULL))
+		return cli_usage("respond",
+		    "--store and --cluster go together");
 	if (respond.users != NULL && respond.password_command != NULL)
 		return cli_usage("respond",
 		    "only one of --users and --password-command");

@@ -11,6 +11,7 @@
 
 #include "cli.h"
 #include "fleet.h"
+#include "store.h"
 
 /* log.c: one line on stderr, of key=value pairs or (log_json) one object.
  * Values are escaped, so that no peer can forge a line or a pair. */
@@ -63,6 +64,7 @@ struct sink {
 extern const struct sink sink_echo, sink_print; /* sink.c */
 extern const struct sink sink_exec;		/* exec.c */
 extern const struct sink sink_forward;		/* forward.c */
+extern const struct sink sink_receive;		/* receive.c */
 
 enum { ALLOW_MAX = 64, TARGETS_MAX = 64 };
 
@@ -76,7 +78,9 @@ struct respond {
 	const char *targets[TARGETS_MAX], *allow[ALLOW_MAX];
 	size_t targets_n, allow_n;
 	char **password_command, **exec; /* split at blanks */
-	const char *forward;
+	const char *forward, *receive;
+	const char *store, *cluster; /* both or none */
+	enum hf_mobility takeover;
 	const struct sink *sink;
 	struct cli_pass pass;
 	struct cli_secret kept; /* the passphrase, for SIGHUP */

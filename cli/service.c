@@ -24,6 +24,7 @@ retire(void *app)
 	hf_trust_free(g->trust);
 	hf_ring_free(g->ring);
 	cli_users_free(g->users);
+	hf_vault_free(g->vault);
 	free(g);
 }
 
@@ -110,6 +111,8 @@ serve_load(void **generation)
 	if (r == CLI_OK)
 		r = load_forward(g);
 	if (r == CLI_OK)
+		r = vault_load(g);
+	if (r == CLI_OK)
 		r = try_config(g);
 	if (r != CLI_OK) {
 		retire(g);
@@ -155,7 +158,9 @@ configure(struct hf_config **config, void *generation)
 	if ((e = hf_config_trust(c, g->trust)) == HF_OK &&
 	    (e = hf_config_identity(c, g->identity, g->chain.spans,
 		 g->chain.n)) == HF_OK &&
-	    (g->ring == NULL || (e = hf_config_ring(c, g->ring)) == HF_OK))
+	    (g->ring == NULL || (e = hf_config_ring(c, g->ring)) == HF_OK) &&
+	    (g->vault == NULL ||
+		(e = hf_config_vault(c, g->vault, respond.takeover)) == HF_OK))
 		e = hf_config_accept(c, accept);
 	if (e != HF_OK) {
 		hf_config_free(c);
@@ -163,6 +168,12 @@ configure(struct hf_config **config, void *generation)
 	}
 	*config = c;
 	return HF_OK;
+}
+
+static const struct hf_vault *
+vault(void *generation)
+{
+	return ((struct generation *)generation)->vault;
 }
 
 static int
@@ -204,6 +215,18 @@ ticket_holds(const struct generation *g, const struct hf_ticket_info *ticket)
 	    NULL;
 }
 
+/* A session that moves here shows no token again: its user must still be
+ * there, and the ticket's. */
+static int
+still_welcome(const struct generation *g, const struct hf_peer *peer)
+{
+	if (peer->method == HF_METHOD_PASSWORD)
+		return g->users != NULL &&
+		    cli_users_find(g->users, peer->name, strlen(peer->name)) !=
+		    NULL;
+	return peer->ticket == NULL || ticket_holds(g, peer->ticket);
+}
+
 static void
 judge(struct hf_conn *conn)
 {
@@ -222,6 +245,9 @@ judge(struct hf_conn *conn)
 	else if (!target_served(hf_session_target(session)) ||
 	    !name_allowed(peer.name))
 		hf_link_trust(conn->link, HF_E_POLICY);
+	else if (hf_session_takes_over(session))
+		hf_link_trust(conn->link,
+		    still_welcome(g, &peer) ? HF_OK : HF_E_PASSWORD);
 	else if (peer.method == HF_METHOD_PASSWORD)
 		hf_link_verify(conn->link,
 		    g->users == NULL ? NULL :
@@ -290,9 +316,10 @@ log_session(const struct hf_conn *conn, enum hf_err err)
 
 	log_begin(&line, "session");
 	log_text(&line, "result",
-	    !was_open	     ? "refused" :
-		err == HF_OK ? "ok" :
-			       "lost");
+	    !was_open					       ? "refused" :
+		err == HF_OK				       ? "ok" :
+		err == HF_E_FENCED || hf_conn_moved_away(conn) ? "moved" :
+								 "lost");
 	if (session != NULL && hf_session_peer(&peer, session) == HF_OK) {
 		log_text(&line, "name", peer.name);
 		log_text(&line, "subject", peer.subject);
@@ -311,6 +338,8 @@ log_session(const struct hf_conn *conn, enum hf_err err)
 			    id.ptr[0], id.ptr[1], id.ptr[2], id.ptr[3]);
 	}
 	log_text(&line, "sid", sid);
+	if (session != NULL && hf_session_epoch(session) > 0)
+		log_number(&line, "epoch", hf_session_epoch(session));
 	if (err != HF_OK)
 		log_text(&line, "error", hf_error_name((int)err));
 	log_number(&line, "bytes_in", hf_link_bytes_in(conn->link));
@@ -365,6 +394,7 @@ serve_set_sink(struct hf_conn *conn, void *sink)
 
 const struct hf_service serve_service = { .configure = configure,
 	.retire = retire,
+	.vault = vault,
 	.judge = judge,
 	.opened = opened,
 	.data = data,

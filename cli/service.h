@@ -15,8 +15,12 @@ struct generation {
 	struct hf_trust *trust;
 	struct hf_ring *ring;
 	struct cli_users *users;
+	struct hf_vault *vault; /* NULL: its sessions do not move */
 	struct hf_address forward[HF_ADDRESSES_MAX];
 	size_t forward_n;
 };
+
+/* vault.c: the grants of this server, where it has a store. */
+int vault_load(struct generation *g);
 
 #endif

@@ -235,6 +235,21 @@ cli_warn(const char *fmt, ...)
 		say("warning", "33", text);
 }
 
+void
+cli_note(const char *fmt, ...)
+{
+	char text[TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (cli_json)
+		say_json("note", "note", 0, text);
+	else
+		say("note", "36", text);
+}
+
 int
 cli_flush(void)
 {

@@ -257,6 +257,48 @@ HF_MUST_USE enum hf_err hf_store_list(struct hf_store *store,
 HF_MUST_USE enum hf_err hf_store_sweep(struct hf_store *store, uint64_t now,
     size_t *n);
 
+/*
+ * member.c: who may hold a cluster's sessions (spec section 19)
+ */
+enum { HF_MEMBER_ID_TEXT = 2 * HF_KEY_BYTES + 1 };
+struct hf_member {
+	char id[HF_MEMBER_ID_TEXT]; /* its certificate's hash, in hex */
+	struct hf_name scope[HF_SCOPES_MAX];
+	size_t scope_n;
+	uint8_t cert[HF_CERT_MAX];
+	size_t cert_len;
+};
+struct hf_cluster;
+
+void hf_member_id(char out[HF_MEMBER_ID_TEXT], struct hf_span cert);
+/* For who has the cluster's key. All is borrowed.
+ * @return HF_OK; HF_E_OWN_CERT when the certificate is not this key's, or no
+ * cluster's */
+HF_MUST_USE enum hf_err hf_cluster_open(struct hf_cluster **cluster,
+    struct hf_store *store, const struct hf_identity *id, struct hf_span cert,
+    uint64_t now);
+void hf_cluster_close(struct hf_cluster *cluster);
+/* `scope` says its name and targets; HF_E_ARG where it has others. */
+HF_MUST_USE enum hf_err hf_cluster_admit(struct hf_cluster *cluster,
+    struct hf_span cert, const struct hf_keygrant *scope);
+/* Takes a member out, with new keys for the others. Evicted: what it could
+ * open is refused from now on. @return HF_OK; HF_E_NO_SESSION: no member */
+HF_MUST_USE enum hf_err hf_cluster_remove(struct hf_cluster *cluster,
+    struct hf_span cert, int evict);
+/* A new key for a scope; with cut_off the others are refused from now on. */
+HF_MUST_USE enum hf_err hf_cluster_rotate(struct hf_cluster *cluster,
+    const char *scope, int cut_off, size_t *n);
+/* Fresh grants for everybody. *n tells how many. */
+HF_MUST_USE enum hf_err hf_cluster_renew(struct hf_cluster *cluster,
+    size_t *n);
+HF_MUST_USE enum hf_err hf_cluster_members(struct hf_store *store,
+    int (*each)(void *arg, const struct hf_member *member), void *arg);
+/* A member's grants into its vault. *serial: the highest there is now.
+ * @return HF_OK; HF_E_NO_SESSION when it has none; as hf_keygrant_open() */
+HF_MUST_USE enum hf_err hf_member_grants(struct hf_vault *vault,
+    struct hf_store *store, const struct hf_keygrant_judge *by,
+    uint64_t *serial);
+
 /* When the state of a session that may move is stored, beside what must be
  * stored in any case. */
 struct hf_checkpoint_policy {

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * respond --receive DIR: each session's stream into a file of its own, at the
+ * stream's own offset: what arrives twice, after another server has taken the
+ * session over, is written over itself. It knows files and offsets.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "serve.h"
+
+struct receive {
+	int fd;
+	off_t at;
+};
+
+static void
+broken(struct hf_conn *conn)
+{
+	(void)cli_errno("--receive %s", respond.receive);
+	hf_link_abort(conn->link, HF_E_IO);
+}
+
+static void
+receive_opened(struct hf_conn *conn)
+{
+	struct hf_session *s = hf_link_session(conn->link);
+	struct hf_span id = hf_session_id(s);
+	char sid[2 * HF_SID_BYTES + 1], path[4096];
+	struct hf_bases bases;
+	struct receive *r;
+	int n;
+
+	if ((r = calloc(1, sizeof(*r))) == NULL) {
+		hf_link_abort(conn->link, HF_E_MEMORY);
+		return;
+	}
+	serve_set_sink(conn, r);
+	sodium_bin2hex(sid, sizeof(sid), id.ptr, id.len);
+	n = snprintf(path, sizeof(path), "%s/%s", respond.receive, sid);
+	r->fd = -1;
+	if (n > 0 && (size_t)n < sizeof(path))
+		r->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+		    0600);
+	if (r->fd == -1) {
+		broken(conn);
+		return;
+	}
+	if (hf_session_bases(&bases, s) == HF_OK)
+		r->at = (off_t)bases.peer_bytes;
+}
+
+/* Written before the record counts as stored anywhere. */
+static void
+receive_data(struct hf_conn *conn, const uint8_t *data, size_t len)
+{
+	struct receive *r = serve_sink(conn);
+	ssize_t n;
+
+	for (; len > 0; data += n, len -= (size_t)n) {
+		n = pwrite(r->fd, data, len, r->at);
+		if (n < 0 && errno == EINTR) {
+			n = 0;
+			continue;
+		}
+		if (n < 0) {
+			broken(conn);
+			return;
+		}
+		r->at += n;
+	}
+}
+
+static void
+receive_closed(struct hf_conn *conn)
+{
+	struct receive *r = serve_sink(conn);
+
+	if (fsync(r->fd) != 0 && errno != EINVAL) {
+		broken(conn);
+		return;
+	}
+	hf_link_close(conn->link);
+}
+
+static void
+receive_drained(struct hf_conn *conn)
+{
+	(void)conn;
+}
+
+static void
+receive_ended(struct hf_conn *conn)
+{
+	struct receive *r = serve_sink(conn);
+
+	if (r == NULL)
+		return;
+	if (r->fd != -1)
+		(void)close(r->fd);
+	free(r);
+}
+
+const struct sink sink_receive = { receive_opened, receive_data,
+	receive_closed, receive_drained, receive_ended, 1, 2 };

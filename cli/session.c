@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * handfast session: what a store holds, by what is in clear there: no key is
+ * needed, and nothing is opened. And the opening of stores for all commands.
+ */
+#include <getopt.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+const char help_session[] =
+    "usage: handfast session list --store URI\n"
+    "       handfast session show --store URI SESSION\n"
+    "       handfast session evict --store URI SESSION\n"
+    "\n"
+    "Shows the sessions of a cluster by what its store has in clear: id, owner,\n"
+    "scope, how often it moved, when it ends. evict removes one: it goes on\n"
+    "where it is, and cannot be taken over.\n"
+    "\n"
+    "SESSION is an id in hexadecimal, or the first digits of one.\n"
+    "\n"
+    "      --store URI          lmdb:DIR\n"
+    "      --json               words as JSON\n"
+    "\n"
+    "example:\n"
+    "  handfast session list --store lmdb:/run/web\n"
+    "\n"
+    "exit codes: 0 done, 2 usage, 3 I/O, 5 refused, 8 the store\n";
+
+int
+cli_store_fail(enum hf_err e, const struct hf_store *store, const char *what)
+{
+	const char *reason = hf_store_reason(store);
+
+	if (e == HF_E_STORE && *reason != '\0')
+		return cli_error(CLI_STORE, "%s: %s (%s)", what, reason,
+		    hf_error_name((int)e));
+	return cli_fail(e, "%s", what);
+}
+
+int
+cli_store_open(struct hf_store **store, const char *uri)
+{
+	enum hf_err e = hf_store_open(store, uri);
+
+	if (e == HF_OK)
+		return CLI_OK;
+	if (e == HF_E_ARG)
+		return cli_error(CLI_USAGE, "--store %s: not lmdb:DIR", uri);
+	if (e == HF_E_POLICY)
+		return cli_error(CLI_POLICY, "--store %s: %s", uri,
+		    hf_store_reason(*store));
+	return cli_store_fail(e, *store, uri);
+}
+
+static struct {
+	const char *uri;
+	char prefix[2 * HF_SID_BYTES + 1];
+	struct hf_entry_info found;
+	struct hf_span key, value;
+	uint8_t bytes[HF_STORE_VALUE_MAX];
+	size_t len;
+	unsigned matches;
+} job;
+
+static void
+print_row(const struct hf_entry_info *i)
+{
+	char sid[2 * HF_SID_BYTES + 1], until[CLI_TIME_TEXT];
+	char owner[CLI_SAFE(HF_NAME_MAX)], scope[CLI_SAFE(HF_NAME_MAX)];
+
+	sodium_bin2hex(sid, sizeof(sid), i->sid, sizeof(i->sid));
+	printf("%s  owner %s  scope %s  epoch %llu  until %s\n", sid,
+	    cli_safe(owner, sizeof(owner), i->owner.text),
+	    cli_safe(scope, sizeof(scope), i->scope.text),
+	    (unsigned long long)i->epoch, cli_time_text(until, i->expires));
+}
+
+static int
+list_one(void *arg, struct hf_span key, struct hf_span value)
+{
+	struct hf_entry_info *info = arg;
+
+	(void)key;
+	if (hf_entry_read(info, value.ptr, value.len) == HF_OK)
+		print_row(info);
+	return 1;
+}
+
+static int
+match(void *arg, struct hf_span key, struct hf_span value)
+{
+	char sid[2 * HF_SID_BYTES + 1];
+
+	(void)arg;
+	if (key.len != 2 + HF_SID_BYTES || value.len > sizeof(job.bytes))
+		return 1;
+	sodium_bin2hex(sid, sizeof(sid), key.ptr + 2, HF_SID_BYTES);
+	if (strncmp(sid, job.prefix, strlen(job.prefix)) != 0)
+		return 1;
+	job.matches++;
+	memcpy(job.bytes, value.ptr, value.len);
+	job.len = value.len;
+	return 1;
+}
+
+static int
+find(struct hf_store *store, const char *text)
+{
+	static const uint8_t sessions[] = { 's', '/' };
+	enum hf_err e;
+
+	if (strlen(text) >= sizeof(job.prefix) || *text == '\0' ||
+	    strspn(text, "0123456789abcdef") != strlen(text))
+		return cli_usage("session", "%s: not a session's id", text);
+	strcpy(job.prefix, text);
+	e = hf_store_list(store,
+	    (struct hf_span){ sessions, sizeof(sessions) }, match, NULL);
+	if (e != HF_OK)
+		return cli_store_fail(e, store, job.uri);
+	if (job.matches != 1)
+		return cli_error(CLI_USAGE, "%s: %s", text,
+		    job.matches == 0 ? "there is no such session" :
+				       "more than one session begins so");
+	e = hf_entry_read(&job.found, job.bytes, job.len);
+	return e == HF_OK ? CLI_OK : cli_fail(e, "%s", text);
+}
+
+static int
+evict(struct hf_store *store)
+{
+	uint8_t key[2 + HF_SID_BYTES] = { 's', '/' };
+	enum hf_err e;
+
+	memcpy(key + 2, job.found.sid, HF_SID_BYTES);
+	e = hf_store_swap(store, (struct hf_span){ key, sizeof(key) },
+	    (struct hf_span){ job.bytes, job.len },
+	    (struct hf_span){ NULL, 0 }, 0);
+	if (e == HF_E_FENCED)
+		return cli_error(CLI_STORE,
+		    "it was changed meanwhile; try again");
+	return e == HF_OK ? CLI_OK : cli_store_fail(e, store, job.uri);
+}
+
+static int
+run(struct hf_store *store, const char *word, const char *id)
+{
+	static const uint8_t sessions[] = { 's', '/' };
+	struct hf_entry_info info;
+	enum hf_err e;
+	int r;
+
+	if (strcmp(word, "list") == 0) {
+		e = hf_store_list(store,
+		    (struct hf_span){ sessions, sizeof(sessions) }, list_one,
+		    &info);
+		return e == HF_OK ? cli_flush() :
+				    cli_store_fail(e, store, job.uri);
+	}
+	if ((r = find(store, id)) != CLI_OK)
+		return r;
+	if (strcmp(word, "evict") == 0)
+		return evict(store);
+	print_row(&job.found);
+	printf("cluster %s  generation %u  %zu bytes\n",
+	    job.found.cluster.text, job.found.generation, job.len);
+	return cli_flush();
+}
+
+int
+cmd_session(int argc, char **argv)
+{
+	static const struct option options[] = { { "store", required_argument,
+						     NULL, 's' },
+		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+	struct hf_store *store = NULL;
+	const char *word = argc > 1 ? argv[1] : "";
+	int c, r, wants = strcmp(word, "list") != 0;
+
+	if (strcmp(word, "list") != 0 && strcmp(word, "show") != 0 &&
+	    strcmp(word, "evict") != 0)
+		return cli_usage("session", "list, show or evict?");
+	argc--;
+	argv++;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+		if (c == 's')
+			job.uri = optarg;
+		else if (c == 'j')
+			cli_json = 1;
+		else
+			return cli_bad_option("session", c, argv);
+	if (job.uri == NULL)
+		return cli_usage("session", "no --store URI");
+	if (argc - optind != wants)
+		return cli_usage("session", "%s takes %s", word,
+		    wants ? "one SESSION" : "no more words");
+	if ((r = cli_store_open(&store, job.uri)) == CLI_OK)
+		r = run(store, word, wants ? argv[optind] : NULL);
+	hf_store_close(store);
+	return r;
+}

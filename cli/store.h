@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Stores for commands: opened by their URI, and their failures in words.
+ */
+#ifndef CLI_STORE_H
+#define CLI_STORE_H
+
+#include "cli.h"
+#include "fleet.h"
+
+/* Closed by hf_store_close(), also after a failure. */
+int cli_store_open(struct hf_store **store, const char *uri);
+/* cli_fail(), with what the store said. */
+int cli_store_fail(enum hf_err e, const struct hf_store *store,
+    const char *what);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The keys by which a responder may hold its cluster's sessions: its grants
+ * from the store, judged by the cluster's certificate; and the highest ring
+ * serial seen, kept on this machine's own disk so that no store can bring an
+ * older ring back.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "service.h"
+
+/* FILE.serial beside the identity. */
+static int
+serial_path(char out[4096])
+{
+	int n = snprintf(out, 4096, "%s.serial", respond.identity);
+
+	return n > 0 && n < 4096 ?
+	    CLI_OK :
+	    cli_error(CLI_USAGE, "%s: too long a path", respond.identity);
+}
+
+static int
+read_serial(uint64_t *serial, const char *path)
+{
+	char *text = NULL, *end;
+	size_t len;
+	int r;
+
+	*serial = 0;
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		return CLI_OK;
+	if ((r = cli_read_file(path, 64, &text, &len)) != CLI_OK)
+		return r;
+	errno = 0;
+	*serial = strtoull(text, &end, 10);
+	if (errno != 0 || end == text || (*end != '\n' && *end != '\0'))
+		r = cli_error(CLI_FORMAT, "%s: not a number", path);
+	cli_free_file(text, len);
+	return r;
+}
+
+static int
+write_serial(const char *path, uint64_t serial)
+{
+	char text[32];
+	int n =
+	    snprintf(text, sizeof(text), "%llu\n", (unsigned long long)serial);
+
+	return cli_write_file(path, text, (size_t)n, 0600, CLI_REPLACE);
+}
+
+/* The cluster's certificate, as the same CAs as everybody else's believe. */
+static int
+load_cluster(struct generation *g, struct cli_chain *chain)
+{
+	enum hf_err e;
+	int r;
+
+	if ((r = cli_load_chain(chain, respond.cluster)) != CLI_OK)
+		return r;
+	if ((e = hf_trust_verify(NULL, g->trust, chain->spans, chain->n,
+		 HF_USAGE_CLUSTER, g->leaf.cluster.text, cli_now())) != HF_OK)
+		return cli_fail(e, "%s", respond.cluster);
+	return CLI_OK;
+}
+
+static int
+explain(enum hf_err e)
+{
+	if (e == HF_E_NO_SESSION) {
+		(void)cli_error(CLI_POLICY,
+		    "%s is not admitted to the cluster in %s", respond.cert,
+		    respond.store);
+		cli_hint("handfast cluster admit --key %s --cert %s ...",
+		    "X.key", respond.cert);
+		return CLI_POLICY;
+	}
+	if (e == HF_E_EXPIRED)
+		cli_hint("handfast cluster renew, for a timer");
+	return cli_store_fail(e, respond.server.store, "key grants");
+}
+
+int
+vault_load(struct generation *g)
+{
+	struct cli_chain *chain;
+	struct hf_keygrant_judge by = { .identity = g->identity,
+		.member = g->chain.spans[0],
+		.now = cli_now(),
+		.tolerance = respond.server.tolerance };
+	uint64_t serial = 0;
+	char path[4096];
+	enum hf_err e;
+	int r;
+
+	if (respond.server.store == NULL)
+		return CLI_OK;
+	if ((chain = malloc(sizeof(*chain))) == NULL)
+		return cli_fail(HF_E_MEMORY, "%s", respond.cluster);
+	if ((r = serial_path(path)) == CLI_OK &&
+	    (r = read_serial(&by.serial, path)) == CLI_OK &&
+	    (r = load_cluster(g, chain)) == CLI_OK) {
+		by.cluster = chain->spans[0];
+		e = hf_vault_new(&g->vault, g->leaf.cluster.text,
+		    g->leaf.subject.text);
+		if (e == HF_OK)
+			e = hf_member_grants(g->vault, respond.server.store,
+			    &by, &serial);
+		if (e != HF_OK)
+			r = explain(e);
+		else if (serial > by.serial)
+			r = write_serial(path, serial);
+	}
+	free(chain);
+	return r;
+}
