@@ -11,6 +11,7 @@
 # fuzz          every fuzzer for FUZZ_SECONDS, in build-fuzz
 # lint          the house rules and four static checkers
 # format        clang-format over all C
+# demo-cluster  a stream outlives five servers
 # bench         measures, writes build/bench.json
 # man doc       manual pages; the library's interface in HTML, build/doc
 # sim           SEEDS runs of sessions that move, and what they reached
@@ -517,6 +518,12 @@ endef
 demo: deps
 	$(SUBMAKE) $(JOBS) all
 	@$(PROGRAM) demo
+
+# Two servers, one store, and the owner of a session killed five times.
+demo-cluster: deps
+	$(SUBMAKE) $(JOBS) all
+	@$(PYTHON) tests/demo_cluster.py $(PROGRAM)
+.PHONY: demo-cluster
 
 # Where things go.
 D_bin = $(DESTDIR)$(PREFIX)/bin
