@@ -8,7 +8,8 @@
 # faults        memory, calls, randomness, limits that fail, one by one
 # vectors       the library and the second implementation against the vectors
 # interop       and against each other, in both roles
-# fuzz          every fuzzer for FUZZ_SECONDS, in build-fuzz
+# fuzz          every fuzzer for SECONDS, two at a time, in build-fuzz
+# fuzz-corpus   takes what they found into tests/fuzz, and measures it
 # lint          the house rules and four static checkers
 # format        clang-format over all C
 # demo-cluster  a stream outlives five servers
@@ -31,7 +32,7 @@ PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
 DATADIR = $(PREFIX)/share
-FUZZ_SECONDS = 5
+SECONDS = 10
 TEST_SECONDS = 900
 
 ifeq ($(origin CC),default)
@@ -95,7 +96,9 @@ PROGRAM = $(BUILD)/handfast
 UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT))
 UNIT_PROTO = $(filter-out $(BUILD)/tests/fleet_%,$(UNIT_BIN))
 PRELOAD_SO = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(PRELOAD))
-FUZZ_BIN = $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ))
+FUZZ_NAMES = $(patsubst tests/fuzz/%.c,%,$(FUZZ))
+FUZZ_REPLAY = $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
+CLI_LIB = $(BUILD)/libhandfast-cli.a
 TESTERS = $(wildcard $(patsubst %,tests/%.c,testing honest judge misbehave*))
 TESTING = $(BUILD)/libtesting.a
 
@@ -116,7 +119,7 @@ SUBMAKE = +@$(MAKE) --no-print-directory
 all: | need-all
 all: lib $(if $(FLEET),$(FLEET_LIB)) $(if $(CLI),$(PROGRAM))
 lib: $(PROTO_LIB) $(PROTO_SO)
-tests: all $(UNIT_BIN) $(PRELOAD_SO) $(BUILD)/sim
+tests: all $(UNIT_BIN) $(FUZZ_REPLAY) $(PRELOAD_SO) $(BUILD)/sim
 
 # Build ----------------------------------------------------------------------
 
@@ -136,7 +139,8 @@ $(BUILD)/tests/%.o: tests/%.c Makefile | need-tests
 $(PROTO_LIB): $(call objects,$(PROTO))
 $(FLEET_LIB): $(call objects,$(FLEET))
 $(TESTING): $(call objects,$(TESTERS))
-$(PROTO_LIB) $(FLEET_LIB) $(TESTING):
+$(CLI_LIB): $(filter-out %/handfast.o,$(call objects,$(CLI)))
+$(PROTO_LIB) $(FLEET_LIB) $(TESTING) $(CLI_LIB):
 	@rm -f $@
 	$(call say,ar $@)$(AR) rcs $@ $^
 
@@ -157,6 +161,16 @@ $(BUILD)/tests/fleet_%: $(BUILD)/tests/unit/fleet_%.o $(TESTING) \
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTING) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
+
+# A fuzzer's harness: here it replays its corpus, in build-fuzz it looks for
+# more. It may see all rooms.
+HARNESS = $(BUILD)/tests/fuzz_skip.o $(CLI_LIB) $(FLEET_LIB) $(PROTO_LIB)
+$(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz_replay.o \
+    $(HARNESS)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_cli) -ldl
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(HARNESS)
+	@mkdir -p $(@D)
+	$(call say,ld $@)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS_cli) -ldl
 
 # These go into other programs, so they carry no sanitizer.
 $(BUILD)/tests/%.so: tests/preload/%.c Makefile
@@ -181,7 +195,7 @@ $(BUILD)/bench: $(BUILD)/tests/bench.o $(PROTO_LIB)
 
 check: deps-test
 	$(SUBMAKE) $(JOBS) tests
-	$(call run_tests,$(UNIT_BIN) $(SHELL_TESTS))
+	$(call run_tests,$(UNIT_BIN) $(FUZZ_REPLAY) $(SHELL_TESTS))
 # The library, the second implementation and the CDDL against the same
 # vectors; and the two against each other.
 vectors: deps-vectors
@@ -194,8 +208,8 @@ interop: deps-vectors
 	$(PYTHON) vectors/interop.py $(PROGRAM)
 .PHONY: vectors interop deps-vectors
 
-unit: all $(UNIT_BIN)
-	$(call run_tests,$(UNIT_BIN))
+unit: all $(UNIT_BIN) $(FUZZ_REPLAY)
+	$(call run_tests,$(UNIT_BIN) $(FUZZ_REPLAY))
 unit-proto: $(UNIT_PROTO)
 	$(call run_tests,$(UNIT_PROTO))
 sh: tests
@@ -282,26 +296,17 @@ sim: deps-test
 cross: deps-cross
 	+@MAKE='$(MAKE)' bash tests/cross.sh $(CROSS)
 
-fuzz: deps-lint
-	$(SUBMAKE) $(JOBS) fuzz-build
-	@set -e; for f in $(FUZZ_BIN); do \
-		name=$$(basename $$f); mkdir -p build-fuzz/corpus/$$name; \
-		seeds=tests/fuzz/$$name.corpus; [ -d $$seeds ] || seeds=; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
-		    -artifact_prefix=build-fuzz/ build-fuzz/corpus/$$name \
-		    $$seeds >build-fuzz/$$name.log 2>&1 || { \
-			echo "FAIL fuzz/$$name"; cat build-fuzz/$$name.log; \
-			exit 1; }; \
-		echo "PASS fuzz/$$name:" \
-		    $$(tail -n 1 build-fuzz/$$name.log); \
-	done
-.PHONY: fuzz-build
-fuzz-build: $(FUZZ_BIN)
-build-fuzz/%: tests/fuzz/%.c $(PROTO) $(HEADERS) | need-lib
-	@mkdir -p $(@D)
-	$(call say,cc $@)$(CLANG) -O1 -g -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=all $(filter-out -fPIC,$(FLAGS_tests)) \
-	    -o $@ $< $(PROTO) $(LIBS_proto)
+FUZZ_SAN = -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer
+fuzz-build: deps-lint
+	$(SUBMAKE) $(JOBS) BUILD=build-fuzz CC=$(CLANG) CFLAGS='-O1 -g' \
+	    HARDEN='$(FUZZ_SAN)' HARDEN_LD='$(FUZZ_SAN)' \
+	    $(FUZZ_NAMES:%=build-fuzz/fuzz/%)
+fuzz: fuzz-build
+	@bash tests/fuzz.sh run $(SECONDS) $(FUZZ_NAMES)
+fuzz-corpus: fuzz-build
+	@bash tests/fuzz.sh corpus 0 $(FUZZ_NAMES)
+.PHONY: fuzz-build fuzz-corpus
 
 bench: deps-lib
 	$(SUBMAKE) $(JOBS) $(BUILD)/bench

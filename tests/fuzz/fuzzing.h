@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz_skip.h"
 #include "internal.h"
 #include "session.h"
 

@@ -1,28 +1,53 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Files of identities and rings, as text and as contents that are put into a
- * well-formed block: what is read is what is written again. No passphrase is
- * given: stretching one is not what is looked at.
+ * well-formed block: what is read is what is written again. Stretching a
+ * passphrase costs nothing here, and a sealed seed is there as it is.
  */
 #include "fuzzing.h"
 
-static void
-fuzz_identity_file(const char *text, size_t len)
-{
-	struct hf_identity *id, *back;
-	char again[512];
-	size_t used;
-	enum hf_err e = hf_identity_decode(&id, text, len, NULL, 0);
+static const char phrase[] = "correct horse";
 
-	CLAIM((id != NULL) == (e == HF_OK));
-	CLAIM(e == HF_OK || e == HF_E_OBJECT || e == HF_E_PASSPHRASE);
-	if (e != HF_OK)
-		return;
-	MUST(hf_identity_encode(again, sizeof(again), &used, id, NULL, 0));
-	MUST(hf_identity_decode(&back, again, used, NULL, 0));
+static void
+check_again(const struct hf_identity *id, const char *pass)
+{
+	struct hf_identity *back;
+	char again[512];
+	size_t used, len = pass == NULL ? 0 : strlen(pass);
+
+	MUST(hf_identity_encode(again, sizeof(again), &used, id, pass, len));
+	MUST(hf_identity_decode(&back, again, used, pass, len));
 	CLAIM(memcmp(back->seed, id->seed, sizeof(id->seed)) == 0);
 	CLAIM(memcmp(back->kem.pk, id->kem.pk, 32) == 0);
 	hf_identity_free(back);
+	if (pass != NULL)
+		CLAIM(hf_identity_decode(&back, again, used, NULL, 0) ==
+			HF_E_PASSPHRASE &&
+		    back == NULL);
+}
+
+/* A plain file is read with and without a passphrase, a sealed one with it
+ * alone. */
+static void
+fuzz_identity_file(const char *text, size_t len)
+{
+	struct hf_identity *id, *with;
+	enum hf_err e = hf_identity_decode(&id, text, len, NULL, 0), sealed;
+
+	CLAIM((id != NULL) == (e == HF_OK));
+	CLAIM(e == HF_OK || e == HF_E_OBJECT || e == HF_E_PASSPHRASE);
+	fuzz_refused = 0;
+	sealed = hf_identity_decode(&with, text, len, phrase, strlen(phrase));
+	CLAIM((with != NULL) == (sealed == HF_OK));
+	if (e != HF_E_PASSPHRASE)
+		CLAIM(sealed == e);
+	else
+		CLAIM(sealed == (fuzz_refused > 0 ? HF_E_PASSPHRASE : HF_OK));
+	if (sealed == HF_OK) {
+		check_again(with, NULL);
+		check_again(with, phrase);
+	}
+	hf_identity_free(with);
 	hf_identity_free(id);
 }
 
@@ -57,7 +82,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	unsigned way;
 	size_t n;
 
+	fuzz_skip = SKIP_SEALS | SKIP_STRETCH;
 	fuzz_people();
+	fuzz_random(NULL, 0);
 	way = in_byte(&in) % 4;
 	if (way == 3) {
 		fuzz_identity_file((const char *)in.ptr, in.len);

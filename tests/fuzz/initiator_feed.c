@@ -32,7 +32,7 @@ feed_sealed(struct hf_session *i, struct hf_session *r, struct hf_span in)
 	struct hf_span plain = in_span(&in, in_byte(&in) % 80);
 	struct craft craft = { .pair = { { 1 }, { 0 } } };
 	uint8_t out[512];
-	size_t len, used;
+	size_t len = 0, used;
 
 	MUST(hf__kem_x25519.pair(&craft.pair, craft.pair.sk));
 	MUST(craft_grant(out, sizeof(out), &len, r, &craft, plain));

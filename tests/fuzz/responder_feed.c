@@ -45,7 +45,7 @@ feed_sealed(struct hf_session *i, struct hf_session *r, struct hf_span *in,
 	uint8_t token[HF_CERT_MAX + 8], buf[12000], out[HF_MESSAGE_MAX];
 	struct craft craft = { .pair = { { 1 }, { 0 } } };
 	struct hf_span plain;
-	size_t len;
+	size_t len = 0;
 
 	if (way == CHANGED_TOKEN)
 		plain = changed_token(token, sizeof(token), i, in);

@@ -5,6 +5,7 @@
  * refused by name, and what was set before still stands. And the tables that
  * an application asks for words.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "stage.h"
@@ -180,6 +181,86 @@ chains(void **state)
 	end();
 }
 
+/* One's own certificate: for this key, this role, and suites of this build. */
+static void
+own_certificate(void **state)
+{
+	struct hf_cert_info terms = terms_of("me", HF_USAGE_INITIATOR);
+	struct hf_span chain;
+	struct blob cert;
+
+	(void)state;
+	begin(&certified);
+	chain = w.responder_chain[0];
+	assert_err(hf_config_identity(w.r, w.initiator, &chain, 1),
+	    HF_E_OWN_CERT);
+	certify(&cert, w.ca, &w.ca_cert, w.responder, &terms);
+	chain = (struct hf_span){ cert.bytes, cert.len };
+	assert_err(hf_config_identity(w.r, w.responder, &chain, 1),
+	    HF_E_OWN_CERT);
+	assert_ok(hf_config_identity(w.i, w.responder, &chain, 1));
+	terms.usage = HF_USAGE_RESPONDER;
+	terms.suites[0] = 1;
+	terms.suites[1] = 4; /* known, but not built */
+	terms.suites_n = 2;
+	certify(&cert, w.ca, &w.ca_cert, w.responder, &terms);
+	chain = (struct hf_span){ cert.bytes, cert.len };
+	assert_err(hf_config_identity(w.r, w.responder, &chain, 1),
+	    HF_E_UNSUPPORTED);
+	assert_err(hf_config_identity(w.i, w.responder, &chain, 1),
+	    HF_E_OWN_CERT);
+	/* What was set before still serves. */
+	assert_ok(hf_config_identity(w.i, w.initiator, w.initiator_chain, 1));
+	assert_ok(run(&p));
+	end();
+}
+
+/* What a role cannot do without. */
+static void
+incomplete(void **state)
+{
+	struct hf_session *s = NULL;
+	struct hf_config *c;
+	int role;
+
+	(void)state;
+	begin(&certified);
+	for (role = HF_INITIATOR; role <= HF_RESPONDER; role++) {
+		assert_ok(hf_config_new(&c, (enum hf_role)role));
+		assert_err(hf_session_new(&s, c, START_MS, NOW), HF_E_CONFIG);
+		assert_ok(hf_config_trust(c, w.trust));
+		assert_err(hf_session_new(&s, c, START_MS, NOW), HF_E_CONFIG);
+		assert_null(s);
+		hf_config_free(c);
+	}
+	assert_ok(hf_config_new(&c, HF_INITIATOR));
+	assert_ok(hf_config_identity(c, w.initiator, w.initiator_chain, 1));
+	assert_err(hf_session_new(&s, c, START_MS, NOW), HF_E_CONFIG);
+	assert_ok(hf_config_trust(c, w.trust));
+	assert_ok(hf_session_new(&s, c, START_MS, NOW));
+	hf_session_free(s);
+	hf_config_free(c);
+	end();
+}
+
+/* A signature that verified is not verified again, unless it is to be. */
+static void
+cache(void **state)
+{
+	(void)state;
+	begin(&certified);
+	assert_ok(run(&p));
+	assert_int_equal(hf_config_cache_hits(w.r), 0);
+	pair_free(&p);
+	shake(&p, &w);
+	assert_int_equal(hf_config_cache_hits(w.r), 1);
+	pair_free(&p);
+	assert_ok(hf_config_cache(w.r, 0));
+	shake(&p, &w);
+	assert_int_equal(hf_config_cache_hits(w.r), 1);
+	end();
+}
+
 /* --- sessions ------------------------------------------------------------------- */
 
 static void
@@ -343,9 +424,14 @@ results(void **state)
 }
 
 static void
-methods_and_suites(void **state)
+words(void **state)
 {
+	int i, n = 0;
+
 	(void)state;
+	assert_int_equal(sscanf(hf_version(), "%d.%d.%d%n", &i, &i, &i, &n),
+	    3);
+	assert_int_equal(hf_version()[n], '\0');
 	assert_string_equal(hf_method_name(HF_METHOD_CERTIFICATE),
 	    "certificate");
 	assert_string_equal(hf_method_name(HF_METHOD_PASSWORD), "password");
@@ -373,11 +459,14 @@ main(void)
 		cmocka_unit_test(initiator_values),
 		cmocka_unit_test(responder_values),
 		cmocka_unit_test(chains),
+		cmocka_unit_test(own_certificate),
+		cmocka_unit_test(incomplete),
+		cmocka_unit_test(cache),
 		cmocka_unit_test(no_session),
 		cmocka_unit_test(session_values),
 		cmocka_unit_test(answers),
 		cmocka_unit_test(results),
-		cmocka_unit_test(methods_and_suites),
+		cmocka_unit_test(words),
 	};
 
 	if (hf_init() != HF_OK)

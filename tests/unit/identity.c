@@ -219,6 +219,11 @@ files(void **state)
 	}
 	for (i = 1; i < n; i++)
 		assert_err(decode_file(SEALED, good, i), HF_E_OBJECT);
+	/* Of another form: refused before the passphrase is tried. */
+	assert_int_equal(good[1], 2);
+	for (good[1] = 0; good[1] < 4; good[1]++)
+		if (good[1] != 2)
+			assert_err(decode_file(SEALED, good, n), HF_E_OBJECT);
 }
 
 /* The sealed form with other costs, written by hand. */

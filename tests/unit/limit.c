@@ -16,6 +16,7 @@
 #include "handfast.h"
 
 #define T0 5000000u
+#define EVER 1000u /* more than any allowance here */
 
 static struct hf_limit *
 make(size_t n, uint32_t per_minute)
@@ -45,7 +46,7 @@ exhaust(struct hf_limit *l, const char *key, uint64_t ms)
 {
 	unsigned n;
 
-	for (n = 0; allows(l, key, ms); n++)
+	for (n = 0; n < EVER && allows(l, key, ms); n++)
 		failed(l, key, ms);
 	return n;
 }

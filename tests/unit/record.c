@@ -482,6 +482,57 @@ digests(void **state)
 	pair_free(&p);
 }
 
+/* A session that failed hands out no record that it had opened. */
+static void
+pending_at_the_end(void **state)
+{
+	enum hf_content content;
+	static struct bytes a;
+	struct hf_span got;
+	struct pair p;
+
+	(void)state;
+	shake(&p, &worlds[0]);
+	seal(&a, p.i, "too late");
+	assert_ok(feed(p.r, &a));
+	assert_int_equal(hf_session_want(p.r), HF_WANT_RECV);
+	assert_err(hf_session_tick(p.r, START_MS, NOW + 86400), HF_E_EXPIRED);
+	assert_err(hf_session_recv(p.r, &content, &got), HF_E_STATE);
+	assert_ok(hf_session_tick(p.r, START_MS, NOW + 86401));
+	assert_err(hf_session_eof(p.r), HF_E_EXPIRED);
+	assert_err(hf_session_error(p.r), HF_E_EXPIRED);
+	pair_free(&p);
+}
+
+/* Closed both ways: no key is kept, only the digests. */
+static void
+keys_of_a_closed_session(void **state)
+{
+	static struct bytes a;
+	struct pair p;
+	int i;
+
+	(void)state;
+	shake(&p, &worlds[0]);
+	for (i = 0; i < 2; i++) {
+		struct hf_session *s = i == 0 ? p.i : p.r;
+
+		assert_ok(hf_session_close(s));
+		assert_ok(hf_session_drain(s, a.ptr, sizeof(a.ptr), &a.len));
+		assert_ok(feed(i == 0 ? p.r : p.i, &a));
+		expect_close(i == 0 ? p.r : p.i);
+	}
+	for (i = 0; i < 2; i++) {
+		const struct hf__traffic *t = i == 0 ? &p.r->send : &p.r->recv;
+
+		assert_true(
+		    sodium_is_zero((const uint8_t *)&t->key, sizeof(t->key)));
+		assert_true(sodium_is_zero(t->ratchet, 32));
+		assert_false(sodium_is_zero(t->digest, 32));
+	}
+	pair_free(&p);
+}
+
 /* Nothing leaves before the handshake is done. */
 static void
 too_early(void **state)
@@ -544,6 +595,8 @@ main(void)
 		cmocka_unit_test(ratchet),
 		cmocka_unit_test(exhaustion),
 		cmocka_unit_test(digests),
+		cmocka_unit_test(pending_at_the_end),
+		cmocka_unit_test(keys_of_a_closed_session),
 		cmocka_unit_test(too_early),
 	};
 

@@ -131,6 +131,9 @@ arguments(void **state)
 	bad = good;
 	bad.first_auth = UINT64_MAX;
 	assert_err(issue(ring, &bad), HF_E_ARG);
+	bad = good;
+	bad.origin_n = HF_CHAIN_MAX + 1;
+	assert_err(issue(ring, &bad), HF_E_ARG);
 }
 
 /* The longest names still make a ticket that a request takes. */
@@ -153,6 +156,27 @@ largest(void **state)
 	assert_ok(hf__ticket_open(&open, pop, ring, sealed(&f)));
 	assert_int_equal(open.subject.len, HF_NAME_MAX);
 	assert_int_equal(open.expires, (uint64_t)1 << 53);
+}
+
+/* One byte more than a ticket may have, sealed by the right key. */
+static void
+too_long(void **state)
+{
+	static const uint8_t inside[HF_TICKET_MAX];
+	uint8_t ticket[HF_TICKET_MAX + 1], pop[32];
+	struct hf_ticket_info info;
+	size_t len, over;
+
+	(void)state;
+	for (over = 0; over < 2; over++) {
+		assert_ok(hf__encrypt0_make(ticket, sizeof(ticket), &len,
+		    ring->keys[0].kid, ring->keys[0].key, "handfast/1 ticket",
+		    inside, sizeof(inside) - 51 + over));
+		assert_int_equal(len, HF_TICKET_MAX + over);
+		assert_err(hf__ticket_open(&info, pop, ring,
+			       (struct hf_span){ ticket, len }),
+		    over ? HF_E_OBJECT : HF_E_TICKET);
+	}
 }
 
 /* Each bit and prefix of the sealed ticket: an end moved, a limit raised. */
@@ -357,6 +381,7 @@ ticket_file(void **state)
 	} cases[] = {
 		{ "890141415820" KEY32 "6161616201020002", HF_OK },
 		{ "890241415820" KEY32 "6161616201020002", HF_E_OBJECT },
+		{ "890041415820" KEY32 "6161616201020002", HF_E_OBJECT },
 		{ "880141415820" KEY32 "61616162010200", HF_E_OBJECT },
 		{ "8901405820" KEY32 "6161616201020002", HF_E_OBJECT },
 		{ "89014141410061616162010200"
@@ -482,6 +507,7 @@ main(void)
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(arguments),
 		cmocka_unit_test(largest),
+		cmocka_unit_test(too_long),
 		cmocka_unit_test(every_bit_and_prefix),
 		cmocka_unit_test(rings_and_rotation),
 		cmocka_unit_test(claims),

@@ -314,18 +314,15 @@ class Initiator(Session):
         if token.kind in (PASSWORD, PLAIN):
             told = config.expect is not None or config.realm is not None
             need(told, "HF_E_POLICY", "no name, no realm")
-            need(
-                token.kind == PASSWORD or config.prekey or not config.known,
-                "HF_E_POLICY",
-                "a plain password without a prekey",
-            )
         elif token.kind == CERTIFICATE:
             assert token.identity is not None
             check_own(token.identity, token.chain, INITIATOR, self.now)
         else:
             assert token.file is not None
             need(self.now < token.file.exp, "HF_E_OWN_EXPIRED", "the ticket")
-        if config.known and not config.prekey:
+        # The plain form always has a prekey (6.3).
+        prekey = config.prekey or token.kind == PLAIN
+        if config.known and not prekey:
             self._judge(config.known, None)
         else:
             self._send_hello()

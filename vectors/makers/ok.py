@@ -139,6 +139,12 @@ def choices() -> Iterator[Json]:
             w.responder(),
         )
     yield handshake(
+        "plain-known-chain",
+        w.initiator("plain", responder_chain=known),
+        w.responder(),
+        "a plain password has a prekey, whatever is told",
+    )
+    yield handshake(
         "any-name",
         w.initiator("certificate", expect=None),
         w.responder(),

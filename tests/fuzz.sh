@@ -1,0 +1,95 @@
+#!/bin/bash
+# Runs the fuzzers of build-fuzz/fuzz, two at a time:
+#   fuzz.sh run SECONDS NAME...    each for so long, from its corpus
+#   fuzz.sh corpus 0 NAME...       takes what they found into the corpora
+# A fuzzer fails by a finding, which is kept in build-fuzz/found, or when its
+# corpus reaches less than nine tenths of the features that stand in
+# tests/fuzz/floors: then the corpus no longer fits what is fuzzed. Inputs
+# with a name of their own stay in a corpus, those named by their hash come
+# and go.
+set -u
+floors=tests/fuzz/floors
+corpus_max=100000
+
+# The features that the committed corpus reaches.
+measure() {
+	build-fuzz/fuzz/"$1" -runs=0 -timeout=20 -rss_limit_mb=4096 \
+	    -artifact_prefix=build-fuzz/found/"$1"- tests/fuzz/"$1".corpus \
+	    >build-fuzz/log/"$1".corpus 2>&1 || return 1
+	sed -n 's/.*DONE .* ft: \([0-9]*\) .*/\1/p' build-fuzz/log/"$1".corpus
+}
+
+one() {
+	local name=$1 seconds=$2 reached floor log=build-fuzz/log/$1 line
+	mkdir -p build-fuzz/corpus/"$name"
+	if ! reached=$(measure "$name"); then
+		echo "FAIL fuzz/$name: its corpus"
+		grep -av '^#' "$log".corpus | tail -n 40
+		return
+	fi
+	floor=$(sed -n "s/^$name //p" $floors)
+	if [ "$((reached * 10))" -lt "$((${floor:-9999999} * 9))" ]; then
+		echo "FAIL fuzz/$name: its corpus reaches $reached features," \
+		    "not ${floor:-known in $floors}"
+		return
+	fi
+	if ! build-fuzz/fuzz/"$name" -max_total_time="$seconds" -timeout=10 \
+	    -rss_limit_mb=4096 -artifact_prefix=build-fuzz/found/"$name"- \
+	    build-fuzz/corpus/"$name" tests/fuzz/"$name".corpus \
+	    >"$log" 2>&1; then
+		echo "FAIL fuzz/$name: $(grep -ao 'build-fuzz/found/[^ ]*' \
+		    "$log" | head -n 1)"
+		grep -av '^#' "$log" | tail -n 40
+		return
+	fi
+	line=$(grep -a 'DONE' "$log" | tail -n 1)
+	echo "PASS fuzz/$name: corpus $reached of $floor features; then" \
+	    "$(sed 's/^#\([0-9]*\).* ft: \([0-9]*\) .*/\1 runs, \2/' \
+	    <<<"$line")"
+}
+
+# Beside those with names, the fewest inputs that reach the same code, small
+# ones first.
+minimise() {
+	local name=$1 to=tests/fuzz/$1.corpus new=build-fuzz/merged/$1
+	local old=build-fuzz/corpus/$1 total=0 size file
+	rm -rf "$new"
+	mkdir -p "$new" "$old" "$to"
+	find "$to" -type f -regextype egrep -regex '.*/[0-9a-f]{12}' \
+	    -exec mv -t "$old" {} +
+	find "$to" -type f -exec cp -t "$new" {} +
+	build-fuzz/fuzz/"$name" -merge=1 -use_counters=0 -timeout=20 \
+	    "$new" "$old" >build-fuzz/log/"$name".merge 2>&1 || return 1
+	find "$new" -type f -printf '%s %p\n' | sort -n |
+	while read -r size file; do
+		[ "$((total += size))" -le "$corpus_max" ] || break
+		[[ ! $file =~ /[0-9a-f]{40}$ ]] ||
+		    cp "$file" "$to/$(basename "$file" | cut -c 1-12)"
+	done
+}
+
+what=$1 seconds=$2
+shift 2
+mkdir -p build-fuzz/log build-fuzz/found
+case $what in
+one)
+	one "$1" "$seconds"
+	;;
+corpus)
+	for name; do
+		minimise "$name" || { echo "$name: fails" >&2; exit 1; }
+		reached=$(measure "$name") || { echo "$name: fails" >&2; exit 1; }
+		echo "$name $reached"
+		{ grep -v "^$name " $floors; echo "$name $reached"; } |
+		    sort >build-fuzz/floors && mv build-fuzz/floors $floors
+	done
+	;;
+run)
+	printf '%s\n' "$@" | xargs -P 2 -I @ bash "$0" one "$seconds" @ |
+	    tee build-fuzz/log/all
+	passed=$(grep -ac '^PASS ' build-fuzz/log/all)
+	failed=$(($# - passed))
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ]
+	;;
+esac

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/* How a fuzzer turns cryptography off and on; see fuzz_skip.c. */
+#ifndef HANDFAST_FUZZ_SKIP_H
+#define HANDFAST_FUZZ_SKIP_H
+
+enum {
+	SKIP_SEALS = 1,	  /* boxes, signatures, key exchange */
+	SKIP_STRETCH = 2, /* passwords */
+	SKIP_REFUSED = 0xff
+};
+
+extern int fuzz_skip; /* what is skipped now */
+/* Tags and signatures that were said not to verify. */
+extern unsigned long fuzz_refused;
+
+#endif

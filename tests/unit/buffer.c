@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Buffers: bytes come out as they went in, however they were moved about;
+ * none holds more than its limit, and one in the caller's memory stays there.
+ */
+#include <string.h>
+
+#include "testing.h"
+
+/* What goes in next is one more than what went in before. */
+static uint8_t in, out;
+
+static void
+put(struct hf__buffer *b, size_t n)
+{
+	uint8_t *room = hf__buffer_room(b, n);
+	size_t i;
+
+	assert_non_null(room);
+	for (i = 0; i < n; i++)
+		room[i] = in++;
+	b->len += n;
+}
+
+static void
+get(struct hf__buffer *b, size_t n)
+{
+	size_t i;
+
+	assert_true(n <= b->len);
+	for (i = 0; i < n; i++)
+		assert_int_equal(b->ptr[b->start + i], out++);
+	hf__buffer_take(b, n);
+}
+
+static void
+limit(void **state)
+{
+	struct hf__buffer b = { .max = 100 };
+
+	(void)state;
+	assert_null(hf__buffer_room(&b, 101));
+	assert_non_null(hf__buffer_room(&b, 100));
+	assert_int_equal(b.cap, 100);
+	in = out = 0;
+	put(&b, 60);
+	assert_null(hf__buffer_room(&b, 41));
+	assert_null(hf__buffer_room(&b, SIZE_MAX));
+	put(&b, 40);
+	assert_null(hf__buffer_room(&b, 1));
+	get(&b, 100);
+	hf__buffer_free(&b);
+	assert_null(b.ptr);
+	assert_int_equal(b.max, 0);
+}
+
+static void
+fixed(void **state)
+{
+	uint8_t memory[32];
+	struct hf__buffer b = { .ptr = memory,
+		.cap = sizeof(memory),
+		.max = 64, /* whatever it says */
+		.fixed = true };
+
+	(void)state;
+	in = out = 0;
+	assert_null(hf__buffer_room(&b, 33));
+	put(&b, 32);
+	assert_ptr_equal(b.ptr, memory);
+	assert_null(hf__buffer_room(&b, 1));
+	get(&b, 10);
+	put(&b, 10);
+	assert_ptr_equal(b.ptr, memory);
+	get(&b, 32);
+	put(&b, 5);
+	hf__buffer_free(&b);
+	assert_true(sodium_is_zero(memory, sizeof(memory)));
+}
+
+/* A thousand small steps in and out, within 64 bytes and within 4096. */
+static void
+in_order(void **state)
+{
+	struct hf__buffer b;
+	size_t max, i, n;
+
+	(void)state;
+	for (max = 64; max <= 4096; max *= 64) {
+		b = (struct hf__buffer){ .max = max };
+		in = out = 0;
+		for (i = 0; i < 1000; i++) {
+			n = i * 7 % 23;
+			if (n > 0 && b.len + n <= max)
+				put(&b, n);
+			n = i * 5 % 19;
+			get(&b, n < b.len ? n : b.len);
+		}
+		get(&b, b.len);
+		assert_int_equal(in, out);
+		assert_int_equal(b.start, 0);
+		hf__buffer_free(&b);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limit),
+		cmocka_unit_test(fixed),
+		cmocka_unit_test(in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
