@@ -8,10 +8,12 @@ _handfast_subcommands() {
 	cert) echo 'request issue verify' ;;
 	user) echo 'add del list' ;;
 	ticket) echo 'ring issue' ;;
+	cluster) echo 'init admit release evict renew rotate members' ;;
+	session) echo 'list show evict' ;;
 	vectors) echo verify ;;
 	help)
-		echo demo keygen ca cert user ticket respond initiate inspect \
-		    vectors version help
+		echo demo keygen ca cert user ticket cluster session respond \
+		    initiate inspect vectors version help
 		;;
 	'') echo "$(_handfast_subcommands help) --help --version" ;;
 	esac
@@ -46,10 +48,19 @@ _handfast_options() {
 		echo -o --output --ring --subject --audience --ttl --single-use \
 		    $readable
 		;;
+	'cluster init' | 'cluster admit' | 'cluster release' | 'cluster evict' | \
+	    'cluster renew' | 'cluster rotate' | 'cluster members')
+		echo -o --output --ca --name --store --key --cert --scope \
+		    --days $pass --json
+		;;
+	'session list' | 'session show' | 'session evict')
+		echo --store --json
+		;;
 	'respond ')
 		echo --listen --port-file --identity --cert --trust --revoked \
 		    --users --password-command --ring --used-tickets \
 		    --issue-tickets --allow --target --echo --exec --forward \
+		    --receive --store --cluster --checkpoint --takeover \
 		    --workers --max-failures --max-source-failures \
 		    --max-unopened --busy --max-pending --max-sessions --idle $pass $readable --log-json --json --trace
 		;;
@@ -57,7 +68,8 @@ _handfast_options() {
 		echo --connect --trust --revoked --expect --realm --target \
 		    --responder-cert --identity --cert --user --ticket $pass \
 		    --plain-password --no-prekey --ticket-out \
-		    --connect-timeout --deadline $readable --trace --json
+		    --connect-timeout --deadline --no-fallback --retry \
+		    $readable --trace --json
 		;;
 	'inspect ' | 'vectors verify' | 'version ') echo --json ;;
 	esac
@@ -89,13 +101,13 @@ _handfast() {
 	fi
 	[ -z "$subs" ] || sub=${COMP_WORDS[2]}
 	case $prev in
-	-o | --output | --*-file | --identity | --cert | --trust | --revoked | \
+	-o | --output | --*-file | --key | --identity | --cert | --trust | --revoked | \
 	    --request | --db | --users | --ring | --used-tickets | \
 	    --responder-cert | --ticket | --ticket-out)
 		local IFS=$'\n'
 		_handfast_files -f
 		;;
-	--ca)
+	--ca | --receive)
 		local IFS=$'\n'
 		_handfast_files -d
 		;;
@@ -108,7 +120,9 @@ _handfast() {
 	    --next-update | --subject | --realm | --cluster | --expect | --at | \
 	    --audience | --ttl | --listen | --issue-tickets | --allow | \
 	    --target | --forward | --workers | --max-* | --busy | --connect | \
-	    --user | --connect-timeout | --deadline) ;;
+	    --user | --connect-timeout | --deadline | --retry | --store | \
+	    --scope | --checkpoint) ;;
+	--takeover) _handfast_words 'soft proved' ;;
 	*)
 		if [ "${cur:0:1}" = - ]; then
 			_handfast_words "$(_handfast_options "$command" "$sub")"
