@@ -231,4 +231,5 @@ ended(struct hf_conn *conn)
 		(void)uv_process_kill(&c->process, SIGKILL);
 }
 
-const struct sink sink_exec = { opened, data, closed, drained, ended, 0, 4 };
+const struct sink sink_exec = { opened, data, closed, drained, ended, NULL, 0,
+	4 };

@@ -146,5 +146,5 @@ ended(struct hf_conn *conn)
 		joint_end(serve_sink(conn));
 }
 
-const struct sink sink_forward = { opened, data, closed, drained, ended, 0,
-	2 };
+const struct sink sink_forward = { opened, data, closed, drained, ended, NULL,
+	0, 2 };

@@ -58,6 +58,7 @@ struct sink {
 	void (*closed)(struct hf_conn *conn);
 	void (*drained)(struct hf_conn *conn);
 	void (*ended)(struct hf_conn *conn);
+	void (*acked)(struct hf_conn *conn); /* NULL: received is done with */
 	int idle;     /* a quiet session lacks nothing */
 	unsigned fds; /* descriptors a session takes, its socket included */
 };

@@ -160,7 +160,10 @@ configure(struct hf_config **config, void *generation)
 		 g->chain.n)) == HF_OK &&
 	    (g->ring == NULL || (e = hf_config_ring(c, g->ring)) == HF_OK) &&
 	    (g->vault == NULL ||
-		(e = hf_config_vault(c, g->vault, respond.takeover)) == HF_OK))
+		(e = hf_config_vault(c, g->vault, respond.takeover)) ==
+		    HF_OK) &&
+	    (e = hf_config_release_by_hand(c, respond.sink->acked != NULL)) ==
+		HF_OK)
 		e = hf_config_accept(c, accept);
 	if (e != HF_OK) {
 		hf_config_free(c);
@@ -297,6 +300,13 @@ drained(struct hf_conn *conn)
 	respond.sink->drained(conn);
 }
 
+static void
+acked(struct hf_conn *conn)
+{
+	if (respond.sink->acked != NULL && conn->app != NULL)
+		respond.sink->acked(conn);
+}
+
 static int
 idle(struct hf_conn *conn)
 {
@@ -400,6 +410,7 @@ const struct hf_service serve_service = { .configure = configure,
 	.data = data,
 	.closed = closed,
 	.drained = drained,
+	.acked = acked,
 	.idle = idle,
 	.ended = ended,
 	.trace = trace,

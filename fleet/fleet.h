@@ -110,6 +110,7 @@ void hf_link_checkpointed(struct hf_link *link, enum hf_err verdict);
 /* 1 while the link waits with its close until all is stored. */
 int hf_link_wants_store(const struct hf_link *link);
 void hf_link_query(struct hf_link *link);
+void hf_link_release(struct hf_link *link, uint64_t count);
 
 /* Seals data into records and sends them. What cannot be sent yet is queued:
  * above HF_LINK_HIGH wait for `drained`. After hf_link_close() the link ends
@@ -349,6 +350,8 @@ struct hf_service {
 	void (*data)(struct hf_conn *conn, const uint8_t *data, size_t len);
 	void (*closed)(struct hf_conn *conn);
 	void (*drained)(struct hf_conn *conn);
+	/* A session that may move: the peer may have acked more. May be NULL. */
+	void (*acked)(struct hf_conn *conn);
 	/* The session is quiet, and was so for too long or the server stops: 1
 	 * when it may be closed, with nothing missing. */
 	int (*idle)(struct hf_conn *conn);

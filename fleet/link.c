@@ -515,6 +515,17 @@ hf_link_checkpointed(struct hf_link *l, enum hf_err verdict)
 	hf__link_run(l);
 }
 
+/* A count that was released before, or was not received, changes nothing. */
+void
+hf_link_release(struct hf_link *l, uint64_t count)
+{
+	if (l->phase != RUNNING || !l->opened ||
+	    hf_session_release(l->session, count) != HF_OK)
+		return;
+	if (!l->running)
+		hf__link_run(l);
+}
+
 void
 hf_link_query(struct hf_link *l)
 {

@@ -427,6 +427,8 @@ moved(void *owner, struct hf_link *link)
 	struct hf_conn_own *c = owner;
 
 	(void)link;
+	if (c->server->service->acked != NULL)
+		c->server->service->acked(&c->conn);
 	if (hold(c) == HF_OK)
 		hf_owner_moved(c->holds);
 }
