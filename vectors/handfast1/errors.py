@@ -40,6 +40,8 @@ ERRORS: dict[str, tuple[int, int, int]] = {
     "HF_E_REFUSED": (58, 4, 0),
     "HF_E_UNKNOWN_KEY": (59, 4, 3),
     "HF_E_TRUNCATED": (60, 3, 0),
+    "HF_E_NO_SESSION": (61, 4, 4),
+    "HF_E_ROLLBACK": (62, 8, 1),
     "HF_E_STORE": (64, 8, 2),
     "HF_E_MEMORY": (65, 3, 1),
     "HF_E_CRYPTO": (66, 3, 1),
@@ -48,6 +50,8 @@ ERRORS: dict[str, tuple[int, int, int]] = {
     "HF_E_UNSUPPORTED": (69, 2, 0),
     "HF_E_EXHAUSTED": (70, 3, 0),
     "HF_E_IO": (71, 3, 0),
+    "HF_E_FENCED": (72, 8, 0),
+    "HF_E_ENTRY": (73, 8, 4),
 }
 
 

@@ -10,7 +10,7 @@ from . import cbor, cose
 from .errors import HandfastError, need
 from .passwords import USER
 
-HELLO, OFFER, RETRY, REQUEST, GRANT, CONFIRM = range(6)
+HELLO, OFFER, RETRY, REQUEST, GRANT, CONFIRM, RESUME, RESUMED = range(8)
 ALERT, RECORD = 8, 16
 NAMES = {
     HELLO: "hello",
@@ -19,6 +19,8 @@ NAMES = {
     REQUEST: "request",
     GRANT: "grant",
     CONFIRM: "confirm",
+    RESUME: "resume",
+    RESUMED: "resumed",
     ALERT: "alert",
     RECORD: "record",
 }
@@ -29,6 +31,8 @@ ITEMS = {
     REQUEST: 10,
     GRANT: 6,
     CONFIRM: 2,
+    RESUME: 11,
+    RESUMED: 5,
     ALERT: 2,
     RECORD: 2,
 }
@@ -49,7 +53,7 @@ def frame(
     that stands after type and version, or None while bytes are wanted."""
     if not data:
         return None
-    need(0x82 <= data[0] <= 0x8A, "HF_E_SHAPE", "first byte")
+    need(0x82 <= data[0] <= 0x8B, "HF_E_SHAPE", "first byte")
     if len(data) < 2:
         return None
     kind = data[1]
@@ -61,9 +65,9 @@ def frame(
     except cbor.Incomplete:
         return None
     reader = cbor.Reader(data[:size])
-    count = reader.array(2, 10)
+    count = reader.array(2, 11)
     reader.uint()
-    if kind in (HELLO, OFFER, REQUEST, GRANT):
+    if kind in (HELLO, OFFER, REQUEST, GRANT, RESUME):
         need(reader.uint() == 1, "HF_E_VERSION")
     need(count == ITEMS[kind], "HF_E_SHAPE", "number of items")
     return kind, reader
@@ -72,7 +76,7 @@ def frame(
 def begins(data: bytes) -> int:
     """The type of the message that begins here; -1 when none does, or it is
     not yet known."""
-    return data[1] if len(data) > 1 and 0x82 <= data[0] <= 0x8A else -1
+    return data[1] if len(data) > 1 and 0x82 <= data[0] <= 0x8B else -1
 
 
 def read_extensions(reader: cbor.Reader) -> Extensions:
@@ -329,6 +333,50 @@ def read_granted(raw: bytes) -> Granted:
     )
     reader.end()
     return found
+
+
+# resume ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Resume:
+    session_id: bytes
+    epoch: int
+    serial: int
+    target: str
+    nonce: bytes
+    cookie: bytes | None
+    reply_key: bytes | None
+    extensions: Extensions
+    box: bytes
+    aad: bytes
+
+
+def read_resume(reader: cbor.Reader) -> Resume:
+    """Section 17.2, receiver's step 1."""
+    session_id = reader.string(16)
+    epoch = reader.uint(0, (1 << 32) - 1)
+    serial = reader.uint(1, (1 << 32) - 1)
+    target = reader.text(0, 255)
+    nonce = reader.string(32)
+    cookie = _cookie(reader)
+    reply_key = None if reader.is_null() else reader.string(32, 2048)
+    extensions = read_extensions(reader)
+    aad = reader.data[: reader.pos]
+    box = reader.string(16, 272)
+    reader.end()
+    return Resume(
+        session_id,
+        epoch,
+        serial,
+        target,
+        nonce,
+        cookie,
+        reply_key,
+        extensions,
+        box,
+        aad,
+    )
 
 
 CONFIRM_AAD = b"\x82\x05"

@@ -23,6 +23,11 @@ def th_next(before: bytes, message: bytes) -> bytes:
     return H(cbor.encode([before, message]))
 
 
+def th3(resume: bytes) -> bytes:
+    """Section 17.2."""
+    return H(cbor.encode([resume]))
+
+
 def key_id(leaf: bytes) -> bytes:
     """Section 4.4: the first 16 bytes of H(leaf)."""
     return H(leaf)[:16]

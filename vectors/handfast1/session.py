@@ -517,6 +517,7 @@ class Responder(Session):
         self.good_cookie: bytes | None = None
         self.suite = 0
         self.prekey = b""
+        self.refused = False  # a resume
         self.request: messages.Request | None = None
         self.plain: messages.Plaintext | None = None
         self.peer: Peer | None = None
@@ -525,7 +526,12 @@ class Responder(Session):
 
     def _legal_types(self) -> tuple[int, ...]:
         return {
-            "start": (messages.HELLO, messages.REQUEST, messages.ALERT),
+            "start": (
+                messages.HELLO,
+                messages.REQUEST,
+                messages.RESUME,
+                messages.ALERT,
+            ),
             "offered": (messages.REQUEST, messages.ALERT),
             "granted": (messages.CONFIRM, messages.ALERT),
             "open": (messages.RECORD,),
@@ -538,6 +544,8 @@ class Responder(Session):
             suites = (self.suite,) if self.offer else self.own.suites
             request = messages.read_request(reader, suites, bool(self.offer))
             self._take_request(request, reader.data)
+        elif kind == messages.RESUME:
+            self._take_resume(messages.read_resume(reader), reader.data)
         else:
             self._take_confirm(messages.read_confirm(reader))
 
@@ -580,9 +588,27 @@ class Responder(Session):
         self.state = "admit"
         self.question = Question("admit", messages.REQUEST, good, self.th1)
 
+    def _take_resume(self, resume: messages.Resume, raw: bytes) -> None:
+        """Section 17.2, receiver's steps 1 to 3: this responder has no
+        store."""
+        need(not self.refused, "HF_E_UNEXPECTED", "a second resume")
+        good = self._cookie(resume.cookie, messages.RESUME)
+        self.state = "admit"
+        self.question = Question(
+            "admit", messages.RESUME, good, schedule.th3(raw)
+        )
+
+    def _refuse_resume(self) -> None:
+        """Section 17.5: a handshake may follow."""
+        self.refused = True
+        self._send(messages.encode_alert(4))
+        self.state = "start"
+
     def _answered(self, question: Question, retry: bool) -> None:
         if question.what == "admit" and retry:
             self._send_retry(question.type)
+        elif question.what == "admit" and question.type == messages.RESUME:
+            self._refuse_resume()
         elif question.what == "admit" and question.type == messages.HELLO:
             self._send_offer()
         elif question.what == "admit":

@@ -73,7 +73,7 @@ def framing() -> Iterator[Json]:
         0x60,
         0x80,
         0x81,
-        0x8B,
+        0x8C,
         0x98,
         0x9F,
         0xA2,
@@ -227,11 +227,12 @@ def framing() -> Iterator[Json]:
         ("responder", "start", 3, 10),
         ("initiator", "request-sent", 4, 6),
         ("responder", "granted", 5, 2),
+        ("responder", "start", 6, 11),
         ("responder", "start", 8, 2),
         ("responder", "open", 16, 2),
     ):
         for count in (right - 1, right + 1):
-            if 2 <= count <= 10:
+            if 2 <= count <= 11:
                 yield fed(
                     f"items-{messages.NAMES[kind]}-{count}",
                     role,
@@ -292,7 +293,7 @@ LEGAL = {
     ("initiator", "hello-sent"): (1, 2, 8),
     ("initiator", "request-sent"): (2, 4, 8),
     ("initiator", "open"): (16,),
-    ("responder", "start"): (0, 3, 8),
+    ("responder", "start"): (0, 3, 6, 8),
     ("responder", "offered"): (3, 8),
     ("responder", "granted"): (5, 8),
     ("responder", "open"): (16,),
