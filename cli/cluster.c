@@ -36,6 +36,7 @@ const char help_cluster[] =
     "      --cert S.cert        a server's certificate: usage responder,server\n"
     "                           and --cluster N\n"
     "      --scope S[=T,...]    a named set of targets (default, every target)\n"
+    "  -o, --output X.cert      a new file\n"
     "      --days N             of the cluster's certificate (3650)\n"
     "      --passphrase-file F  what the CA's key is sealed under (init), or\n"
     "                           the cluster's\n"

@@ -47,7 +47,8 @@ PATH=$PWD:$PATH
 mkdir one five
 blocks 1 >one.sh
 (cd one && sh -eu ../one.sh) >out 2>err || { fail 'handfast(1)'; cat err; }
-is 'what it prints' "$(grep -c '^hello$' out)" 3
+is 'what it prints' "$(grep -c '^hello$' out)" 4
+prints '^again$'
 prints '^verified: '
 blocks 5 | sed -n '/^handfast/,/^handfast cert verify/p' |
     grep -v '^handfast-users' | grep -vE '^(alice|bob) ' >five.sh
