@@ -316,7 +316,7 @@ explain(enum hf_err err, int was_open)
 static void
 not_connected(void)
 {
-	if (self.next < self.addresses) {
+	if (!self.opened_once && self.next < self.addresses) {
 		attempt();
 		return;
 	}
@@ -363,6 +363,10 @@ go_on(enum hf_err err)
 
 	if (err == HF_OK || self.result != CLI_OK || !self.moving)
 		return 0;
+	/* The other side said that it cannot go on. */
+	if (self.args.no_fallback &&
+	    (err == HF_E_NO_SESSION || err == HF_E_STORE))
+		return 0;
 	if (self.broken_ms == 0) {
 		self.broken_ms = now;
 		self.tried = 0;
@@ -401,8 +405,10 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 	if (go_on(self.connected ? err : HF_E_IO))
 		return;
 	self.broken_ms = 0;
-	if (!self.connected && !self.opened_once) {
+	if (!self.connected) {
 		not_connected();
+		if (self.opened_once)
+			joined_unlink(self.joined);
 	} else if (err == HF_E_UNKNOWN_KEY && self.known) {
 		cli_warn("%s: the responder has another certificate than %s; "
 			 "asking for it",

@@ -783,6 +783,25 @@ servers(void **state)
 	finish();
 }
 
+/* A record that was sealed in one epoch is none of the next, nor the other
+ * way: the initiator leaves, and is still on its way to the old owner. */
+static void
+old_records(void **state)
+{
+	struct blob old, now;
+
+	(void)state;
+	begin(&by_cert, HF_MOVES_SOFT);
+	say(i, "of the old epoch");
+	take(&old, i);
+	assert_ok(cluster_move(&c, i, &b, 1));
+	say(i, "of the new");
+	take(&now, i);
+	assert_err(give(b.s, old.bytes, old.len), HF_E_BOX);
+	assert_err(give(a.s, now.bytes, now.len), HF_E_BOX);
+	finish();
+}
+
 /* --- configuration -------------------------------------------------------------------------------- */
 
 static void
@@ -971,6 +990,7 @@ main(void)
 		cmocka_unit_test(other_entries),
 		cmocka_unit_test(reply_keys),
 		cmocka_unit_test(servers),
+		cmocka_unit_test(old_records),
 		cmocka_unit_test(vaults),
 		cmocka_unit_test(own_certificate),
 		cmocka_unit_test(bad_acks),

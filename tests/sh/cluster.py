@@ -1,0 +1,445 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Sessions that outlive their server, by real processes on one LMDB store:
+killed, stopped and woken, sent home; a store that hangs, is emptied, brought
+back or spoilt; members that are let go. What arrives is compared byte by byte.
+"""
+import glob
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+import session as s  # noqa: E402
+
+WAIT = 60 if s.SAN else 25
+
+
+class Cluster:
+    """A CA, a cluster, two servers a and b, and a client alice."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="handfast-cluster.")
+        self.servers, self.clients = {}, []
+        self.do("ca", "init", "ca", "--name", "CA")
+        self.do("cluster", "init", "--ca", "ca", "--name", "web", "--store",
+                "lmdb:db", "-o", "web.cert")
+        self.member("a")
+        self.member("b")
+        self.key("alice", "--usage", "initiator")
+        os.mkdir(os.path.join(self.dir, "in"))
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def run(self, *words):
+        return subprocess.run([s.PROGRAM, *words], cwd=self.dir,
+                              capture_output=True, timeout=WAIT)
+
+    def do(self, *words):
+        done = self.run(*words)
+        if done.returncode != 0:
+            raise RuntimeError("%s: %s" % (words, done.stderr.decode()))
+        return done.stdout.decode()
+
+    def key(self, name, *terms):
+        self.do("keygen", "-o", name + ".key")
+        self.do("cert", "request", "--identity", name + ".key", "--subject",
+                name, "-o", name + ".req")
+        self.do("cert", "issue", "--ca", "ca", "--request", name + ".req",
+                *terms, "-o", name + ".cert")
+
+    def member(self, name, *scope):
+        self.key(name, "--usage", "responder,server", "--cluster", "web")
+        self.change("admit", name, *scope)
+
+    def change(self, word, name, *more):
+        return self.run("cluster", word, "--key", "web.key", "--store",
+                        "lmdb:db", "--cert", name + ".cert", *more)
+
+    def serve(self, name, *more, does=("--receive", "in"), checkpoint="20"):
+        log = open(self.path(name + ".log"), "ab")
+        self.servers[name] = subprocess.Popen(
+            [s.PROGRAM, "respond", "--listen", "unix:%s.sock" % name,
+             "--identity", name + ".key", "--cert", name + ".cert", "--trust",
+             "ca/ca.cert", "--store", "lmdb:db", "--cluster", "web.cert",
+             "--checkpoint", checkpoint, "--trace", *does, *more],
+            cwd=self.dir, stderr=log, stdout=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(self.path(name + ".sock")) or
+                 self.servers[name].poll() is not None, "a socket")
+        return self.servers[name]
+
+    def kill(self, name, how=signal.SIGKILL):
+        self.servers[name].send_signal(how)
+        code = self.servers[name].wait(timeout=WAIT)
+        if os.path.exists(self.path(name + ".sock")):
+            os.unlink(self.path(name + ".sock"))
+        return code
+
+    def client(self, *more, to=("a", "b")):
+        words = []
+        for name in to:
+            words += ["--connect", "unix:%s.sock" % name]
+        process = subprocess.Popen(
+            [s.PROGRAM, "initiate", *words, "--trust", "ca/ca.cert",
+             "--expect", "web", "--identity", "alice.key", "--cert",
+             "alice.cert", "--trace", *more],
+            cwd=self.dir, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=open(self.path("alice.err"), "wb"))
+        self.clients.append(process)
+        return process
+
+    def words(self):
+        with open(self.path("alice.err"), errors="replace") as f:
+            return f.read()
+
+    def log(self, name):
+        with open(self.path(name + ".log"), errors="replace") as f:
+            return f.read()
+
+    def rows(self):
+        return self.do("session", "list", "--store", "lmdb:db").splitlines()
+
+    def owner(self):
+        rows = self.rows()
+        return re.search(r"owner (\S+)", rows[0]).group(1) if rows else None
+
+    def files(self):
+        return sorted(glob.glob(self.path("in/*")))
+
+    def received(self):
+        return sum(os.path.getsize(f) for f in self.files())
+
+    def close(self):
+        for p in list(self.servers.values()) + self.clients:
+            if p.poll() is None:
+                p.send_signal(signal.SIGCONT)
+                p.kill()
+            p.wait()
+        shutil.rmtree(self.dir)
+
+
+def wait_for(true, what):
+    until = time.monotonic() + WAIT
+    while not true():
+        if time.monotonic() > until:
+            raise TimeoutError(what)
+        time.sleep(0.01)
+
+
+def say(client, data):
+    client.stdin.write(data)
+    client.stdin.flush()
+
+
+def arrived(c, data):
+    wait_for(lambda: c.received() >= len(data), "%d bytes" % len(data))
+
+
+def ends(client):
+    """Closes its input; its exit code and output."""
+    client.stdin.close()
+    out = client.stdout.read()
+    return client.wait(timeout=WAIT), out
+
+
+def whole(c, what, data):
+    files = c.files()
+    if s.same(what + ": one file", 1, len(files)):
+        with open(files[0], "rb") as f:
+            s.check(what + ": what was sent", f.read() == data)
+
+
+def handshakes(c):
+    return sum(len(re.findall("sent grant", c.log(n))) for n in "ab")
+
+
+def begun(*more, serve=(), checkpoint="20"):
+    """A session with a, in which some data has arrived and is stored."""
+    c = Cluster()
+    c.serve("a", *serve, checkpoint=checkpoint)
+    c.serve("b", *serve, checkpoint=checkpoint)
+    client = c.client(*more)
+    say(client, b"first ")
+    arrived(c, b"first ")
+    wait_for(lambda: c.owner() == "a", "a stored session")
+    return c, client
+
+
+# The tests ---------------------------------------------------------------------
+
+
+def killed():
+    """kill -9 of whoever has it, five times, in the middle of a stream."""
+    for how in ((), ("--takeover", "proved")):
+        c, client = begun(serve=how, checkpoint="record")
+        data, moves = b"first ", 0
+        for n in range(5):
+            more = os.urandom(300000)
+            say(client, more)
+            data += more
+            name = c.owner()
+            c.kill(name)
+            c.serve(name, *how, checkpoint="record")
+            moves += 1
+            wait_for(lambda: c.words().count("moved: epoch") >= moves,
+                     "move %d" % moves)
+        s.same("killed: exit code", 0, ends(client)[0])
+        whole(c, "killed", data)
+        s.same("killed: handshakes", 1, handshakes(c))
+        s.same("killed: nothing is left in the store", [], c.rows())
+        c.close()
+
+
+def echoed():
+    """What comes back is each byte once, though the echo had more under
+    way than it had stored."""
+    c = Cluster()
+    for name in "ab":
+        c.serve(name, does=("--echo",), checkpoint="record")
+    client = c.client()
+    data = os.urandom(1 << 20)
+    pid = os.fork()
+    if pid == 0:
+        client.stdout.close()
+        for at in range(0, len(data), 1 << 16):
+            say(client, data[at:at + (1 << 16)])
+            time.sleep(0.02)
+        os._exit(0)
+    client.stdin.close()
+    got = client.stdout.read(100000)
+    for n in range(3):
+        name = c.owner()
+        c.kill(name)
+        c.serve(name, does=("--echo",), checkpoint="record")
+        got += client.stdout.read(200000)
+    got += client.stdout.read()
+    os.waitpid(pid, 0)
+    s.same("echoed: exit code", 0, client.wait(timeout=WAIT))
+    s.check("echoed: what was sent", got == data)
+    c.close()
+
+
+def sent_home():
+    """SIGTERM: the session goes on elsewhere, before anything breaks."""
+    c, client = begun(checkpoint="handover")
+    s.same("sent home: the server's exit code", 0,
+           c.kill("a", signal.SIGTERM))
+    say(client, b"second")
+    arrived(c, b"first second")
+    s.same("sent home: exit code", 0, ends(client)[0])
+    whole(c, "sent home", b"first second")
+    s.same("sent home: handshakes", 1, handshakes(c))
+    s.check("sent home: it is logged", "result=moved" in c.log("a"))
+    c.close()
+
+
+def stopped_owner():
+    """An owner that slept while another took over wakes: it is fenced, and
+    what it would have said is refused."""
+    c, client = begun()
+    c.servers["a"].send_signal(signal.SIGSTOP)
+    say(client, b"second ")
+    os.rename(c.path("a.sock"), c.path("a.away"))
+    cut(c, client)
+    wait_for(lambda: "moved: epoch" in c.words(), "a move")
+    say(client, b"third")
+    arrived(c, b"first second third")
+    c.servers["a"].send_signal(signal.SIGCONT)
+    time.sleep(1)
+    s.same("stopped owner: exit code", 0, ends(client)[0])
+    whole(c, "stopped owner", b"first second third")
+    wait_for(lambda: "HF_E_FENCED" in c.log("a") or
+             "result=lost" in c.log("a"), "the end of the old owner's")
+    s.same("stopped owner: handshakes", 1, handshakes(c))
+    c.close()
+
+
+def cut(c, client):
+    """Breaks the client's connection, without anybody's help: shuts its
+    socket from outside."""
+    for fd in os.listdir("/proc/%d/fd" % client.pid):
+        try:
+            if os.readlink("/proc/%d/fd/%s" % (client.pid, fd)) \
+                    .startswith("socket:"):
+                subprocess.run(
+                    ["gdb", "-p", str(client.pid), "-batch", "-ex",
+                     "call (int)shutdown(%s, 2)" % fd],
+                    capture_output=True, timeout=WAIT)
+        except OSError:
+            pass
+
+
+def emptied():
+    """The store has lost the session: another one goes on from the first
+    byte that was not acked, and says so; or none, where that is wanted."""
+    c, client = begun()
+    c.servers["b"].send_signal(signal.SIGSTOP)
+    sid = c.rows()[0].split()[0]
+    s.same("emptied: evict", 0, c.run("session", "evict", "--store",
+                                      "lmdb:db", sid[:8]).returncode)
+    c.kill("a")
+    c.servers["b"].send_signal(signal.SIGCONT)
+    say(client, b"second")
+    code, _ = ends(client)
+    s.same("emptied: exit code", 3, code)
+    s.check("emptied: it is said", "continuity lost (HF_E_NO_SESSION)" in
+            c.words(), c.words())
+    s.same("emptied: two files", 2, len(c.files()))
+    both = [open(f, "rb").read() for f in c.files()]
+    s.check("emptied: nothing is missing", sorted(both) ==
+            sorted([b"first ", b"second"]), both)
+    c.close()
+    c, client = begun("--no-fallback")
+    c.run("session", "evict", "--store", "lmdb:db", c.rows()[0].split()[0])
+    c.kill("a")
+    s.same("emptied: without fallback", 4, ends(client)[0])
+    s.check("emptied: the cause", "HF_E_NO_SESSION" in c.words(), c.words())
+    c.close()
+
+
+def brought_back():
+    """The store brings back what was before the last ack: the client
+    notices."""
+    c, client = begun("--no-fallback", checkpoint="record")
+    c.servers["a"].send_signal(signal.SIGSTOP)
+    shutil.copytree(c.path("db"), c.path("old"))
+    c.servers["a"].send_signal(signal.SIGCONT)
+    say(client, b"acked, and gone")
+    arrived(c, b"first acked, and gone")
+    time.sleep(0.5)
+    c.kill("a")
+    c.kill("b")
+    shutil.rmtree(c.path("db"))
+    os.rename(c.path("old"), c.path("db"))
+    c.serve("b")
+    code, _ = ends(client)
+    s.same("brought back: exit code", 8, code)
+    s.check("brought back: the cause", "HF_E_ROLLBACK" in c.words(),
+            c.words())
+    c.close()
+
+
+def hanging_store():
+    """A store that answers nothing: live sessions go on, a takeover fails
+    in bounded time, and the client begins anew or says why not."""
+    c, client = begun("--no-fallback", "--retry", "3s", checkpoint="record")
+    holder = subprocess.Popen(
+        ["/usr/bin/python3", "-c", HOLD, c.path("db")],
+        stdout=subprocess.PIPE)
+    holder.stdout.read(1)
+    say(client, b"second ")
+    arrived(c, b"first second ")
+    s.ok("hanging store: a live session goes on")
+    began = time.monotonic()
+    c.kill("a")
+    code = client.wait(timeout=WAIT)
+    s.same("hanging store: exit code", 8, code)
+    s.check("hanging store: in time", time.monotonic() - began < 15)
+    s.check("hanging store: the cause", "HF_E_STORE" in c.words(), c.words())
+    holder.kill()
+    holder.wait()
+    c.close()
+
+
+# Holds LMDB's one lock of writers: a process that stopped while it wrote.
+HOLD = """
+import ctypes, sys, time
+lmdb = ctypes.CDLL("liblmdb.so.0")
+env, txn = ctypes.c_void_p(), ctypes.c_void_p()
+assert lmdb.mdb_env_create(ctypes.byref(env)) == 0
+assert lmdb.mdb_env_set_maxdbs(env, 3) == 0
+assert lmdb.mdb_env_open(env, sys.argv[1].encode(), 0, 0o600) == 0
+assert lmdb.mdb_txn_begin(env, None, 0, ctypes.byref(txn)) == 0
+sys.stdout.write("x")
+sys.stdout.flush()
+time.sleep(600)
+"""
+
+
+def members():
+    """Who is not in, or was let go, opens nothing; and a scope is no wider
+    than it says."""
+    c = Cluster()
+    c.key("x", "--usage", "responder,server", "--cluster", "web")
+    done = c.serve("x").wait(timeout=WAIT)
+    s.same("members: not admitted", 5, done)
+    s.check("members: why", "not admitted" in c.log("x"), c.log("x"))
+    c.key("y", "--usage", "responder", "--cluster", "web")
+    s.same("members: no server's certificate", 4,
+           c.change("admit", "y").returncode)
+    c.key("z", "--usage", "responder,server", "--cluster", "other")
+    s.same("members: another cluster's", 4,
+           c.change("admit", "z").returncode)
+    s.same("members: two", 2, len(c.do("cluster", "members", "--store",
+                                       "lmdb:db").splitlines()))
+    s.same("members: scope", 0, c.change("admit", "x", "--scope",
+                                         "files=f,g").returncode)
+    s.same("members: another scope's targets", 2,
+           c.change("admit", "a", "--scope", "files=h").returncode)
+    s.same("members: renew", "3 grants\n",
+           c.do("cluster", "renew", "--key", "web.key", "--store",
+                "lmdb:db"))
+    c.close()
+
+
+def evicted():
+    """What an evicted server could open is refused: the session begins
+    anew, with those who are left."""
+    c, client = begun()
+    s.same("evicted: done", 0, c.change("evict", "a").returncode)
+    s.same("evicted: no member twice", 2,
+           c.change("evict", "a").returncode)
+    c.kill("b", signal.SIGTERM)
+    c.serve("b")
+    c.kill("a")
+    s.same("evicted: it does not start again", 5,
+           c.serve("a").wait(timeout=WAIT))
+    say(client, b"second")
+    s.same("evicted: exit code", 3, ends(client)[0])
+    s.check("evicted: it is said", "continuity lost" in c.words(), c.words())
+    c.close()
+
+
+def released():
+    """A server that leaves: its sessions go on with the others, under keys
+    that it never had."""
+    c, client = begun()
+    s.same("released: done", 0, c.change("release", "a").returncode)
+    c.kill("b", signal.SIGTERM)
+    c.serve("b")
+    c.kill("a")
+    say(client, b"second")
+    s.same("released: exit code", 0, ends(client)[0])
+    whole(c, "released", b"first second")
+    c.close()
+
+
+def main():
+    if shutil.which("gdb") is None:
+        s.note("no gdb: the stopped owner was not tested")
+    tests = [killed, echoed, sent_home, emptied, brought_back, hanging_store,
+             members, evicted, released]
+    if shutil.which("gdb") is not None:
+        tests.append(stopped_owner)
+    names = sys.argv[1:]
+    for test in tests:
+        if names and test.__name__ not in names:
+            continue
+        began = time.monotonic()
+        try:
+            test()
+        except (TimeoutError, RuntimeError, OSError,
+                subprocess.TimeoutExpired) as e:
+            s.fail("%s: %s" % (test.__name__, e))
+        s.note("%s: %.1f s" % (test.__name__, time.monotonic() - began))
+    s.finish()
+
+
+main()
