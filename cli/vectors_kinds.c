@@ -47,6 +47,10 @@ static const struct {
 	    "mode recipient_private ephemeral_private psk_private info psk_id "
 	    "aad plaintext" },
 	{ "cbor", vec_cbor, "bytes" },
+	{ "entry", vec_entry,
+	    "cluster scope generation session_id epoch owner token expires key "
+	    "state random" },
+	{ "entry-open", vec_entry_open, "cluster scopes now bytes" },
 };
 
 /* The inputs as they are told: the compare passes over them. One after a

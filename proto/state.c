@@ -195,6 +195,17 @@ copy_bytes(uint8_t *out, struct hf__reader *r, size_t len)
 		memcpy(out, bytes.ptr, len);
 }
 
+/* One way to authenticate; at first also 0, for another than these. */
+static unsigned
+read_method(struct hf__reader *r, uint64_t least)
+{
+	uint64_t m = hf__read_uint(r, HF_METHOD_TICKET);
+
+	if (m < least || (m & (m - 1)) != 0)
+		hf__read_fail(r, HF_E_SHAPE);
+	return (unsigned)m;
+}
+
 static void
 read_ticket(struct hf__stored *st, struct hf__reader *r)
 {
@@ -205,7 +216,7 @@ read_ticket(struct hf__stored *st, struct hf__reader *r)
 		return;
 	if (n != TICKET_FIELDS)
 		hf__read_fail(r, HF_E_SHAPE);
-	st->first_method = (unsigned)hf__read_uint(r, HF_METHOD_TICKET);
+	st->first_method = read_method(r, 0);
 	st->first_auth = hf__read_uint(r, SECONDS_MAX);
 	st->limit = hf__read_uint(r, SECONDS_MAX);
 	st->single_use = (int)hf__read_uint(r, 1);
@@ -218,7 +229,7 @@ read_peer(struct hf__stored *st, struct hf__reader *r)
 	size_t i, len;
 
 	(void)hf__read_list(r, PEER_FIELDS, PEER_FIELDS);
-	st->method = (enum hf_method)hf__read_uint(r, HF_METHOD_TICKET);
+	st->method = (enum hf_method)read_method(r, 1);
 	copy_text(st->name, &len, r, 1, sizeof(st->name));
 	copy_text(st->subject, &len, r, 1, sizeof(st->subject));
 	st->authenticated = hf__read_uint(r, SECONDS_MAX);
@@ -265,7 +276,8 @@ read_state(struct hf__stored *st, struct hf_span plain)
 	st->closed = (unsigned)hf__read_uint(&r, HF__CLOSED_I | HF__CLOSED_R);
 	copy_text(st->target, &st->target_len, &r, 0, sizeof(st->target));
 	read_peer(st, &r);
-	return hf__read_end(&r) == HF_OK && st->mobility != HF_MOVES_NOT ?
+	return hf__read_end(&r) == HF_OK && st->mobility != HF_MOVES_NOT &&
+		st->unconfirmed == (st->serial > 0) ?
 	    HF_OK :
 	    HF_E_ENTRY;
 }

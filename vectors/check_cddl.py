@@ -63,6 +63,10 @@ BEYOND = {
     "request-enc-33",
     "request-prekey-enc-no-offer",
     "request-prekey-enc-32",
+    *(f"entry-open-bad-{name}-7" for name in ("cluster", "scope", "owner")),
+    *(f"entry-open-bad-{n}-6" for n in ("version", "generation")),
+    "entry-open-bad-epoch-5",
+    "alert-code-4",
 }
 
 
@@ -328,6 +332,10 @@ GIVEN = (
     ("identity", "file", "identity-file"),
     ("identity-encrypted", "file", "encrypted-identity-file"),
     ("ring-read", "file", "ring-file"),
+    ("entry", "bytes", "entry"),
+    ("entry", "aad", "entry-aad"),
+    ("entry", "plaintext", "state"),
+    ("entry-open", "bytes", "entry"),
 )
 
 
@@ -374,6 +382,7 @@ BAD = {
     "list-add": ("revocation-list", "bytes"),
     "ticket-file-read": ("ticket-file", "file"),
     "ring-read": ("ring-file", "file"),
+    "entry-open": ("entry", "bytes"),
 }
 CLEAR = ("hello-", "offer-", "retry-", "request-", "alert-code-", "items-")
 
@@ -384,6 +393,8 @@ def bad(v: dict[str, Any]) -> tuple[str, str] | None:
     if v["error"] == "HF_E_OBJECT" and v["kind"] in BAD:
         rule, name = BAD[v["kind"]]
         return rule, v[name]
+    if v["id"].startswith("entry-open-bad-"):
+        return BAD[v["kind"]][0], v["bytes"]
     if v["error"] in ("HF_E_SHAPE", "HF_E_EXTENSION", "HF_E_VERSION"):
         if v["id"].startswith(CLEAR) and "bytes" in v["steps"][-1]:
             return "message", v["steps"][-1]["bytes"]

@@ -15,9 +15,11 @@ sys.dont_write_bytecode = True
 
 from handfast1 import kinds  # noqa: E402
 from makers import (
+    bad_moving,
     bad_objects,
     bad_sealed,
     bad_wire,
+    moving,
     ok,
     ok_session,
 )  # noqa: E402
@@ -25,9 +27,11 @@ from makers import (
 MAKERS = (
     ("ok", ok),
     ("ok", ok_session),
+    ("ok", moving),
     ("bad", bad_wire),
     ("bad", bad_sealed),
     ("bad", bad_objects),
+    ("bad", bad_moving),
 )
 
 
