@@ -20,6 +20,7 @@
 
 enum {
 	DAY_MS = 86400000,
+	HOUR_MS = 3600000,
 	FILES_MAX = 1 << 16 /* beyond this, memory is what runs out */
 };
 
@@ -30,6 +31,7 @@ static struct {
 	uv_loop_t loop;
 	uv_signal_t term, intr, hup;
 	uv_timer_t daily;
+	uv_timer_t hourly; /* key grants last a day */
 	struct hf_server *server;
 	struct hf_address bound[HF_LISTENERS_MAX];
 	int fds[HF_LISTENERS_MAX];
@@ -174,6 +176,13 @@ reload(uv_signal_t *handle, int signum)
 }
 
 static void
+hourly(uv_timer_t *timer)
+{
+	(void)timer;
+	reload(&life.hup, SIGHUP);
+}
+
+static void
 daily(uv_timer_t *timer)
 {
 	(void)timer;
@@ -191,10 +200,13 @@ watch_signals(void)
 	    uv_signal_init(&life.loop, &life.intr) != 0 ||
 	    uv_signal_init(&life.loop, &life.hup) != 0 ||
 	    uv_timer_init(&life.loop, &life.daily) != 0 ||
+	    uv_timer_init(&life.loop, &life.hourly) != 0 ||
 	    uv_signal_start(&life.term, stop, SIGTERM) != 0 ||
 	    uv_signal_start(&life.intr, stop, SIGINT) != 0 ||
 	    uv_signal_start(&life.hup, reload, SIGHUP) != 0 ||
-	    uv_timer_start(&life.daily, daily, DAY_MS, DAY_MS) != 0)
+	    uv_timer_start(&life.daily, daily, DAY_MS, DAY_MS) != 0 ||
+	    (respond.store != NULL &&
+		uv_timer_start(&life.hourly, hourly, HOUR_MS, HOUR_MS) != 0))
 		return cli_error(CLI_IO, "cannot watch for signals");
 	return CLI_OK;
 }
@@ -206,6 +218,7 @@ unwatch_signals(void)
 	uv_close((uv_handle_t *)&life.intr, NULL);
 	uv_close((uv_handle_t *)&life.hup, NULL);
 	uv_close((uv_handle_t *)&life.daily, NULL);
+	uv_close((uv_handle_t *)&life.hourly, NULL);
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&life.loop);
 }

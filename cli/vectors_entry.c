@@ -294,7 +294,7 @@ seal(struct vec *v, const struct hf_vault *vault, struct hf__stored *s)
 	s->scope = &vault->scope[0];
 	vec_draws_init(&draws, v, "random");
 	vec_random_begin(&draws);
-	e = hf__state_seal(entry, &len, vault, s);
+	e = hf__state_seal(entry, &len, vault, s, 0);
 	vec_random_end();
 	vec_draws_done(&draws);
 	if (e != HF_OK)

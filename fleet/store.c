@@ -8,11 +8,16 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "store.h"
 
+#define SWEEP_NS ((uint64_t)10 * 1000 * 1000 * 1000)
+#define STOP_NS ((uint64_t)2 * 1000 * 1000 * 1000)
+
 enum {
 	QUEUE_MAX = 20000, /* operations that may wait for the engine */
+	SWEEP_MS = 60000,
 	WATCH_MS = 200
 };
 
@@ -52,7 +57,8 @@ struct hf_store {
 	uv_cond_t work;
 	struct hf_op *queue, **queue_end;
 	size_t queued;
-	int stopping;
+	int stopping, ended;
+	uint64_t swept; /* ms: when it was, last */
 };
 
 static uint64_t
@@ -70,13 +76,34 @@ op_free(struct hf_op *op)
 
 /* --- the thread ------------------------------------------------------------------------ */
 
+/* Expired values go, when there is nothing else to do. */
+static void
+sweep_sometimes(struct hf_store *s)
+{
+	const char *reason = NULL;
+	size_t n;
+
+	if (clock_ms() - s->swept < SWEEP_MS || s->queue != NULL)
+		return;
+	uv_mutex_unlock(&s->lock);
+	if (s->engine->sweep(s->at, (uint64_t)time(NULL), &n, &reason) !=
+	    HF_OK)
+		n = 0;
+	uv_mutex_lock(&s->lock);
+	if (reason != NULL)
+		s->reason = reason;
+	s->swept = clock_ms();
+}
+
 static struct hf_op *
 next_op(struct hf_store *s)
 {
 	struct hf_op *op;
 
-	while (s->queue == NULL && !s->stopping)
-		uv_cond_wait(&s->work, &s->lock);
+	while (s->queue == NULL && !s->stopping) {
+		sweep_sometimes(s);
+		(void)uv_cond_timedwait(&s->work, &s->lock, SWEEP_NS);
+	}
 	if ((op = s->queue) == NULL)
 		return NULL;
 	if ((s->queue = op->next) == NULL)
@@ -122,6 +149,8 @@ work(void *arg)
 			s->reason = reason;
 		answer(s, op);
 	}
+	s->ended = 1;
+	uv_cond_signal(&s->work);
 	uv_mutex_unlock(&s->lock);
 }
 
@@ -174,16 +203,32 @@ hf_store_open(struct hf_store **store, const char *uri)
 	return HF_OK;
 }
 
+/* Waits a little for what is under way. Returns 0 where the engine hangs. */
+static int
+stop_thread(struct hf_store *s)
+{
+	int ended;
+
+	uv_mutex_lock(&s->lock);
+	s->stopping = 1;
+	uv_cond_signal(&s->work);
+	while (
+	    !s->ended && uv_cond_timedwait(&s->work, &s->lock, STOP_NS) == 0)
+		continue;
+	ended = s->ended;
+	uv_mutex_unlock(&s->lock);
+	return ended;
+}
+
 void
 hf_store_close(struct hf_store *s)
 {
 	if (s == NULL)
 		return;
 	if (s->at != NULL) {
-		uv_mutex_lock(&s->lock);
-		s->stopping = 1;
-		uv_cond_signal(&s->work);
-		uv_mutex_unlock(&s->lock);
+		/* The thread may never come back: what it uses must stay. */
+		if (!stop_thread(s))
+			return;
 		(void)uv_thread_join(&s->thread);
 		s->engine->close(s->at);
 		uv_cond_destroy(&s->work);

@@ -469,7 +469,8 @@ struct hf__generation {
 struct hf__scope {
 	struct hf_name name;
 	struct hf_name target[HF_SCOPE_TARGETS_MAX];
-	size_t target_n; /* 0: every target */
+	size_t target_n;    /* 0: every target */
+	uint64_t not_after; /* of its grant; 0: none */
 	struct hf__generation generation[HF_GENERATIONS_MAX];
 	size_t generation_n; /* newest first */
 };
@@ -482,7 +483,9 @@ struct hf_vault {
 
 /* The scope of a target, with a key to seal; NULL for none. */
 const struct hf__scope *hf__vault_scope(const struct hf_vault *,
-    struct hf_span target);
+    struct hf_span target, uint64_t now);
+/* Whether its keys may be used now. */
+bool hf__scope_valid(const struct hf__scope *, uint64_t now);
 bool hf__scope_serves(const struct hf__scope *, struct hf_span target);
 
 /* state.c: a session as one sealed object (spec section 18) ------------------- */
@@ -524,7 +527,7 @@ void hf__write_mark(struct hf__writer *, const struct hf__mark *);
 void hf__read_mark(struct hf__reader *, struct hf__mark *);
 /* Seals under the newest generation of its scope. */
 enum hf_err hf__state_seal(uint8_t out[HF_ENTRY_MAX], size_t *len,
-    const struct hf_vault *, const struct hf__stored *);
+    const struct hf_vault *, const struct hf__stored *, uint64_t now);
 /* HF_E_ENTRY for whatever is wrong with it. */
 enum hf_err hf__state_open(struct hf__stored *, const struct hf_vault *,
     const uint8_t *entry, size_t len, uint64_t now);

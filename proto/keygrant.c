@@ -352,6 +352,7 @@ hf_vault_grant(struct hf_vault *vault, const struct hf_keygrant *g)
 	if ((e = hf_vault_scope(vault, g->scope.text, targets, g->target_n)) !=
 	    HF_OK)
 		return e;
+	vault->scope[vault->scope_n - 1].not_after = g->not_after;
 	for (i = 0; i < g->generation_n && e == HF_OK; i++)
 		e = hf_vault_key(vault, g->scope.text, g->generation[i].number,
 		    g->generation[i].key, g->generation[i].cut_off);

@@ -148,6 +148,9 @@ hf__set_peer_cert(struct hf_session *s, const struct hf__cert *leaf, bool copy)
 	struct hf_span whole = leaf->cose.whole;
 
 	if (copy) {
+		/* That of the session before, or of the server before. */
+		hf__part_free(s, s->peer_cert_copy, s->peer_cert.len);
+		s->peer_cert = (struct hf_span){ NULL, 0 };
 		s->peer_cert_copy = hf__part_new(s, HF__PART_CERT, whole.len);
 		if (s->peer_cert_copy == NULL)
 			return HF_E_MEMORY;

@@ -451,8 +451,8 @@ hf_session_checkpoint(struct hf_session *s, uint8_t *out, size_t cap,
 	    s->state != HF__OPEN || s->move->writing)
 		return HF_E_STATE;
 	hf__move_state(&state, s);
-	if ((e = hf__state_seal(entry, len, s->config->vault, &state)) ==
-	    HF_OK) {
+	if ((e = hf__state_seal(entry, len, s->config->vault, &state,
+		 s->now)) == HF_OK) {
 		e = *len > cap ? HF_E_SPACE : HF_OK;
 		if (e == HF_OK)
 			memcpy(out, entry, *len);

@@ -165,7 +165,7 @@ make_claim(struct hf_session *s)
 	memcpy(st->target, s->target, sizeof(st->target));
 	st->target_len = s->target_len;
 	return hf__state_seal(claim->entry, &claim->entry_len,
-	    s->config->vault, st);
+	    s->config->vault, st, s->now);
 }
 
 enum hf_err
@@ -221,7 +221,7 @@ hf__claim_confirm(struct hf_session *s)
 
 	hf__move_state(&claim->state, s);
 	return hf__state_seal(claim->entry, &claim->entry_len,
-	    s->config->vault, &claim->state);
+	    s->config->vault, &claim->state, s->now);
 }
 
 /* --- the initiator parses -------------------------------------------------------------- */
@@ -405,12 +405,9 @@ hf__resumed_parse(struct hf_session *s, struct hf_span message,
 	    (e = open_box(&a, s, message)) != HF_OK ||
 	    (e = compare(&a, s)) != HF_OK)
 		goto out;
-	if (a.enc.ptr != NULL) {
-		hf__part_free(s, s->peer_cert_copy, s->peer_cert.len);
-		s->peer_cert_copy = NULL;
-		if ((e = hf__set_peer_cert(s, &a.leaf, true)) != HF_OK)
-			goto out;
-	}
+	if (a.enc.ptr != NULL &&
+	    (e = hf__set_peer_cert(s, &a.leaf, true)) != HF_OK)
+		goto out;
 	if ((e = become_next(s, &a, message)) != HF_OK)
 		goto out;
 	s->keys = true;

@@ -307,7 +307,7 @@ make_nonce(uint8_t nonce[NONCE_BYTES], const struct hf__generation *g,
 
 enum hf_err
 hf__state_seal(uint8_t out[HF_ENTRY_MAX], size_t *len,
-    const struct hf_vault *vault, const struct hf__stored *st)
+    const struct hf_vault *vault, const struct hf__stored *st, uint64_t now)
 {
 	const struct hf__generation *g = &st->scope->generation[0];
 	uint8_t aad[HF_ENTRY_MAX], plain[PLAIN_MAX], nonce[NONCE_BYTES], *box;
@@ -315,6 +315,8 @@ hf__state_seal(uint8_t out[HF_ENTRY_MAX], size_t *len,
 	struct hf__writer w, inner;
 	enum hf_err e;
 
+	if (!hf__scope_valid(st->scope, now))
+		return HF_E_EXPIRED;
 	hf__write_init(&inner, plain, sizeof(plain));
 	write_state(&inner, st);
 	hf__write_init(&w, out, HF_ENTRY_MAX);
@@ -356,7 +358,8 @@ find_key(const struct hf__scope **scope, const struct hf_vault *vault,
 		return NULL;
 	for (i = 0; i < vault->scope_n; i++) {
 		*scope = &vault->scope[i];
-		if ((*scope)->name.len != en->scope.len ||
+		if (!hf__scope_valid(*scope, now) ||
+		    (*scope)->name.len != en->scope.len ||
 		    !hf__same((*scope)->name.text, en->scope.ptr,
 			en->scope.len))
 			continue;

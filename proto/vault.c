@@ -141,13 +141,21 @@ hf__scope_serves(const struct hf__scope *scope, struct hf_span target)
 	return scope->target_n == 0;
 }
 
+bool
+hf__scope_valid(const struct hf__scope *scope, uint64_t now)
+{
+	return scope->generation_n > 0 &&
+	    (scope->not_after == 0 || now < scope->not_after);
+}
+
 const struct hf__scope *
-hf__vault_scope(const struct hf_vault *vault, struct hf_span target)
+hf__vault_scope(const struct hf_vault *vault, struct hf_span target,
+    uint64_t now)
 {
 	size_t i;
 
 	for (i = 0; i < vault->scope_n; i++)
-		if (vault->scope[i].generation_n > 0 &&
+		if (hf__scope_valid(&vault->scope[i], now) &&
 		    hf__scope_serves(&vault->scope[i], target))
 			return &vault->scope[i];
 	return NULL;

@@ -69,10 +69,13 @@ given(void **state)
 	assert_ok(hf_vault_new(&v, "c", "m"));
 	assert_ok(hf_vault_grant(v, &got));
 	assert_ptr_equal(hf__vault_scope(v,
-			     (struct hf_span){ (const uint8_t *)"t", 1 }),
+			     (struct hf_span){ (const uint8_t *)"t", 1 }, NOW),
 	    &v->scope[0]);
-	assert_null(
-	    hf__vault_scope(v, (struct hf_span){ (const uint8_t *)"u", 1 }));
+	assert_null(hf__vault_scope(v,
+	    (struct hf_span){ (const uint8_t *)"u", 1 }, NOW));
+	/* A grant that is void lets nothing be held. */
+	assert_null(hf__vault_scope(v,
+	    (struct hf_span){ (const uint8_t *)"t", 1 }, NOW + 3600));
 	assert_int_equal(v->scope[0].generation[0].number, 3);
 	assert_err(hf_vault_grant(v, &got), HF_E_ARG);
 	hf_vault_free(v);

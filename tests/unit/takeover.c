@@ -430,6 +430,28 @@ checkpoints(void **state)
 	finish();
 }
 
+/* When its grant is void a server stores nothing and takes nothing over. */
+static void
+void_grant(void **state)
+{
+	uint8_t entry[HF_ENTRY_MAX];
+	size_t len;
+
+	(void)state;
+	begin(&by_cert, HF_MOVES_SOFT);
+	forth(&a, "x");
+	c.vault[0]->scope[0].not_after = NOW;
+	assert_err(hf_session_checkpoint(a.s, entry, sizeof(entry), &len),
+	    HF_E_EXPIRED);
+	assert_int_equal(a.s->state, HF__OPEN);
+	c.vault[0]->scope[0].not_after = NOW + 1;
+	keep(&a);
+	c.vault[1]->scope[0].not_after = NOW;
+	assert_ok(move_to(&b, 1));
+	assert_err(hf_session_refused(b.s), HF_E_ENTRY);
+	finish();
+}
+
 /* What the application has not released is not stored. */
 static void
 by_hand(void **state)
@@ -487,6 +509,7 @@ main(void)
 		cmocka_unit_test(window),
 		cmocka_unit_test(acks_of_the_initiator),
 		cmocka_unit_test(checkpoints),
+		cmocka_unit_test(void_grant),
 		cmocka_unit_test(by_hand),
 		cmocka_unit_test(query),
 	};
