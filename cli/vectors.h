@@ -121,9 +121,11 @@ struct vec_side {
 	struct hf_identity *id;
 	struct hf_trust *trust;
 	struct hf_ring *ring;
+	struct hf_vault *vault; /* responder: its sessions may move */
 	struct hf_session *s;
 	struct vec_draws draws;
 	json_t *received; /* records, in order */
+	json_t *entries;  /* that it had written to its store, in order */
 	json_t *opened;	  /* responder: what the last request gave */
 };
 
@@ -138,6 +140,8 @@ enum hf_err vec_side_feed(struct vec_side *side, const uint8_t *data,
     size_t len);
 enum hf_err vec_side_send(struct vec_side *side, unsigned type,
     struct hf_span data);
+enum hf_err vec_side_reconnect(struct vec_side *side);
+enum hf_err vec_side_checkpoint(struct vec_side *side);
 /* As the specification's section 11 calls it. */
 const char *vec_side_state(const struct vec_side *side);
 

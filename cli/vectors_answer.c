@@ -85,8 +85,10 @@ plain_fits(struct vec_side *side, const char *user)
 static enum hf_err
 answer_admit(struct vec_side *side)
 {
-	const char *word =
-	    side->s->hs->outer.type == HF__HELLO ? "hello" : "request";
+	enum hf__type type = side->s->hs->outer.type;
+	const char *word = type == HF__HELLO ? "hello" :
+	    type == HF__RESUME		     ? "resume" :
+					       "request";
 	struct hf_span finger = hf_session_fingerprint(side->s);
 	char hex[2 * HF_FINGERPRINT_BYTES + 1] = "";
 
@@ -109,12 +111,25 @@ refuses(const struct vec_side *side, const char *list, const char *name)
 	return vec_holds(json_object_get(side->app, list), name);
 }
 
+/* A peer who showed himself to another server, in the handshake. */
+static enum hf_err
+answer_takeover(struct vec_side *side, const struct hf_peer *peer)
+{
+	if (refuses(side, "limited_users", peer->name))
+		return hf_session_trust(side->s, HF_E_LIMITED);
+	return hf_session_trust(side->s,
+	    refuses(side, "refuse", peer->name) ? HF_E_POLICY : HF_OK);
+}
+
 static enum hf_err
 answer_responder(struct vec_side *side, const struct hf_peer *peer)
 {
 	int refused = refuses(side, "refuse", peer->name);
 	const uint8_t *verifier;
 	bool fits = true;
+
+	if (hf_session_takes_over(side->s))
+		return answer_takeover(side, peer);
 
 	json_decref(side->opened);
 	side->opened =
@@ -150,6 +165,50 @@ answer_trust(struct vec_side *side)
 	return hf_session_trust(side->s, HF_OK);
 }
 
+/* What the store says to that: nothing, or an error by its name. */
+static enum hf_err
+shelf_says(struct vec_side *side, const char *word)
+{
+	static const enum hf_err errors[] = { HF_E_STORE, HF_E_NO_SESSION,
+		HF_E_FENCED };
+	const json_t *shelf =
+	    vec_get(side->v, side->app, "shelf", JSON_OBJECT);
+	const char *name;
+	size_t i;
+
+	vec_members(side->v, shelf, "entry get claim confirm");
+	if ((name = vec_text_or_null(side->v, shelf, word)) == NULL)
+		return HF_OK;
+	for (i = 0; i < HF__ARRAY_N(errors); i++)
+		if (strcmp(name, hf_error_name(errors[i])) == 0)
+			return errors[i];
+	vec_fault(side->v, word, "is no answer of a store");
+	return HF_OK;
+}
+
+static enum hf_err
+answer_state(struct vec_side *side)
+{
+	enum hf_err verdict = shelf_says(side, "get");
+	const json_t *shelf = json_object_get(side->app, "shelf");
+	struct hf_span entry = { NULL, 0 };
+
+	if (vec_is_null(shelf, "entry"))
+		verdict = verdict == HF_OK ? HF_E_NO_SESSION : verdict;
+	else
+		entry = vec_hex(side->v, shelf, "entry");
+	return hf_session_supply(side->s, verdict, entry.ptr, entry.len);
+}
+
+static enum hf_err
+answer_swap(struct vec_side *side, const char *word)
+{
+	struct hf_span entry = hf_session_entry(side->s);
+
+	vec_append(side->v, side->entries, vec_json_hex(entry.ptr, entry.len));
+	return hf_session_commit(side->s, shelf_says(side, word));
+}
+
 static enum hf_err
 answer_commit(struct vec_side *side)
 {
@@ -174,6 +233,12 @@ answer_one(struct vec_side *side)
 		return answer_admit(side);
 	case HF__R_COMMIT:
 		return answer_commit(side);
+	case HF__R_STATE:
+		return answer_state(side);
+	case HF__R_CLAIM:
+		return answer_swap(side, "claim");
+	case HF__R_CONFIRM:
+		return answer_swap(side, "confirm");
 	default:
 		return answer_trust(side);
 	}
@@ -183,7 +248,9 @@ static bool
 asks(const struct hf_session *s)
 {
 	return s->state == HF__R_ADMIT || s->state == HF__R_COMMIT ||
-	    s->state == HF__I_TRUST || s->state == HF__R_TRUST;
+	    s->state == HF__I_TRUST || s->state == HF__R_TRUST ||
+	    s->state == HF__R_STATE || s->state == HF__R_CLAIM ||
+	    s->state == HF__R_CONFIRM;
 }
 
 /* All that is asked, until bytes are wanted. */

@@ -284,6 +284,26 @@ read_kinds(struct vec_side *side)
 	return bits;
 }
 
+/* Where it has a store: what it holds of its cluster. */
+static enum hf_err
+set_vault(struct vec_side *side)
+{
+	const json_t *told = json_object_get(side->told, "cluster");
+	enum hf_err e;
+
+	if (told == NULL)
+		return HF_OK;
+	vec_members(side->v, told, "name owner mobility scopes");
+	if ((e = vec_vault_make(&side->vault, side->v,
+		 vec_text(side->v, told, "name"),
+		 vec_text(side->v, told, "owner"),
+		 vec_get(side->v, told, "scopes", JSON_ARRAY))) != HF_OK ||
+	    side->v->failed)
+		return e;
+	return hf_config_vault(side->config, side->vault,
+	    (enum hf_mobility)vec_uint(side->v, told, "mobility", 2));
+}
+
 enum hf_err
 vec_set_responder(struct vec_side *side)
 {
@@ -301,7 +321,8 @@ vec_set_responder(struct vec_side *side)
 		HF_OK ||
 	    (e = hf_config_lifetime(c,
 		 (uint32_t)vec_uint(side->v, in, "lifetime", UINT32_MAX))) !=
-		HF_OK)
+		HF_OK ||
+	    (e = set_vault(side)) != HF_OK)
 		return e;
 	if (vec_is_null(in, "ring"))
 		return HF_OK;

@@ -14,9 +14,10 @@
 	SIDE_INPUTS " expect realm target responder_chain prekey token"
 #define RESPONDER_INPUTS \
 	SIDE_INPUTS      \
-	" seed chain kinds ring cookie_key source tolerance lifetime"
-#define RESPONDER_APPLICATION \
-	"retry limited limited_users seen users passwords refuse store used"
+	" seed chain kinds ring cookie_key source tolerance lifetime ?cluster"
+#define RESPONDER_APPLICATION                                                 \
+	"retry limited limited_users seen users passwords refuse store used " \
+	"?shelf"
 
 enum { START_MS = 1000 };
 
@@ -65,7 +66,8 @@ vec_side_make(struct vec_side *side, struct vec *v, enum hf_role role,
 		.role = role,
 		.ms = START_MS,
 		.now = vec_uint(v, told, "now", INT64_MAX),
-		.received = json_array() };
+		.received = json_array(),
+		.entries = json_array() };
 	vec_draws_init(&side->draws, v, random);
 	check_members(side);
 	if (v->failed)
@@ -87,10 +89,12 @@ vec_side_free(struct vec_side *side)
 {
 	hf_session_free(side->s);
 	hf_config_free(side->config);
+	hf_vault_free(side->vault);
 	hf_ring_free(side->ring);
 	hf_trust_free(side->trust);
 	hf_identity_free(side->id);
 	json_decref(side->received);
+	json_decref(side->entries);
 	json_decref(side->opened);
 }
 
@@ -161,6 +165,34 @@ vec_side_send(struct vec_side *side, unsigned type, struct hf_span data)
 	return hf__record_seal(s, (enum hf__content)type, data.ptr, data.len);
 }
 
+enum hf_err
+vec_side_reconnect(struct vec_side *side)
+{
+	enum hf_err e;
+
+	vec_random_begin(&side->draws);
+	e = hf_session_reconnect(side->s, side->ms, side->now);
+	vec_random_end();
+	return e;
+}
+
+/* The store takes it. */
+enum hf_err
+vec_side_checkpoint(struct vec_side *side)
+{
+	uint8_t entry[HF_ENTRY_MAX];
+	size_t len;
+	enum hf_err e;
+
+	vec_random_begin(&side->draws);
+	e = hf_session_checkpoint(side->s, entry, sizeof(entry), &len);
+	vec_random_end();
+	if (e != HF_OK)
+		return e;
+	vec_append(side->v, side->entries, vec_json_hex(entry, len));
+	return hf_session_checkpointed(side->s, HF_OK);
+}
+
 const char *
 vec_side_state(const struct vec_side *side)
 {
@@ -169,12 +201,17 @@ vec_side_state(const struct vec_side *side)
 		[HF__I_HELLO_SENT] = "hello-sent",
 		[HF__I_TRUST] = "trust",
 		[HF__I_REQUEST_SENT] = "request-sent",
+		[HF__I_RESUME_SENT] = "resume-sent",
 		[HF__R_START] = "start",
 		[HF__R_ADMIT] = "admit",
 		[HF__R_OFFERED] = "offered",
 		[HF__R_TRUST] = "trust",
 		[HF__R_GRANTED] = "granted",
 		[HF__R_COMMIT] = "commit",
+		[HF__R_STATE] = "state",
+		[HF__R_CLAIM] = "claim",
+		[HF__R_RESUMED] = "resumed",
+		[HF__R_CONFIRM] = "confirm",
 		[HF__OPEN] = "open",
 		[HF__CLOSED] = "closed",
 		[HF__FAILED] = "failed",

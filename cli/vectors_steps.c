@@ -16,6 +16,8 @@ static const struct {
 	{ "end", "do" },
 	{ "wait", "do seconds" },
 	{ "send", "do type bytes" },
+	{ "reconnect", "do" },
+	{ "checkpoint", "do" },
 };
 
 static enum hf_err
@@ -46,6 +48,10 @@ do_step(struct vec_side *side, const json_t *step)
 		return hf_session_eof(side->s);
 	if (strcmp(word, "wait") == 0)
 		return wait_seconds(side, step);
+	if (strcmp(word, "reconnect") == 0)
+		return vec_side_reconnect(side);
+	if (strcmp(word, "checkpoint") == 0)
+		return vec_side_checkpoint(side);
 	data = vec_hex(side->v, step, "bytes");
 	if (strcmp(word, "feed") == 0)
 		return vec_side_feed(side, data.ptr, data.len);
@@ -93,6 +99,10 @@ put_given(struct vec_side *side, json_t *taken)
 	vec_put(side->v, taken, "state", json_string(vec_side_state(side)));
 	vec_put(side->v, taken, "received", side->received);
 	side->received = json_array();
+	if (json_object_get(side->told, "cluster") != NULL) {
+		vec_put(side->v, taken, "entries", side->entries);
+		side->entries = json_array();
+	}
 }
 
 static enum hf_err
@@ -113,6 +123,8 @@ run_steps(struct vec_side *side, const json_t *list)
 		put_given(side, taken);
 		vec_append(side->v, done, taken);
 	}
+	if (e == HF_OK && side->s != NULL && side->s->state == HF__R_START)
+		e = hf_session_refused(side->s);
 	vec_put(side->v, side->v->out, "steps", done);
 	if (e != HF_OK)
 		vec_put(side->v, side->v->out, "error",

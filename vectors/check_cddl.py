@@ -67,6 +67,7 @@ BEYOND = {
     *(f"entry-open-bad-{n}-6" for n in ("version", "generation")),
     "entry-open-bad-epoch-5",
     "alert-code-4",
+    "resume-target-5",
 }
 
 
@@ -384,7 +385,12 @@ BAD = {
     "ring-read": ("ring-file", "file"),
     "entry-open": ("entry", "bytes"),
 }
-CLEAR = ("hello-", "offer-", "retry-", "request-", "alert-code-", "items-")
+CLEAR = (
+    *("hello-", "offer-", "retry-", "request-", "alert-code-", "items-"),
+    *("resume-session_id", "resume-epoch", "resume-serial", "resume-target"),
+    *("resume-nonce", "resume-cookie", "resume-reply_key", "resume-version"),
+    *("resume-extension", "resume-box-", "resume-ten-items"),
+)
 
 
 def bad(v: dict[str, Any]) -> tuple[str, str] | None:

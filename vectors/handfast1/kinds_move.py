@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import states
-from .play import Draws, Json, Mismatch, unhex
+from .play import Draws, Json, Mismatch, scopes, unhex
 from .registry import kind
 
 # Stored entries -------------------------------------------------------------
@@ -112,20 +112,6 @@ def clear_json(clear: states.Clear) -> Json:
     }
 
 
-def read_scopes(told: list[Json]) -> tuple[states.Scope, ...]:
-    return tuple(
-        states.Scope(
-            scope["name"],
-            tuple(scope["targets"]),
-            tuple(
-                states.Generation(g["number"], unhex(g["key"]), g["cut_off"])
-                for g in scope["generations"]
-            ),
-        )
-        for scope in told
-    )
-
-
 @kind("entry", *CLEAR, "key", "state", "random")
 def entry(v: Json) -> Json:
     """`key` is the generation's."""
@@ -150,6 +136,6 @@ def entry(v: Json) -> Json:
 @kind("entry-open", "cluster", "scopes", "now", "bytes")
 def entry_open(v: Json) -> Json:
     clear, state = states.open_entry(
-        unhex(v["bytes"]), v["cluster"], read_scopes(v["scopes"]), v["now"]
+        unhex(v["bytes"]), v["cluster"], scopes(v["scopes"]), v["now"]
     )
     return {"clear": clear_json(clear), "state": state_json(state)}

@@ -393,16 +393,18 @@ def encode_alert(code: int) -> bytes:
     return cbor.encode([ALERT, code])
 
 
-def alert_error(code: int) -> HandfastError:
-    """Section 4.7, receiver."""
+def alert_error(code: int, resuming: bool = False) -> HandfastError:
+    """Section 4.7, receiver; `resuming`: in answer to a resume."""
     names = {1: "HF_E_REFUSED", 2: "HF_E_STORE", 3: "HF_E_UNKNOWN_KEY"}
+    if resuming:
+        names[4] = "HF_E_NO_SESSION"
     return HandfastError(names.get(code, "HF_E_SHAPE"), f"alert {code}")
 
 
-def read_alert(reader: cbor.Reader) -> HandfastError:
+def read_alert(reader: cbor.Reader, resuming: bool = False) -> HandfastError:
     code = reader.uint()
     reader.end()
-    return alert_error(code)
+    return alert_error(code, resuming)
 
 
 def read_record(reader: cbor.Reader, tag: int) -> bytes:

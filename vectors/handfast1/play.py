@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import messages, passwords, session, tickets
+from . import messages, passwords, session, states, tickets
 from .certs import Identity, Trust
 from .errors import HandfastError
 from .messages import CERTIFICATE, PASSWORD, PLAIN, TICKET
@@ -104,6 +104,28 @@ def ring(config: list[Json] | None) -> tuple[tickets.RingKey, ...] | None:
     )
 
 
+def scopes(told: list[Json]) -> tuple[states.Scope, ...]:
+    return tuple(
+        states.Scope(
+            scope["name"],
+            tuple(scope["targets"]),
+            tuple(
+                states.Generation(g["number"], unhex(g["key"]), g["cut_off"])
+                for g in scope["generations"]
+            ),
+        )
+        for scope in told
+    )
+
+
+def vault(told: Json | None) -> states.Vault | None:
+    if told is None:
+        return None
+    return states.Vault(
+        told["name"], told["owner"], told["mobility"], scopes(told["scopes"])
+    )
+
+
 def responder(
     config: Json, random: Callable[[int], bytes]
 ) -> session.Responder:
@@ -122,13 +144,17 @@ def responder(
             lifetime=config["lifetime"],
             grease=config["grease"],
             deadline=config["deadline"],
+            vault=vault(config.get("cluster")),
         ),
         random,
     )
 
 
-def judge_responder(question: session.Question, app: Json) -> str | None:
-    """What the responder's application answers."""
+def judge_responder(
+    question: session.Question, app: Json, taken: bool = False
+) -> str | None:
+    """What the responder's application answers; `taken`: to a peer who was
+    authenticated in a session that is taken over."""
     if question.what == "admit":
         if app["limited"]:
             return "HF_E_LIMITED"
@@ -145,6 +171,8 @@ def judge_responder(question: session.Question, app: Json) -> str | None:
     assert peer is not None
     if peer.name in app["limited_users"]:
         return "HF_E_LIMITED"
+    if taken:
+        return "HF_E_POLICY" if peer.name in app["refuse"] else None
     if peer.kind == PASSWORD:
         mine = passwords.verifier(peer.stretched).hex()
         if {"user": peer.name, "verifier": mine} not in app["users"]:
@@ -161,11 +189,24 @@ def judge_initiator(question: session.Question, app: Json) -> str | None:
     return "HF_E_POLICY" if question.peer.name in app["refuse"] else None
 
 
-def settle(side: session.Session, app: Json) -> None:
-    """Answer all that the side asks."""
+def settle(side: Any, app: Json, written: list[str] | None = None) -> None:
+    """Answer all that the side asks. `written` gets the entries that are to
+    be written."""
     judge = judge_initiator if side.role == "initiator" else judge_responder
+    written = [] if written is None else written
     while side.question:
-        side.answer(judge(side.question, app))
+        question, shelf = side.question, app.get("shelf")
+        if question.what == "state":
+            assert shelf is not None
+            entry = shelf["entry"]
+            side.supply(entry and unhex(entry), shelf["get"])
+        elif question.what in ("claim", "confirm"):
+            assert shelf is not None
+            written.append(question.entry.hex())
+            side.answer(shelf[question.what])
+        else:
+            more = (side.taken is not None,) if side.role == "responder" else ()
+            side.answer(judge(question, app, *more))
 
 
 def make(role: str, config: Json, random: Callable[[int], bytes]) -> Any:
@@ -300,9 +341,10 @@ def steps(
         if error:
             raise Mismatch("a step after the error")
         before = len(side.received)
+        written: list[str] = []
         try:
-            do(side, step)
-            settle(side, app)
+            do(side, step, written)
+            settle(side, app, written)
         except HandfastError as fault:
             error = fault.name
         given = {k: v for k, v in step.items() if k in STEP_INPUTS}
@@ -311,14 +353,18 @@ def steps(
         given["received"] = [
             {"type": k, "data": d.hex()} for k, d in side.received[before:]
         ]
+        if "cluster" in config:
+            given["entries"] = written
         done.append(given)
+    if not error and side.state == "start":
+        error = side.refused
     return done, error
 
 
 STEP_INPUTS = ("do", "bytes", "seconds", "type")
 
 
-def do(side: Any, step: Json) -> None:
+def do(side: Any, step: Json, written: list[str]) -> None:
     if step["do"] == "start":
         side.start()
     elif step["do"] == "feed":
@@ -329,5 +375,10 @@ def do(side: Any, step: Json) -> None:
         side.tick(step["seconds"])
     elif step["do"] == "send":
         side.send(step["type"], unhex(step["bytes"]))
+    elif step["do"] == "reconnect":
+        side.reconnect()
+    elif step["do"] == "checkpoint":
+        written.append(side.checkpoint().hex())
+        side.checkpointed()
     else:
         raise Mismatch(f"unknown step {step['do']}")

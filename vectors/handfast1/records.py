@@ -8,16 +8,19 @@ from .certs import Certificate
 from .crypto import H, kdf, seal, unseal
 from .errors import HandfastError, need
 from .schedule import IV_SIZE, TAG_SIZE
+from .states import Mark
 from .tickets import read_file
 
-DATA, CLOSE, TICKET, ALERT = 1, 2, 5, 6
+DATA, CLOSE, ACK, TICKET, ALERT, QUERY = 1, 2, 3, 5, 6, 7
 RATCHET = 1 << 20
 SEQUENCE_MAX = 1 << 48
 DATA_MAX = 65536
 
 
 class Direction:
-    """Key, IV, sequence number and running digest of one direction."""
+    """Key, IV, sequence number and running digest of one direction. In a
+    session that moved the count is not the sequence number. `marks` is its
+    history, by counts."""
 
     def __init__(
         self,
@@ -26,12 +29,19 @@ class Direction:
         iv: bytes,
         digest: bytes,
         sequence: int = 0,
+        base: Mark | None = None,
     ) -> None:
         self.suite = suite
         self.key = key
         self.iv = iv
         self.digest = digest
         self.sequence = sequence
+        self.count = base.count if base else sequence
+        self.bytes = base.bytes if base else 0
+        self.marks = {self.count: self.mark()}
+
+    def mark(self) -> Mark:
+        return Mark(self.count, self.bytes, self.digest)
 
     def nonce(self, iv: bytes) -> bytes:
         number = self.sequence.to_bytes(len(iv), "big")
@@ -56,7 +66,7 @@ class Direction:
             messages.RECORD_AAD,
             data + bytes([kind]),
         )
-        self._advance(box)
+        self._advance(box, data + bytes([kind]))
         return cbor.encode([messages.RECORD, box])
 
     def open(self, box: bytes) -> tuple[int, bytes]:
@@ -66,22 +76,30 @@ class Direction:
             self.suite, key, self.nonce(iv), messages.RECORD_AAD, box
         )
         self.key, self.iv = key, iv
-        self._advance(box)
+        self._advance(box, plain)
         return plain[-1], plain[:-1]
 
-    def _advance(self, box: bytes) -> None:
+    def _advance(self, box: bytes, plain: bytes) -> None:
         """Section 9.3. Here a record is taken as it opens."""
         tag = box[-TAG_SIZE[self.suite] :]
-        self.digest = H(self.digest + self.sequence.to_bytes(8, "big") + tag)
+        self.digest = H(self.digest + self.count.to_bytes(8, "big") + tag)
         self.sequence += 1
+        self.count += 1
+        if plain[-1] == DATA:
+            self.bytes += len(plain) - 1
+        self.marks[self.count] = self.mark()
 
 
 def judge(
-    kind: int, data: bytes, from_responder: bool, leaf: Certificate | None
+    kind: int,
+    data: bytes,
+    from_responder: bool,
+    leaf: Certificate | None,
+    moves: bool = False,
 ) -> None:
     """Section 9.5: what a record that opened may hold. An alert is raised
     as its error. `leaf` is the responder's; without, the audience of a
-    ticket is not judged."""
+    ticket is not judged. An ack's counts are judged elsewhere."""
     if kind == DATA:
         need(len(data) > 0, "HF_E_SHAPE", "empty data")
     elif kind == CLOSE:
@@ -93,6 +111,10 @@ def judge(
         except HandfastError as fault:
             raise HandfastError("HF_E_SHAPE", str(fault)) from None
         need(leaf is None or leaf.goes_by(aud), "HF_E_SHAPE", "audience")
+    elif kind == ACK and moves:
+        pass
+    elif kind == QUERY and moves and from_responder:
+        need(len(data) == 0, "HF_E_SHAPE", "query with data")
     elif kind == ALERT:
         need(len(data) == 1, "HF_E_SHAPE", "alert")
         raise messages.alert_error(data[0])

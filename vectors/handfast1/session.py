@@ -11,10 +11,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Sequence
 
-from . import cookies, hpke, messages, passwords, records, schedule, tickets
+from . import (
+    cookies,
+    hpke,
+    messages,
+    moving,
+    passwords,
+    records,
+    schedule,
+    states,
+    takeover,
+    tickets,
+)
 from .certs import (
     INITIATOR,
     RESPONDER,
+    SERVER,
     Certificate,
     Identity,
     Trust,
@@ -56,7 +68,9 @@ class Peer:
 @dataclass
 class Question:
     """admit: of `type`, with its `cookie` good or not, and of a request
-    the fingerprint. trust: the peer. burn: the ticket's cti."""
+    the fingerprint. trust: the peer. burn: the ticket's cti. state: the
+    session's entry is wanted; claim and confirm: `entry` is to be put in the
+    place of the last one."""
 
     what: str
     type: int = 0
@@ -64,6 +78,7 @@ class Question:
     fingerprint: bytes = b""
     peer: Peer | None = None
     cti: bytes = b""
+    entry: bytes = b""
 
 
 class Session:
@@ -74,7 +89,7 @@ class Session:
     def __init__(self, random: Random, now: int, deadline: int, grease: bool):
         self.random = random
         self.now = now
-        self.elapsed = 0
+        self.elapsed = self.began = 0
         self.deadline = deadline
         self.grease = grease
         self.state = "start"
@@ -94,6 +109,8 @@ class Session:
         self.leaf: Certificate | None = None  # the responder's
         self.sending: records.Direction | None = None
         self.receiving: records.Direction | None = None
+        self.move: moving.Move | None = None
+        self.refused: str | None = None  # why a resume was
 
     # What the caller does ---------------------------------------------------
 
@@ -109,6 +126,12 @@ class Session:
         def go() -> None:
             question, self.question = self.question, None
             assert question is not None
+            if question.what == "claim" and verdict == "HF_E_STORE":
+                assert isinstance(self, Responder)
+                self.taken = None
+                self._refuse_resume(verdict)
+                self._run()
+                return
             if verdict and verdict != "retry":
                 raise HandfastError(verdict, "the application")
             self._answered(question, verdict == "retry")
@@ -148,7 +171,8 @@ class Session:
                 age = self.elapsed - self.grant_time
                 need(age < self.granted.lifetime, "HF_E_EXPIRED", "lifetime")
             elif self.state not in ("closed", "failed"):
-                need(self.elapsed < self.deadline, "HF_E_DEADLINE")
+                spent = self.elapsed - self.began
+                need(spent < self.deadline, "HF_E_DEADLINE")
 
         self._kind = -1
         self._guard(judge)
@@ -184,7 +208,8 @@ class Session:
 
     def _legal(self) -> tuple[int, ...]:
         if self.state == "open":
-            return () if self.peer_close else (messages.RECORD,)
+            done = self.peer_close and not self.move
+            return () if done else (messages.RECORD,)
         return self._legal_types()
 
     def _run(self) -> None:
@@ -200,9 +225,12 @@ class Session:
             if kind == messages.RECORD:
                 self._record(reader)
             elif kind == messages.ALERT:
-                raise messages.read_alert(reader)
+                self._take_alert(reader)
             else:
                 self._handle(kind, reader)
+
+    def _take_alert(self, reader: Any) -> None:
+        raise messages.read_alert(reader)
 
     def _guard(self, action: Callable[[], None]) -> None:
         try:
@@ -232,11 +260,28 @@ class Session:
         kind, data = self.receiving.open(box)
         if kind == records.ALERT:
             self._kind = messages.ALERT
-        records.judge(kind, data, self.role == "initiator", self.leaf)
+        records.judge(
+            kind,
+            data,
+            self.role == "initiator",
+            self.leaf,
+            self.move is not None,
+        )
+        late = kind not in (records.ACK, records.QUERY)
+        need(not (self.peer_close and late), "HF_E_UNEXPECTED", "after close")
+        if kind == records.ACK:
+            assert self.move is not None
+            self.move.take_ack(data)
         self.received.append((kind, data))
         if kind == records.CLOSE:
             self.peer_close = True
             self._maybe_closed()
+        move = self.move
+        if move and self.role == "initiator" and move.ack_due():
+            assert self.sending is not None
+            move.told = self.receiving.mark()
+            data = moving.ack(move.told.count, self.sending.count)
+            self._out += self.sending.seal(records.ACK, data)
 
     def _maybe_closed(self) -> None:
         if self.own_close and self.peer_close:
@@ -270,6 +315,31 @@ class Session:
             self.sending, self.receiving = responder, initiator
         self.grant_time = self.elapsed
 
+    def _open_epoch(
+        self,
+        keys: schedule.Keys,
+        epoch: int,
+        initiator: states.Mark,
+        responder: states.Mark,
+    ) -> None:
+        """Both directions go on at their bases (17.4)."""
+        began = self.grant_time
+        self._open_keys(keys)
+        self.grant_time = began
+        assert self.sending and self.receiving and self.move
+        both = [self.sending, self.receiving]
+        if self.role != "initiator":
+            both.reverse()
+        for number, direction, base in (
+            (1, both[0], initiator),
+            (2, both[1], responder),
+        ):
+            mark = takeover.rebase(epoch, number, base)
+            direction.count, direction.bytes = mark.count, mark.bytes
+            direction.digest = mark.digest
+            direction.marks = {mark.count: mark}
+        self.move.own, self.move.peers = self.sending, self.receiving
+
 
 # Initiator ------------------------------------------------------------------
 
@@ -302,6 +372,8 @@ class Initiator(Session):
         self.suite = 0
         self.ephemeral = self.transport_key = b""
         self.th0 = self.th1 = b""
+        self.attempt: moving.Attempt | None = None
+        self.resumed_inside: dict[str, Any] = {}
         self.expect = config.expect
         if self.expect is None and config.token.file:
             self.expect = config.token.file.aud
@@ -332,6 +404,7 @@ class Initiator(Session):
         return {
             "hello-sent": (messages.OFFER, messages.ALERT) + retry,
             "request-sent": (messages.GRANT, messages.ALERT) + retry,
+            "resume-sent": (messages.RESUMED, messages.ALERT) + retry,
             "open": (messages.RECORD,),
         }.get(self.state, ())
 
@@ -346,8 +419,12 @@ class Initiator(Session):
             self.retried = True
             if self.state == "hello-sent":
                 self._send_hello()
+            elif self.state == "resume-sent":
+                self._send_resume()
             else:
                 self._send_request()
+        elif kind == messages.RESUMED:
+            self._take_resumed(reader)
         else:
             self._take_grant(messages.read_grant(reader), reader.data)
 
@@ -471,8 +548,99 @@ class Initiator(Session):
             "th2": th2,
         }
         self._open_keys(keys)
+        assert self.leaf is not None
+        self.move = None
+        if self.granted.mobility and self.leaf.cluster is not None:
+            assert self.sending and self.receiving
+            self.move = moving.Move(
+                self.granted.mobility, self.sending, self.receiving
+            )
         self._send(confirm(keys))
         self.state = "open"
+
+    # Takeover (section 17) --------------------------------------------------
+
+    def reconnect(self) -> None:
+        """On a new connection, with whatever server."""
+        lost = ("HF_E_ROLLBACK", "HF_E_EXPIRED")
+        able = (
+            self.move is not None
+            and self.state in ("open", "failed", "resume-sent")
+            and not (self.error and self.error.name in lost)
+            and not (self.own_close and self.peer_close)
+        )
+        need(able, "HF_E_STATE", "this session cannot go on")
+        assert self.granted is not None
+        age = self.elapsed - self.grant_time
+        need(age < self.granted.lifetime, "HF_E_EXPIRED", "lifetime")
+        self.error = None
+        self.question = None
+        self._in.clear()
+        self._out.clear()
+        self.sending = self.receiving = None
+        self.sent_any = self.retried = False
+        self.cookie = None
+        self.began = self.elapsed
+        self._guard(self._send_resume)
+
+    def _send_resume(self) -> None:
+        move = self.move
+        assert move and self.keys and self.granted
+        move.serial += 1
+        need(move.serial <= states.U32, "HF_E_EXHAUSTED", "serial")
+        closed = takeover.INITIATOR_CLOSED if self.own_close else 0
+        if self.peer_close:
+            closed |= takeover.RESPONDER_CLOSED
+        told = takeover.Told(move.own.mark(), move.peers.mark(), closed)
+        draw = self.random(64 if move.mobility == states.PROVED else 32)
+        head = {
+            "session_id": self.granted.session_id,
+            "target": self.config.target,
+            "cookie": self.cookie,
+            "extensions": self._extensions(),
+        }
+        self.attempt, message = moving.make_resume(
+            move, self.keys.resumption, told, self.now, draw, head
+        )
+        self._send(message)
+        self.state = "resume-sent"
+
+    def _take_resumed(self, reader: Any) -> None:
+        move, attempt, token = self.move, self.attempt, self.config.token
+        assert move and attempt and self.leaf
+        found = takeover.read_resumed(reader, bool(attempt.reply))
+        own = token.identity.private if token.identity else None
+        made = moving.open_resumed(
+            attempt,
+            found,
+            reader.data,
+            self.suite,
+            self.leaf,
+            self.config.trust,
+            self.now,
+            own,
+        )
+        moving.judge_answer(move, attempt.told, made.answer)
+        answer = made.answer
+        if not answer.closed & takeover.INITIATOR_CLOSED:
+            self.own_close = False
+        self.resumed_inside = made.inside
+        move.epoch, move.serial = answer.epoch, 0
+        self._open_epoch(
+            made.keys, answer.epoch, answer.received, attempt.told.received
+        )
+        self._send(confirm(made.keys))
+        self.state = "open"
+
+    def _take_alert(self, reader: Any) -> None:
+        """Section 17.5: in answer to a resume a handshake may follow."""
+        fault = messages.read_alert(reader, self.state == "resume-sent")
+        again = ("HF_E_NO_SESSION", "HF_E_STORE")
+        if self.state != "resume-sent" or fault.name not in again:
+            raise fault
+        self.hello = self.offer = b""
+        self.prekey = None
+        self._start()
 
 
 def confirm(keys: schedule.Keys) -> bytes:
@@ -499,6 +667,7 @@ class ResponderConfig:
     lifetime: int = 86400
     grease: bool = False
     deadline: int = 10
+    vault: states.Vault | None = None
 
 
 class Responder(Session):
@@ -512,12 +681,18 @@ class Responder(Session):
         )
         runs = all(s in config.suites for s in self.own.suites)
         need(runs, "HF_E_UNSUPPORTED", "a suite of the own certificate")
+        if config.vault:
+            member = self.own.cluster == config.vault.cluster
+            member = member and bool(self.own.usage & SERVER)
+            need(member, "HF_E_OWN_CERT", "of no server of this cluster")
         self.hello = self.offer = b""
         self.read_hello: messages.Hello | None = None
         self.good_cookie: bytes | None = None
         self.suite = 0
         self.prekey = b""
-        self.refused = False  # a resume
+        self.resume: messages.Resume | None = None
+        self.taken: moving.Taken | None = None
+        self.expires = 0
         self.request: messages.Request | None = None
         self.plain: messages.Plaintext | None = None
         self.peer: Peer | None = None
@@ -534,6 +709,7 @@ class Responder(Session):
             ),
             "offered": (messages.REQUEST, messages.ALERT),
             "granted": (messages.CONFIRM, messages.ALERT),
+            "resumed": (messages.CONFIRM, messages.ALERT),
             "open": (messages.RECORD,),
         }.get(self.state, ())
 
@@ -589,34 +765,215 @@ class Responder(Session):
         self.question = Question("admit", messages.REQUEST, good, self.th1)
 
     def _take_resume(self, resume: messages.Resume, raw: bytes) -> None:
-        """Section 17.2, receiver's steps 1 to 3: this responder has no
-        store."""
+        """Section 17.2, receiver's steps 1 to 3."""
         need(not self.refused, "HF_E_UNEXPECTED", "a second resume")
         good = self._cookie(resume.cookie, messages.RESUME)
+        self.resume, self.th1 = resume, schedule.th3(raw)
         self.state = "admit"
-        self.question = Question(
-            "admit", messages.RESUME, good, schedule.th3(raw)
-        )
+        self.question = Question("admit", messages.RESUME, good, self.th1)
 
-    def _refuse_resume(self) -> None:
+    REFUSALS = (
+        *("HF_E_NO_SESSION", "HF_E_EXPIRED", "HF_E_ENTRY", "HF_E_ROLLBACK"),
+        "HF_E_STORE",
+    )
+
+    def _refuse_resume(self, name: str) -> None:
         """Section 17.5: a handshake may follow."""
-        self.refused = True
-        self._send(messages.encode_alert(4))
+        self.refused = name
+        self._send(messages.encode_alert(2 if name == "HF_E_STORE" else 4))
         self.state = "start"
 
+    def supply(self, entry: bytes | None, fault: str | None = None) -> None:
+        """Answers the question `state`."""
+
+        def go() -> None:
+            self.question = None
+            try:
+                need(fault is None, fault or "", "the application")
+                need(entry is not None, "HF_E_NO_SESSION", "no entry")
+                self._open_entry(entry or b"")
+            except HandfastError as refusal:
+                if refusal.name not in self.REFUSALS:
+                    raise
+                self._refuse_resume(refusal.name)
+            self._run()
+
+        self._kind = -1
+        self._guard(go)
+
+    def _open_entry(self, entry: bytes) -> None:
+        config = self.config
+        assert config.vault and self.resume
+        taken = moving.open_state(
+            config.vault,
+            self.resume,
+            entry,
+            self.now,
+            config.suites,
+            config.trust,
+        )
+        self.taken = taken
+        kinds = {1: CERTIFICATE, 2: PASSWORD, 4: PLAIN, 8: TICKET}
+        told = taken.state.peer
+        self.peer = Peer(
+            kinds[told.method], told.name, target=self.resume.target
+        )
+        self.state = "trust"
+        self.question = Question("trust", peer=self.peer)
+
+    def _claim(self) -> None:
+        """Section 17.2, receiver's step 13."""
+        config, taken = self.config, self.taken
+        assert config.vault and self.resume and taken
+        proved = taken.state.mobility == states.PROVED
+        moving.make_resumed(
+            taken,
+            config.vault,
+            self.resume,
+            self.th1,
+            self.now,
+            self.random(80 if proved else 48),
+            config.chain,
+            config.identity.private,
+        )
+        assert taken.claim is not None
+        entry = moving.seal_entry(taken.scope, *taken.claim, self.random(32))
+        self.state = "claim"
+        self.question = Question("claim", entry=entry)
+
+    def _claimed(self) -> None:
+        taken = self.taken
+        assert taken and taken.next and taken.claim
+        clear, state = taken.claim
+        assert self.resume is not None
+        self.granted = messages.Granted(
+            b"", clear.session_id, clear.expires - self.now, state.mobility
+        )
+        nothing = records.Direction(state.suite, b"", b"", b"")
+        self.move = moving.Move(
+            state.mobility,
+            nothing,
+            nothing,
+            clear.epoch,
+            scope=taken.scope,
+            token=clear.token,
+            peer=state.peer,
+            target=state.target,
+        )
+        self.expires = clear.expires
+        self.own_close = bool(state.closed & takeover.RESPONDER_CLOSED)
+        self.peer_close = bool(state.closed & takeover.INITIATOR_CLOSED)
+        self.grant_time = self.elapsed
+        self._open_epoch(
+            taken.next.keys, clear.epoch, state.received, state.sent
+        )
+        self._send(taken.message)
+        self.state = "resumed"
+
+    def _first_open(self) -> None:
+        """The session is open; where it moves it has an owner's token."""
+        self.state = "open"
+        assert self.granted and self.peer and self.sending and self.receiving
+        if not self.granted.mobility:
+            return
+        vault = self.config.vault
+        assert vault is not None and self.request is not None
+        self.move = moving.Move(
+            self.granted.mobility,
+            self.sending,
+            self.receiving,
+            scope=vault.scope_of(self.request.target),
+            token=self.random(16),
+            peer=self._stored_peer(),
+            target=self.request.target,
+        )
+
+    def _stored_peer(self) -> states.Peer:
+        peer, plain = self.peer, self.plain
+        assert peer and plain
+        method = {CERTIFICATE: 1, PASSWORD: 2, PLAIN: 4, TICKET: 8}[peer.kind]
+        subject, key, ends, ticket = peer.name, None, 0, None
+        origins: tuple[bytes, ...] = ()
+        if peer.kind in (PASSWORD, PLAIN):
+            subject = f"{peer.name}@{self.own.realm}"
+        elif peer.ticket:
+            told = peer.ticket
+            subject, origins = told.sub, told.origins
+            ticket = (told.method, told.first, told.limit, told.single_use)
+        else:
+            assert self.envelope is not None
+            path = self.config.trust.path(plain.token[1], self.now)
+            key, ends = self.envelope.key, min(c.exp for c in path[:-1])
+            origins = tuple(
+                above.key[:16] + cert.cti
+                for cert, above in zip(path, path[1:])
+            )
+        return states.Peer(
+            method, peer.name, subject, self.now, key, origins, ends, ticket
+        )
+
+    def checkpoint(self) -> bytes:
+        """Section 17.7: the entry to write."""
+        move, vault = self.move, self.config.vault
+        need(self.state == "open" and move is not None, "HF_E_STATE")
+        assert move and move.scope and vault and move.peer
+        assert self.keys and self.granted and self.sending and self.receiving
+        closed = takeover.RESPONDER_CLOSED if self.own_close else 0
+        if self.peer_close:
+            closed |= takeover.INITIATOR_CLOSED
+        clear = states.Clear(
+            vault.cluster,
+            move.scope.name,
+            move.scope.generations[0].number,
+            self.granted.session_id,
+            move.epoch,
+            vault.owner,
+            move.token,
+            self.expires,
+        )
+        state = states.State(
+            self.keys.suite,
+            move.mobility,
+            self.keys.resumption,
+            None,
+            0,
+            self.receiving.mark(),
+            self.sending.mark(),
+            closed,
+            move.target,
+            move.peer,
+        )
+        return moving.seal_entry(move.scope, clear, state, self.random(32))
+
+    def checkpointed(self) -> None:
+        """The store has taken it, and nothing came between."""
+        assert self.sending and self.receiving
+        data = moving.ack(self.receiving.count, self.sending.count)
+        self._out += self.sending.seal(records.ACK, data)
+
     def _answered(self, question: Question, retry: bool) -> None:
+        resuming = question.type == messages.RESUME
         if question.what == "admit" and retry:
             self._send_retry(question.type)
-        elif question.what == "admit" and question.type == messages.RESUME:
-            self._refuse_resume()
+        elif question.what == "admit" and resuming and self.config.vault:
+            self.state = "state"
+            self.question = Question("state")
+        elif question.what == "admit" and resuming:
+            self._refuse_resume("HF_E_NO_SESSION")
         elif question.what == "admit" and question.type == messages.HELLO:
             self._send_offer()
         elif question.what == "admit":
             self._open_request()
+        elif question.what == "trust" and self.taken:
+            self._claim()
         elif question.what == "trust":
             self._send_grant()
-        else:
+        elif question.what == "claim":
+            self._claimed()
+        elif question.what == "confirm":
             self.state = "open"
+        else:
+            self._first_open()
 
     def _send_retry(self, kind: int) -> None:
         config = self.config
@@ -718,9 +1075,13 @@ class Responder(Session):
             PREKEY if self.envelope else None,
             extensions,
         )
+        vault, mobility = self.config.vault, 0
+        if vault and vault.scope_of(self.request.target):
+            mobility = vault.mobility
         self.granted = messages.Granted(
-            session_key, sid, self.config.lifetime, 0
+            session_key, sid, self.config.lifetime, mobility
         )
+        self.expires = self.now + self.config.lifetime
         plain = self.granted.encode()
         grant = head + messages.cbor.encode(
             seal(1, key, bytes(12), head, plain)
@@ -742,9 +1103,18 @@ class Responder(Session):
         """Section 4.6."""
         assert self.keys and self.peer
         unseal(1, self.keys.confirmation, bytes(12), messages.CONFIRM_AAD, box)
+        if self.taken:
+            entry = moving.seal_entry(
+                self.taken.scope,
+                *moving.confirmed(self.taken),
+                self.random(32),
+            )
+            self.state = "confirm"
+            self.question = Question("confirm", entry=entry)
+            return
         ticket = self.peer.ticket
         if ticket and ticket.single_use:
             self.state = "commit"
             self.question = Question("burn", cti=ticket.cti)
         else:
-            self.state = "open"
+            self._first_open()

@@ -59,14 +59,20 @@ class Target:
         self.side = play.make(role, config, self.random)
         self.script: list[Json] = []
         self.error: str | None = None
+        self.entries: list[str] = []  # that it had written
 
     def step(self, **step: Any) -> bytes:
         """One step; what the side sends."""
-        assert self.error is None, "a step after the error"
+        refused = self.side.state == "start"
+        assert self.error is None or refused, "a step after the error"
+        self.error = None
         self.script.append(step)
         try:
-            play.do(self.side, step)
-            play.settle(self.side, self.config["application"])
+            play.do(self.side, step, self.entries)
+            app = self.config["application"]
+            play.settle(self.side, app, self.entries)
+            if self.side.state == "start":
+                self.error = self.side.refused
         except HandfastError as fault:
             self.error = fault.name
         return self.side.drain()
@@ -318,7 +324,7 @@ def seal_raw(direction: Any, plain: bytes) -> bytes:
         messages.RECORD_AAD,
         plain,
     )
-    direction._advance(box)
+    direction._advance(box, plain)
     return item([16, box])
 
 

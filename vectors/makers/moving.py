@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from handfast1 import kinds_move, states
+from handfast1 import certs, kinds_move, states
 from handfast1.cbor import encode_head
 
 from . import world as w
 from .forge import Raw, item
 from .world import Json
 
+SERVER = certs.RESPONDER | certs.SERVER
+FIRST = w.cert("echo", SERVER, realm=w.REALM, cluster="cluster")
+OTHER = w.cert("other", SERVER, realm=w.REALM, cluster="cluster")
 KEY = w.draw("generation 3")
 SCOPES: list[Json] = [
     {

@@ -219,7 +219,7 @@ def initiator(token: str, **changes: Any) -> Json:
 
 def responder(**changes: Any) -> Json:
     """What a responder is told. Keys of `application` may stand among the
-    others."""
+    others. With a `cluster` it has a store."""
     app: Json = {
         "retry": [],
         "limited": False,
@@ -231,6 +231,13 @@ def responder(**changes: Any) -> Json:
         "store": True,
         "used": [],
     }
+    if "cluster" in changes:
+        app["shelf"] = {
+            "entry": None,
+            "get": None,
+            "claim": None,
+            "confirm": None,
+        }
     config: Json = {
         "now": NOW,
         "seed": seed("echo").hex(),
