@@ -446,9 +446,10 @@ void_grant(void **state)
 	assert_int_equal(a.s->state, HF__OPEN);
 	c.vault[0]->scope[0].not_after = NOW + 1;
 	keep(&a);
-	c.vault[1]->scope[0].not_after = NOW;
-	assert_ok(move_to(&b, 1));
+	c.vault[0]->scope[0].not_after = NOW;
+	assert_ok(move_to(&b, 0));
 	assert_err(hf_session_refused(b.s), HF_E_ENTRY);
+	assert_int_equal(hf_session_mobility(b.s), HF_MOVES_NOT);
 	finish();
 }
 
