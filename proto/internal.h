@@ -26,7 +26,8 @@ enum {
 	HF__COOKIE_BYTES = 24,
 	HF__COOKIE_SECONDS = 60,
 	HF__PAD_BYTES = 128,
-	HF__KID_BYTES = 8
+	HF__KID_BYTES = 8,
+	HF__STACK_USED = 8192 /* by one call of libsodium, and more */
 };
 
 /* Message types (spec section 16). */
