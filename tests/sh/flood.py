@@ -157,7 +157,7 @@ def a_source_has_its_share(house):
     expected = good(house, r, 3)
     same("share: all are refused", {4}, {p.wait() for p in crowd})
     listener.close()
-    errors = logged(r, n + 3)
+    errors = logged(r, n + 6)
     opened = errors.count("HF_E_PASSWORD")
     # An allowance flows back, one in three seconds.
     check("share: %d were opened" % opened, share <= opened <= share + 10)
