@@ -91,23 +91,57 @@ expired_entries_leave_the_file(void **state)
 	assert_true(fd != -1);
 	assert_int_equal(write(fd, "left", 4), 4);
 	assert_int_equal(close(fd), 0);
+	/* Ten, and one for all that is forgotten. */
 	u = reopen(u, NOW + 30);
-	assert_int_equal(entries(), 10);
+	assert_int_equal(entries(), 11);
 	assert_int_equal(access(temp, F_OK), -1);
 	for (n = 30; n < 40; n++)
 		assert_err(hf_used_burn(u, id(n), NOW + n, NOW + 30),
 		    HF_E_TICKET_USED);
 	assert_ok(hf_used_burn(u, id(99), NOW + 99, NOW + 30));
 	u = reopen(u, NOW + 31);
-	assert_int_equal(entries(), 10);
+	assert_int_equal(entries(), 11);
 	assert_err(hf_used_burn(u, id(99), NOW + 99, NOW + 31),
 	    HF_E_TICKET_USED);
 	u = reopen(u, NOW + 100);
-	assert_int_equal(entries(), 0);
-	assert_ok(hf_used_burn(u, id(100), NOW + 200, NOW + 100));
 	assert_int_equal(entries(), 1);
+	assert_ok(hf_used_burn(u, id(100), NOW + 200, NOW + 100));
+	assert_int_equal(entries(), 2);
 	hf_used_free(u);
 	assert_int_equal(unlink(path), 0);
+}
+
+/* The clock was far ahead when the file was opened, and is right again: what
+ * was burnt stays so, though it was forgotten. */
+static void
+clock_set_back_revives_nothing(void **state)
+{
+	struct hf_used *u = reopen(NULL, NOW);
+	int again;
+
+	(void)state;
+	assert_ok(hf_used_burn(u, id(1), NOW + 50, NOW));
+	assert_ok(hf_used_burn(u, id(2), NOW + 5000, NOW));
+	u = reopen(u, NOW + 1000);
+	for (again = 0; again < 2; again++) {
+		u = reopen(u, NOW);
+		assert_int_equal(entries(), 2);
+		assert_err(hf_used_burn(u, id(1), NOW + 50, NOW), HF_E_STORE);
+		assert_err(hf_used_burn(u, id(2), NOW + 5000, NOW),
+		    HF_E_TICKET_USED);
+		/* Another that was to expire as early is as suspect. */
+		assert_err(hf_used_burn(u, id(3), NOW + 50, NOW), HF_E_STORE);
+	}
+	assert_ok(hf_used_burn(u, id(3), NOW + 51, NOW));
+	hf_used_free(u);
+	assert_int_equal(unlink(path), 0);
+	/* In memory the same, when a full table is swept. */
+	assert_ok(hf_used_new(&u, 2));
+	assert_ok(hf_used_burn(u, id(1), NOW + 50, NOW));
+	assert_ok(hf_used_burn(u, id(2), NOW + 5000, NOW));
+	assert_ok(hf_used_burn(u, id(3), NOW + 5000, NOW + 1000));
+	assert_err(hf_used_burn(u, id(1), NOW + 50, NOW), HF_E_STORE);
+	hf_used_free(u);
 }
 
 static void
@@ -159,7 +193,7 @@ one_process_at_a_time(void **state)
 	assert_ok(hf_used_burn(u, id(1), NOW + 5, NOW));
 	/* The new file is held as the old one was. */
 	u = reopen(u, NOW + 10);
-	assert_int_equal(entries(), 0);
+	assert_int_equal(entries(), 1);
 	assert_held();
 	hf_used_free(u);
 	assert_int_equal(unlink(path), 0);
@@ -280,6 +314,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(expired_entries_leave_the_file),
+		cmocka_unit_test(clock_set_back_revives_nothing),
 		cmocka_unit_test(torn_entry_is_cut_off),
 		cmocka_unit_test(one_process_at_a_time),
 		cmocka_unit_test(full_table_refuses),
