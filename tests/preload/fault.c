@@ -128,6 +128,9 @@ begin(void)
 		    strtoul(as, NULL, 10);
 		(void)setrlimit(RLIMIT_AS, &limit);
 	}
+	/* Those that it starts are left alone. */
+	if (strcmp(program_invocation_short_name, "handfast") != 0)
+		return;
 	if (path == NULL || (fd = open(path, O_RDWR | O_CLOEXEC)) == -1)
 		return;
 	map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED,
