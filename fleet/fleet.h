@@ -213,7 +213,7 @@ struct hf_server_options {
 	uint32_t max_failures;
 	uint32_t max_source_failures;
 	/* Connections of a source and minute that come to no session: what
-	 * comes from there then is closed unheard. */
+	 * comes from there then waits in line. */
 	uint32_t max_source_unopened;
 	unsigned busy; /* unfinished handshakes of a source: cookies */
 	/* Unfinished handshakes of a source; never more than a quarter of what

@@ -43,6 +43,7 @@ leave(struct hf_worker *w)
 	w->closed = 1;
 	uv_unref((uv_handle_t *)&w->grace);
 	uv_close((uv_handle_t *)&w->retry, NULL);
+	uv_close((uv_handle_t *)&w->turn, NULL);
 	uv_close((uv_handle_t *)&w->wake, NULL);
 }
 
@@ -194,9 +195,10 @@ hf__worker_start(struct hf_worker **worker, struct hf_server *s,
 	}
 	if (uv_async_init(&w->loop, &w->wake, woken) != 0 ||
 	    uv_timer_init(&w->loop, &w->grace) != 0 ||
-	    uv_timer_init(&w->loop, &w->retry) != 0)
+	    uv_timer_init(&w->loop, &w->retry) != 0 ||
+	    uv_timer_init(&w->loop, &w->turn) != 0)
 		goto bad;
-	w->wake.data = w->grace.data = w->retry.data = w;
+	w->wake.data = w->grace.data = w->retry.data = w->turn.data = w;
 	/* libuv keeps a descriptor in reserve from the first stream on. */
 	if (uv_tcp_init(&w->loop, &w->first) != 0)
 		goto bad;
