@@ -201,18 +201,19 @@ int
 hf__door_make(struct hf_worker *w, unsigned i)
 {
 	struct hf__listener *l = &w->listener[i];
+	int r;
 
 	l->family = w->server->listener[i].family;
 	l->fd = fcntl(w->server->listener[i].fd, F_DUPFD_CLOEXEC, 3);
 	if (l->fd == -1)
-		return 0;
-	if (uv_poll_init(&w->loop, &l->poll, l->fd) != 0) {
+		return -errno;
+	if ((r = uv_poll_init(&w->loop, &l->poll, l->fd)) != 0) {
 		(void)close(l->fd);
-		return 0;
+		return r;
 	}
 	l->worker = w;
 	l->poll.data = l;
-	return uv_poll_start(&l->poll, UV_READABLE, knocked) == 0;
+	return uv_poll_start(&l->poll, UV_READABLE, knocked);
 }
 
 void

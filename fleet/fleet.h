@@ -237,7 +237,8 @@ HF_MUST_USE enum hf_err hf_server_listen(struct hf_server *server, int fd,
 /* Sets what new sessions use. The generation is the server's after HF_OK. */
 HF_MUST_USE enum hf_err hf_server_generation(struct hf_server *server,
     void *generation);
-/* Starts the threads; the generation must have been set. */
+/* Starts the threads; the generation must have been set.
+ * @return HF_OK; HF_E_MEMORY; HF_E_IO, errno says why */
 HF_MUST_USE enum hf_err hf_server_start(struct hf_server *server);
 /* Accepts no more; closes the sessions that are idle, cuts the others off
  * after two seconds. */

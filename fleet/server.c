@@ -7,6 +7,7 @@
  */
 #include <sys/resource.h>
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,13 +188,16 @@ enum hf_err
 hf_server_start(struct hf_server *s)
 {
 	enum hf_err e;
+	int why;
 
 	if (s->current == NULL || s->started != 0)
 		return HF_E_STATE;
 	for (; s->started < s->options.workers; s->started++)
 		if ((e = hf__worker_start(&s->worker[s->started], s,
 			 s->started)) != HF_OK) {
+			why = errno;
 			hf_server_stop(s);
+			errno = why;
 			return e;
 		}
 	return HF_OK;
