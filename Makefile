@@ -173,8 +173,8 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(HARNESS)
 # These go into other programs, so they carry no sanitizer.
 $(BUILD)/tests/%.so: tests/preload/%.c Makefile
 	@mkdir -p $(@D)
-	$(call say,ld $@)$(CC) $(CFLAGS) $(FLAGS_tests) -shared -Wl,-z,now \
-	    -o $@ $< -ldl -lpthread
+	$(call say,ld $@)$(CC) $(CFLAGS) $(FLAGS_tests) -shared -o $@ $< \
+	    -ldl -lpthread
 
 # It needs no more than the library does.
 $(BUILD)/tests/bench.o: tests/bench.c Makefile | need-lib

@@ -217,8 +217,9 @@ BURNT = b"".join(bytes([i + 1] * 16) + (1 << 40).to_bytes(8, "big")
                  for i in range(5))
 
 
-def begin(house, faults, soft):
-    """A responder that begins, serves one and ends; or does not begin."""
+def begin(house, faults, soft, began=None):
+    """A responder that begins, serves one and ends; or does not begin. Where
+    it did, that is noted in began."""
     words = ["respond", "--listen", "127.0.0.1:0", "--port-file", "port",
              "--identity", "server.key", "--cert", "server.cert", "--trust",
              "ca/ca.cert", "--users", "users", "--ring", "ring",
@@ -233,7 +234,10 @@ def begin(house, faults, soft):
             os.path.exists("port") and os.path.getsize("port")):
         time.sleep(0.002)
     hit = faults.hit
+    faults.off()
     if p.poll() is None:
+        if began is not None:
+            began.append(p.pid)
         at = "127.0.0.1:" + open("port").read().strip()
         got = run(["initiate", "--connect", at, *house.user], {}, DATA)
         p.terminate()
@@ -324,4 +328,5 @@ def main():
     finish()
 
 
-main()
+if __name__ == "__main__":
+    main()
