@@ -297,7 +297,7 @@ more_than_fits(void **state)
 	unsigned n;
 
 	(void)state;
-	for (n = 0; n < 9; n++)
+	for (n = 1; n <= 9; n++)
 		assert_ok(hf_used_burn(u, id(n), NOW + 5, NOW));
 	hf_used_free(u);
 	assert_ok(hf_used_new(&u, 8));
