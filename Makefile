@@ -553,9 +553,10 @@ install: all
 	    proto/handfast.pc.in >$(D_pc)/handfast.pc
 	install -m 644 cli/completion/handfast.bash $(D_bash)/handfast
 	install -m 644 cli/completion/_handfast $(D_zsh)
-	install -m 644 README.md LICENSE $(wildcard spec/*.md spec/*.cddl) \
-	    $(D_doc)
-	install -m 644 $(EXAMPLES) $(D_doc)/examples
+	install -m 644 README.md LICENSE \
+	    $(wildcard spec/*.md spec/*.cddl spec/*.lua) $(D_doc)
+	install -m 644 $(EXAMPLES) $(wildcard tests/examples/*.py) \
+	    $(D_doc)/examples
 	@if command -v scdoc >/dev/null; then \
 		$(MAKE) --no-print-directory man && \
 		for page in $(MAN); do \

@@ -231,6 +231,16 @@ inspect_raw(struct report *r, const char *ptr, size_t len)
 	r->type = r->messages > 0 ? "messages" : "CBOR sequence";
 }
 
+/* Identity and ring files have one error for all faults (spec section 14). */
+static enum hf_err
+left_over(const struct shape *shape)
+{
+	return shape == &shape_identity || shape == &shape_sealed_identity ||
+		shape == &shape_ring ?
+	    HF_E_OBJECT :
+	    HF_E_CBOR;
+}
+
 /* The CBOR of one text block. */
 static void
 inspect_block(struct report *r, const char *label, const struct shape *shape,
@@ -247,7 +257,7 @@ inspect_block(struct report *r, const char *label, const struct shape *shape,
 	else
 		item.fault = d.broken;
 	if (item.fault.err == HF_OK && d.node[item.node].len < len)
-		fault_set(&item.fault, HF_E_CBOR, d.node[item.node].len,
+		fault_set(&item.fault, left_over(shape), d.node[item.node].len,
 		    "bytes are left over");
 	report_item(r, &d, &item);
 	doc_free(&d);

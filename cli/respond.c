@@ -294,7 +294,8 @@ serve(void)
 	    (r = open_listeners()) != CLI_OK)
 		return r;
 	if ((e = hf_server_start(life.server)) != HF_OK)
-		r = cli_fail(e, "cannot start threads");
+		r = e == HF_E_IO ? cli_errno("cannot start threads") :
+				   cli_fail(e, "cannot start threads");
 	else if ((r = write_port()) == CLI_OK) {
 		hf_notify("READY=1");
 		(void)uv_run(&life.loop, UV_RUN_DEFAULT);

@@ -3,8 +3,8 @@
  * A worker's doors. It takes connections from the listening sockets, as many
  * as the worker can hold and a few at a time, so that sessions do not wait
  * for a crowd outside; where descriptors run out it stops and tries again a
- * little later. It knows where a caller comes from, and turns away those
- * whose address has had its share, before anything is spent on them. What a
+ * little later. It knows where a caller comes from; those whose address has had its
+ * share it lets wait, or turns away, before anything is spent on them. What a
  * session is it does not know.
  */
 #include <netinet/in.h>
@@ -76,20 +76,18 @@ source_text(char out[HF_ADDRESS_TEXT], const struct hf__source *s, int family,
 
 /* Without a word to the caller, and without a trace in the kernel. */
 static void
-turn_away(struct hf_worker *w, int fd, const struct hf__source *source,
-    int family, const struct hf_address *a)
+turn_away(struct hf_worker *w, const struct hf_conn_own *c)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 	uint64_t ms = uv_now(&w->loop);
-	char text[HF_ADDRESS_TEXT];
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	(void)close(fd);
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once,
+	    sizeof(at_once));
+	(void)close(c->fd);
 	w->turned_away++;
 	if (w->said_ms != 0 && ms - w->said_ms < SAY_MS)
 		return;
-	source_text(text, source, family, a);
-	w->server->service->turned_away(text, w->turned_away);
+	w->server->service->turned_away(c->conn.source, w->turned_away);
 	w->said_ms = ms;
 	w->turned_away = 0;
 }
@@ -104,41 +102,53 @@ stream_open(struct hf_link *link, int family, int fd)
 	return uv_tcp_open((uv_tcp_t *)stream, fd);
 }
 
-/* One caller. Takes the descriptor. */
-static void
-take(struct hf__listener *l, int fd, const struct hf_address *a)
+void
+hf__door_pass(struct hf_worker *w, struct hf_conn_own *c)
 {
-	struct hf_worker *w = l->worker;
-	struct hf_conn_own *c;
-	struct hf__source source;
+	int fd = c->fd;
 
-	if (!find_source(&source, fd, l->family, a) ||
-	    (c = calloc(1, sizeof(*c))) == NULL) {
-		(void)close(fd);
-		return;
-	}
-	c->server = w->server;
-	c->source = source;
-	if (!hf__server_begin(c)) {
-		free(c);
-		turn_away(w, fd, &source, l->family, a);
-		return;
-	}
-	if (hf_link_new(&c->conn.link, &w->loop, l->family, w->scratch,
+	if (hf_link_new(&c->conn.link, &w->loop, c->family, w->scratch,
 		&hf__server_hooks, c) != HF_OK) {
 		hf__server_finish(c);
 		free(c);
 		(void)close(fd);
 		return;
 	}
-	source_text(c->conn.source, &source, l->family, a);
 	hf__worker_add(w, c);
-	if (stream_open(c->conn.link, l->family, fd) != 0) {
+	if (stream_open(c->conn.link, c->family, fd) != 0) {
 		(void)close(fd);
 		hf_link_abort(c->conn.link, HF_E_IO);
 		return;
 	}
 	hf__worker_begin(w, c);
+}
+
+/* One caller. Takes the descriptor. */
+static void
+take(struct hf__listener *l, int fd, const struct hf_address *a)
+{
+	struct hf_worker *w = l->worker;
+	struct hf_conn_own *c;
+	enum hf__welcome welcome;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL ||
+	    !find_source(&c->source, fd, l->family, a)) {
+		free(c);
+		(void)close(fd);
+		return;
+	}
+	c->server = w->server;
+	c->fd = fd;
+	c->family = l->family;
+	source_text(c->conn.source, &c->source, l->family, a);
+	welcome = hf__server_begin(c);
+	if (welcome == HF__BEGINS) {
+		hf__door_pass(w, c);
+	} else if (welcome == HF__TURNED_AWAY || !hf__line_join(w, c)) {
+		turn_away(w, c);
+		hf__server_finish(c);
+		free(c);
+	}
 }
 
 static void
@@ -166,7 +176,7 @@ knocked(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	for (i = 0; i < TURN; i++) {
-		if (w->conns_n >= w->server->worker_conns) {
+		if (w->conns_n + w->line_n >= w->server->worker_conns) {
 			pause_door(l);
 			return;
 		}
@@ -191,18 +201,19 @@ int
 hf__door_make(struct hf_worker *w, unsigned i)
 {
 	struct hf__listener *l = &w->listener[i];
+	int r;
 
 	l->family = w->server->listener[i].family;
 	l->fd = fcntl(w->server->listener[i].fd, F_DUPFD_CLOEXEC, 3);
 	if (l->fd == -1)
-		return 0;
-	if (uv_poll_init(&w->loop, &l->poll, l->fd) != 0) {
+		return -errno;
+	if ((r = uv_poll_init(&w->loop, &l->poll, l->fd)) != 0) {
 		(void)close(l->fd);
-		return 0;
+		return r;
 	}
 	l->worker = w;
 	l->poll.data = l;
-	return uv_poll_start(&l->poll, UV_READABLE, knocked) == 0;
+	return uv_poll_start(&l->poll, UV_READABLE, knocked);
 }
 
 void
@@ -235,4 +246,5 @@ hf__doors_close(struct hf_worker *w)
 			uv_close((uv_handle_t *)&w->listener[i].poll,
 			    door_closed);
 	(void)uv_timer_stop(&w->retry);
+	hf__line_end(w);
 }

@@ -369,7 +369,7 @@ struct hf_server_options {
 	uint32_t max_failures;
 	uint32_t max_source_failures;
 	/* Connections of a source and minute that come to no session: what
-	 * comes from there then is closed unheard. */
+	 * comes from there then waits in line. */
 	uint32_t max_source_unopened;
 	unsigned busy; /* unfinished handshakes of a source: cookies */
 	/* Unfinished handshakes of a source; never more than a quarter of what
@@ -396,7 +396,8 @@ HF_MUST_USE enum hf_err hf_server_listen(struct hf_server *server, int fd,
 /* Sets what new sessions use. The generation is the server's after HF_OK. */
 HF_MUST_USE enum hf_err hf_server_generation(struct hf_server *server,
     void *generation);
-/* Starts the threads; the generation must have been set. */
+/* Starts the threads; the generation must have been set.
+ * @return HF_OK; HF_E_MEMORY; HF_E_IO, errno says why */
 HF_MUST_USE enum hf_err hf_server_start(struct hf_server *server);
 /* Accepts no more; closes the sessions that are idle, cuts the others off
  * after two seconds. */

@@ -7,6 +7,7 @@
  */
 #include <sys/resource.h>
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,9 @@ hf_server_defaults(struct hf_server_options *o)
 	o->workers = 1;
 	o->max_failures = 20;
 	o->max_source_failures = 200;
-	o->max_source_unopened = 60000;
+	o->max_source_unopened = 120;
 	o->busy = 64;
-	o->max_pending_source = 1024;
+	o->max_pending_source = 512;
 	o->fds_per_conn = 1;
 	o->tolerance = 120;
 	o->store_ms = HF_STORE_DEADLINE_MS;
@@ -138,6 +139,7 @@ hf_server_new(struct hf_server **server,
 	atomic_init(&s->stopping, 0);
 	randombytes_buf(s->cookie_key, sizeof(s->cookie_key));
 	hf__tally_init(&s->pending);
+	hf__tally_init(&s->working);
 	hf__tally_init(&s->open);
 	if (uv_mutex_init(&s->lock) != 0) {
 		free(s);
@@ -187,13 +189,16 @@ enum hf_err
 hf_server_start(struct hf_server *s)
 {
 	enum hf_err e;
+	int why;
 
 	if (s->current == NULL || s->started != 0)
 		return HF_E_STATE;
 	for (; s->started < s->options.workers; s->started++)
 		if ((e = hf__worker_start(&s->worker[s->started], s,
 			 s->started)) != HF_OK) {
+			why = errno;
 			hf_server_stop(s);
+			errno = why;
 			return e;
 		}
 	return HF_OK;
@@ -235,22 +240,44 @@ hf_server_free(struct hf_server *s)
 	free(s);
 }
 
-int
+enum hf__welcome
 hf__server_begin(struct hf_conn_own *c)
 {
 	struct hf_server *s = c->server;
 	uint64_t ms = uv_hrtime() / 1000000;
+	enum hf__welcome answer = HF__TURNED_AWAY;
 
 	hf__tally_find(&c->pending, &s->pending, c->source.key, c->source.len);
+	hf__tally_find(&c->at_work, &s->working, c->source.key, c->source.len);
 	uv_mutex_lock(&s->lock);
 	if (hf__tally_count(&s->pending, &c->pending) <
-		s->options.max_pending_source &&
-	    hf_limit_allows(s->unopened, c->source.key, c->source.len, ms)) {
+	    s->options.max_pending_source) {
 		hf__tally_add(&s->pending, &c->pending);
 		c->handshaking = 1;
+		answer = HF__WAITS;
+		if (hf_limit_allows(s->unopened, c->source.key, c->source.len,
+			ms)) {
+			hf__tally_add(&s->working, &c->at_work);
+			c->working = 1;
+			answer = HF__BEGINS;
+		}
 	}
 	uv_mutex_unlock(&s->lock);
-	return c->handshaking;
+	return answer;
+}
+
+int
+hf__server_turn(struct hf_conn_own *c)
+{
+	struct hf_server *s = c->server;
+
+	uv_mutex_lock(&s->lock);
+	if (hf__tally_count(&s->working, &c->at_work) < HF__AT_WORK) {
+		hf__tally_add(&s->working, &c->at_work);
+		c->working = 1;
+	}
+	uv_mutex_unlock(&s->lock);
+	return c->working;
 }
 
 void
@@ -261,6 +288,9 @@ hf__server_finish(struct hf_conn_own *c)
 	uv_mutex_lock(&c->server->lock);
 	c->handshaking = 0;
 	hf__tally_remove(&c->server->pending, &c->pending);
+	if (c->working)
+		hf__tally_remove(&c->server->working, &c->at_work);
+	c->working = 0;
 	uv_mutex_unlock(&c->server->lock);
 }
 

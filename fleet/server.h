@@ -2,7 +2,8 @@
 /*
  * The inside of a server, for its files: server.c, which owns the tables that
  * threads share, worker.c, which runs the threads, accept.c, where connections
- * come in, and tally.c, which counts them. Nobody else includes it.
+ * come in, line.c, where some wait, and tally.c, which counts. Nobody else
+ * includes it.
  */
 #ifndef FLEET_SERVER_H
 #define FLEET_SERVER_H
@@ -15,6 +16,9 @@ enum {
 	HF__TALLY_ROWS = 4,
 	HF__TALLY_WIDTH = 4096,
 	HF__FIRST_MS = 3000, /* for a peer to say something */
+	HF__AT_WORK = 8,     /* handshakes of a source that has to wait */
+	HF__LINE_MAX = 1024, /* who waits, in a worker */
+	HF__LINE_MS = 2,     /* between two of them */
 	HF__TICK_MS = 100,   /* when the server stops: how often it looks */
 	HF__QUIET_TICKS = 2,
 	HF__IDLE_LOOKS = 4,  /* in the time a session may be quiet */
@@ -62,7 +66,10 @@ struct hf_worker {
 	uv_async_t wake;
 	uv_timer_t grace; /* until it stops: looks for idle sessions */
 	uv_timer_t retry; /* accepting, when descriptors ran out */
-	uv_tcp_t first;	  /* of the loop's streams: closed at once */
+	uv_timer_t turn;  /* of the next in the line */
+	struct hf_conn_own *line, *line_last;
+	unsigned line_n;
+	uv_tcp_t first; /* of the loop's streams: closed at once */
 	struct hf__listener listener[HF_LISTENERS_MAX];
 	struct hf_port *port; /* NULL without a store */
 	struct hf_conn *conns;
@@ -78,11 +85,15 @@ struct hf_conn_own {
 	struct hf_server *server;
 	struct hf_generation *generation;
 	struct hf_conn *prev, *next;
+	struct hf_conn_own *behind; /* in the line */
+	uint64_t since;		    /* in the line, ms */
+	int fd, family;		    /* before it has a link */
 	struct hf__source source;
 	char user[HF_USER_MAX + 1]; /* empty without a password */
 	struct hf__places pending;  /* where its source is counted */
+	struct hf__places at_work;  /* and there, too */
 	struct hf__places open;	    /* where its subject is */
-	int handshaking, admitted, counted;
+	int handshaking, working, admitted, counted;
 	struct hf_owner *holds; /* NULL: the session does not move */
 	uint64_t moved;		/* bytes, when last looked at */
 	int quiet;
@@ -106,6 +117,7 @@ struct hf_server {
 	struct hf_limit *users, *pairs, *sources; /* refused tokens */
 	struct hf_limit *unopened; /* what never became a session, by source */
 	struct hf__tally pending;  /* unfinished, by source */
+	struct hf__tally working;  /* of these, those not in a line */
 	struct hf__tally open;	   /* open sessions, by subject */
 	/* by a lock of its own: it waits for the disk */
 	uv_mutex_t used_lock;
@@ -115,9 +127,13 @@ struct hf_server {
 void hf__generation_release(struct hf_generation *g);
 /* Takes a reference to what new sessions use. */
 struct hf_generation *hf__server_current(struct hf_server *s);
-/* Counts a handshake that begins. Returns 0 when its source has too many, or
- * had too many that came to nothing. */
-int hf__server_begin(struct hf_conn_own *c);
+/* Counts a connection: it may begin its handshake; or has to wait for it,
+ * since too many of its source came to nothing; or is turned away, since too
+ * many are under way. */
+enum hf__welcome { HF__TURNED_AWAY, HF__WAITS, HF__BEGINS };
+enum hf__welcome hf__server_begin(struct hf_conn_own *c);
+/* Whether one that waited may begin now. */
+int hf__server_turn(struct hf_conn_own *c);
 /* Counts it out; once. */
 void hf__server_finish(struct hf_conn_own *c);
 /* The hooks of the server's links; the owner is a struct hf_conn_own. */
@@ -135,11 +151,19 @@ void hf__worker_add(struct hf_worker *w, struct hf_conn_own *c);
 void hf__worker_begin(struct hf_worker *w, struct hf_conn_own *c);
 void hf__worker_forget(struct hf_conn_own *c);
 
-/* accept.c. Makes the door to listener i. Returns 0 when it cannot. */
+/* accept.c. The descriptor of a connection becomes a link's; from here on its
+ * end is the link's. */
+void hf__door_pass(struct hf_worker *w, struct hf_conn_own *c);
+/* Makes the door to listener i. Returns 0 when it cannot. */
 int hf__door_make(struct hf_worker *w, unsigned i);
 /* Something has become free: takes connections again. */
 void hf__doors_open(struct hf_worker *w);
 void hf__doors_close(struct hf_worker *w);
+
+/* line.c. Joins the line; returns 0 when that is full. */
+int hf__line_join(struct hf_worker *w, struct hf_conn_own *c);
+/* All who wait are sent away. */
+void hf__line_end(struct hf_worker *w);
 
 /* tally.c */
 void hf__tally_init(struct hf__tally *t);

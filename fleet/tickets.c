@@ -2,8 +2,10 @@
 /*
  * The single-use tickets that were used, until they expire: an open-addressed
  * table, and where wanted a file to which each is appended and synced before
- * it counts as burnt. What has expired leaves the file when it is opened. It
- * knows ids and times, nothing of tickets. What it cannot remember it refuses.
+ * it counts as burnt. What has expired leaves the file when it is opened; of
+ * what was forgotten the latest expiry stays, under an id of zeros, so that a
+ * clock that is set back revives nothing. It knows ids and times, nothing of
+ * tickets. What it cannot remember it refuses.
  */
 #include <sys/stat.h>
 
@@ -29,6 +31,7 @@ struct hf_used {
 	size_t slots; /* a power of two, twice the entries */
 	size_t n, max;
 	uint64_t swept; /* when last, in vain or not */
+	uint64_t floor; /* all that expires by then may have been used */
 	int fd;
 	uint8_t key[crypto_shorthash_KEYBYTES];
 };
@@ -97,7 +100,15 @@ put(struct hf_used *u, const uint8_t cti[HF_CTI_BYTES], uint64_t expires)
 	e->expires = expires;
 }
 
-/* Forgets what has expired, by filling a new table. */
+/* Forgets one that has expired. */
+static void
+forget(struct hf_used *u, uint64_t expires)
+{
+	if (expires > u->floor)
+		u->floor = expires;
+}
+
+/* Forgets all that has expired, by filling a new table. */
 static enum hf_err
 sweep(struct hf_used *u, uint64_t now)
 {
@@ -109,9 +120,12 @@ sweep(struct hf_used *u, uint64_t now)
 		return HF_E_STORE;
 	}
 	u->n = 0;
-	for (i = 0; i < u->slots; i++)
+	for (i = 0; i < u->slots; i++) {
 		if (old[i].expires >= now && old[i].expires != 0)
 			put(u, old[i].cti, old[i].expires);
+		else
+			forget(u, old[i].expires);
+	}
 	free(old);
 	return HF_OK;
 }
@@ -126,6 +140,22 @@ encode(uint8_t out[ENTRY], const uint8_t cti[HF_CTI_BYTES], uint64_t expires)
 		out[HF_CTI_BYTES + i] = (uint8_t)(expires >> (56 - 8 * i));
 }
 
+/* The next entry. Returns its bytes, fewer at the end, or -1. */
+static ssize_t
+read_entry(int fd, uint8_t e[ENTRY])
+{
+	size_t have = 0;
+	ssize_t n;
+
+	while (have < ENTRY) {
+		n = read(fd, e + have, ENTRY - have);
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return n < 0 ? -1 : (ssize_t)have;
+		have += n > 0 ? (size_t)n : 0;
+	}
+	return ENTRY;
+}
+
 static enum hf_err
 load(struct hf_used *u, int *stale, uint64_t now)
 {
@@ -135,10 +165,15 @@ load(struct hf_used *u, int *stale, uint64_t now)
 	int i;
 
 	*stale = 0;
-	while ((n = read(u->fd, e, sizeof(e))) == (ssize_t)sizeof(e)) {
+	while ((n = read_entry(u->fd, e)) == ENTRY) {
 		for (expires = 0, i = 0; i < 8; i++)
 			expires = expires << 8 | e[HF_CTI_BYTES + i];
+		if (sodium_is_zero(e, HF_CTI_BYTES)) {
+			forget(u, expires);
+			continue;
+		}
 		if (expires < now || expires == 0) {
+			forget(u, expires);
 			*stale = 1;
 			continue;
 		}
@@ -168,21 +203,22 @@ lock(int fd)
 static int
 write_entries(const struct hf_used *u, int fd)
 {
-	size_t i, at = 0, len = u->n * ENTRY;
+	static const uint8_t forgotten[HF_CTI_BYTES];
+	size_t i, at = ENTRY, len = (u->n + 1) * ENTRY;
 	uint8_t *all;
 	ssize_t n = 1;
 
-	if (len > 0 && (all = malloc(len)) == NULL)
+	if ((all = malloc(len)) == NULL)
 		return 0;
-	for (i = 0; len > 0 && i < u->slots; i++)
+	encode(all, forgotten, u->floor);
+	for (i = 0; i < u->slots; i++)
 		if (u->slot[i].expires != 0) {
 			encode(all + at, u->slot[i].cti, u->slot[i].expires);
 			at += ENTRY;
 		}
 	for (at = 0; at < len && n > 0; at += (size_t)n)
 		n = write(fd, all + at, len - at);
-	if (len > 0)
-		free(all);
+	free(all);
 	return n > 0 && fsync(fd) == 0;
 }
 
@@ -287,6 +323,8 @@ hf_used_burn(struct hf_used *u, const uint8_t cti[HF_CTI_BYTES],
 
 	if (find(u, cti)->expires != 0)
 		return HF_E_TICKET_USED;
+	if (u->floor != 0 && expires <= u->floor)
+		return HF_E_STORE;
 	if (u->n >= u->max && u->max > 0 && u->swept != now) {
 		u->swept = now;
 		if ((e = sweep(u, now)) != HF_OK)

@@ -4,6 +4,7 @@
  * sockets. It knows which connections it has and when they are to end; it
  * does not know what sessions mean.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ leave(struct hf_worker *w)
 	w->closed = 1;
 	uv_unref((uv_handle_t *)&w->grace);
 	uv_close((uv_handle_t *)&w->retry, NULL);
+	uv_close((uv_handle_t *)&w->turn, NULL);
 	uv_close((uv_handle_t *)&w->wake, NULL);
 	hf_port_close(w->port);
 	w->port = NULL;
@@ -74,13 +76,13 @@ static int
 open_port(struct hf_worker *w)
 {
 	if (w->server->options.store == NULL)
-		return 1;
+		return 0;
 	if (hf_port_open(&w->port, w->server->options.store, &w->loop) !=
 	    HF_OK)
-		return 0;
+		return UV_ENOMEM;
 	hf_port_deadline(w->port, w->server->options.store_ms);
 	hf_port_watch(w->port, changed, w);
-	return 1;
+	return 0;
 }
 
 void
@@ -216,47 +218,57 @@ undo(struct hf_worker *w)
 	free(w);
 }
 
+/* All that a worker's loop watches. Returns 0 or a libuv error. */
+static int
+prepare(struct hf_worker *w)
+{
+	uint64_t look = w->server->options.idle_ms / HF__IDLE_LOOKS;
+	unsigned i;
+	int r;
+
+	if ((r = uv_async_init(&w->loop, &w->wake, woken)) != 0 ||
+	    (r = uv_timer_init(&w->loop, &w->grace)) != 0 ||
+	    (r = uv_timer_init(&w->loop, &w->retry)) != 0 ||
+	    (r = uv_timer_init(&w->loop, &w->turn)) != 0)
+		return r;
+	w->wake.data = w->grace.data = w->retry.data = w->turn.data = w;
+	/* libuv keeps a descriptor in reserve from the first stream on. */
+	if ((r = uv_tcp_init(&w->loop, &w->first)) != 0)
+		return r;
+	uv_close((uv_handle_t *)&w->first, NULL);
+	if ((r = open_port(w)) != 0)
+		return r;
+	if (w->server->options.idle_ms != 0)
+		r = uv_timer_start(&w->grace, look_idle, look, look);
+	for (i = 0; r == 0 && i < w->server->listeners_n; i++)
+		r = hf__door_make(w, i);
+	return r;
+}
+
 enum hf_err
 hf__worker_start(struct hf_worker **worker, struct hf_server *s,
     unsigned index)
 {
 	struct hf_worker *w;
-	uint64_t look;
-	unsigned i;
+	int r;
 
 	if ((w = calloc(1, sizeof(*w))) == NULL)
 		return HF_E_MEMORY;
 	w->server = s;
 	w->index = index;
-	if (uv_loop_init(&w->loop) != 0) {
+	if ((r = uv_loop_init(&w->loop)) != 0) {
 		free(w);
+		errno = -r;
 		return HF_E_IO;
 	}
-	if (uv_async_init(&w->loop, &w->wake, woken) != 0 ||
-	    uv_timer_init(&w->loop, &w->grace) != 0 ||
-	    uv_timer_init(&w->loop, &w->retry) != 0)
-		goto bad;
-	w->wake.data = w->grace.data = w->retry.data = w;
-	/* libuv keeps a descriptor in reserve from the first stream on. */
-	if (uv_tcp_init(&w->loop, &w->first) != 0)
-		goto bad;
-	uv_close((uv_handle_t *)&w->first, NULL);
-	if (!open_port(w))
-		goto bad;
-	look = s->options.idle_ms / HF__IDLE_LOOKS;
-	if (s->options.idle_ms != 0 &&
-	    uv_timer_start(&w->grace, look_idle, look, look) != 0)
-		goto bad;
-	for (i = 0; i < s->listeners_n; i++)
-		if (!hf__door_make(w, i))
-			goto bad;
-	if (uv_thread_create(&w->thread, work, w) != 0)
-		goto bad;
+	if ((r = prepare(w)) != 0 ||
+	    (r = uv_thread_create(&w->thread, work, w)) != 0) {
+		undo(w);
+		errno = -r;
+		return HF_E_IO;
+	}
 	*worker = w;
 	return HF_OK;
-bad:
-	undo(w);
-	return HF_E_IO;
 }
 
 void

@@ -51,9 +51,7 @@ chain_free(struct hf__chain *chain)
 static void
 ticket_free(struct hf_config *c)
 {
-	if (c->ticket != NULL)
-		sodium_memzero(c->ticket, c->ticket_len);
-	free(c->ticket);
+	sodium_free(c->ticket);
 	c->ticket = NULL;
 	c->ticket_len = 0;
 }
@@ -289,7 +287,7 @@ hf_config_ticket(struct hf_config *c, const uint8_t *file, size_t len)
 		return HF_E_ARG;
 	if ((e = hf__ticket_file_read(&views, file, len)) != HF_OK)
 		return e;
-	if ((copy = malloc(len)) == NULL)
+	if ((copy = sodium_malloc(len)) == NULL) /* it has a private key */
 		return HF_E_MEMORY;
 	memcpy(copy, file, len);
 	ticket_free(c);

@@ -77,10 +77,11 @@ static enum hf_err
 stretch(uint8_t key[32], const char *pass, size_t pass_len,
     const uint8_t *salt, uint64_t mib, uint64_t passes)
 {
-	if (crypto_pwhash(key, 32, pass, pass_len, salt, passes,
-		(size_t)mib << 20, crypto_pwhash_ALG_ARGON2ID13) != 0)
-		return HF_E_MEMORY;
-	return HF_OK;
+	int r = crypto_pwhash(key, 32, pass, pass_len, salt, passes,
+	    (size_t)mib << 20, crypto_pwhash_ALG_ARGON2ID13);
+
+	sodium_stackzero(HF__STACK_USED); /* its last hash is left there */
+	return r == 0 ? HF_OK : HF_E_MEMORY;
 }
 
 static enum hf_err

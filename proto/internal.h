@@ -29,7 +29,8 @@ enum {
 	HF__KID_BYTES = 8,
 	HF__TOKEN_BYTES = 16,
 	HF__SHARED_MAX = 3 * 32, /* secrets of a proved takeover */
-	HF__SUBJECT_MAX = HF_USER_MAX + 1 + HF_NAME_MAX
+	HF__SUBJECT_MAX = HF_USER_MAX + 1 + HF_NAME_MAX,
+	HF__STACK_USED = 8192 /* by one call of libsodium, and more */
 };
 
 /* Message types (spec section 16). */

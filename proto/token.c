@@ -147,6 +147,7 @@ hf_password_stretch(uint8_t stretched[HF_KEY_BYTES], const char *password,
 {
 	uint8_t salt[crypto_hash_sha256_BYTES];
 	enum hf_err e;
+	int r;
 
 	if (mib == 0 && passes == 0) {
 		mib = COST_MIB;
@@ -159,12 +160,11 @@ hf_password_stretch(uint8_t stretched[HF_KEY_BYTES], const char *password,
 		return HF_E_ARG;
 	if ((e = make_salt(salt, realm, user)) != HF_OK)
 		return e;
+	r = crypto_pwhash(stretched, HF_KEY_BYTES, password, password_len,
+	    salt, passes, (size_t)mib << 20, crypto_pwhash_ALG_ARGON2ID13);
+	sodium_stackzero(HF__STACK_USED); /* its last hash is left there */
 	/* All else is in range: only memory can be missing. */
-	if (crypto_pwhash(stretched, HF_KEY_BYTES, password, password_len,
-		salt, passes, (size_t)mib << 20,
-		crypto_pwhash_ALG_ARGON2ID13) != 0)
-		return HF_E_MEMORY;
-	return HF_OK;
+	return r == 0 ? HF_OK : HF_E_MEMORY;
 }
 
 enum hf_err

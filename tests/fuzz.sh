@@ -48,8 +48,8 @@ one() {
 	    <<<"$line")"
 }
 
-# Beside those with names, the fewest inputs that reach the same code, small
-# ones first.
+# Beside those with names, the fewest inputs that reach the same code and
+# compare the same values, small ones first.
 minimise() {
 	local name=$1 to=tests/fuzz/$1.corpus new=build-fuzz/merged/$1
 	local old=build-fuzz/corpus/$1 total=0 size file
@@ -58,8 +58,9 @@ minimise() {
 	find "$to" -type f -regextype egrep -regex '.*/[0-9a-f]{12}' \
 	    -exec mv -t "$old" {} +
 	find "$to" -type f -exec cp -t "$new" {} +
-	build-fuzz/fuzz/"$name" -merge=1 -use_counters=0 -timeout=20 \
-	    "$new" "$old" >build-fuzz/log/"$name".merge 2>&1 || return 1
+	build-fuzz/fuzz/"$name" -merge=1 -use_counters=0 \
+	    -use_value_profile=1 -timeout=20 "$new" "$old" \
+	    >build-fuzz/log/"$name".merge 2>&1 || return 1
 	find "$new" -type f -printf '%s %p\n' | sort -n |
 	while read -r size file; do
 		[ "$((total += size))" -le "$corpus_max" ] || break

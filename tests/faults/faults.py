@@ -101,16 +101,16 @@ def run(words, env, data=b"", timeout=30, **more):
     return p.returncode, p.stdout, p.stderr.decode("utf-8", "replace")
 
 
-def each(faults, call, kind, what, attempt, most=300):
+def each(faults, call, kind, what, attempt, lasts=False, most=300):
     """attempt() with the first, second... of these calls failing, until none
-    is left to fail; with a short one all are short at once, and what has run
-    out does not come back. attempt() says what was wrong, or None. Returns
-    that list, and how many calls there were."""
+    is left to fail, and all that follow if it lasts; with a short one all are
+    short at once. attempt() says what was wrong, or None. Returns that list,
+    and how many calls there were."""
     wrong, n = [], 0
     while n < most:
         n += 1
         faults.set(call, kind, what, n,
-                   ALWAYS if what in (SHORT, errno.EMFILE) else n)
+                   ALWAYS if lasts or what == SHORT else n)
         fault = attempt()
         hit, where = faults.hit, faults.where
         faults.off()

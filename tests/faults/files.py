@@ -118,7 +118,8 @@ def try_all(flow, faults, was):
             restore(was)
             return fault
 
-        wrong, n = each(faults, call, kind, what, attempt)
+        wrong, n = each(faults, call, kind, what, attempt,
+                        what == errno.EMFILE)
         if n or wrong:
             case("%s/%s-%s" % (flow.name, call, word(what)), wrong,
                  "n = 1..%d" % n)
@@ -182,4 +183,5 @@ def main():
     finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

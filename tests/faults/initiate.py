@@ -128,7 +128,7 @@ def try_token(name, token, responder):
     for call, kind, what in HARD + SOFT + (
             STREAMS if name == "certificate" else []):
         wrong, n = each(faults, call, kind, what, lambda: one(
-            responder, token, faults, kind, what))
+            responder, token, faults, kind, what), what == errno.EMFILE)
         case("%s/%s-%s-%s" % (name, kind, call, word(what)),
              wrong if n else ["nothing was hit"], "n = 1..%d" % n)
     code = responder.stop()
@@ -140,7 +140,7 @@ def main():
     with House() as house:
         ask = house.write("ask", "#!/bin/sh\nread -r u; read -r p\n"
                           "[ \"$p\" = 'correct horse' ]\n", 0o700)
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(8) as pool:
             done = []
             for name, token in tokens(house):
                 accept = ["--users", "users", "--ring", "ring"]
@@ -155,4 +155,5 @@ def main():
     finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

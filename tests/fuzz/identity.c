@@ -4,7 +4,7 @@
  * well-formed block: what is read is what is written again. Stretching a
  * passphrase costs nothing here, and a sealed seed is there as it is.
  */
-#include "fuzzing.h"
+#include "shape.h"
 
 static const char phrase[] = "correct horse";
 
@@ -26,9 +26,28 @@ check_again(const struct hf_identity *id, const char *pass)
 		    back == NULL);
 }
 
+/* What stands in a block has the form of its file, and costs what it may. */
+static void
+check_contents(struct hf_span file, unsigned way)
+{
+	struct shape_at at;
+	uint64_t mib, passes;
+	unsigned major;
+
+	if (way == 0) {
+		CLAIM(shape_fits("[ =1 b32-32 ]", file) == file.len);
+		return;
+	}
+	CLAIM(shape_fits("[ =2 b16-16 u1024 u10 b24-24 b48-48 ]", file) ==
+	    file.len);
+	at = (struct shape_at){ file.ptr, file.len, 19 };
+	CLAIM(shape_head(&at, &major, &mib) && mib >= 8);
+	CLAIM(shape_head(&at, &major, &passes) && passes >= 1);
+}
+
 /* A plain file is read with and without a passphrase, a sealed one with it
  * alone. */
-static void
+static bool
 fuzz_identity_file(const char *text, size_t len)
 {
 	struct hf_identity *id, *with;
@@ -49,6 +68,7 @@ fuzz_identity_file(const char *text, size_t len)
 	}
 	hf_identity_free(with);
 	hf_identity_free(id);
+	return sealed == HF_OK;
 }
 
 static void
@@ -87,12 +107,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fuzz_random(NULL, 0);
 	way = in_byte(&in) % 4;
 	if (way == 3) {
-		fuzz_identity_file((const char *)in.ptr, in.len);
+		(void)fuzz_identity_file((const char *)in.ptr, in.len);
 		fuzz_ring_file((const char *)in.ptr, in.len);
 	} else if (in.len > 0 && in.len < 1024) {
 		MUST(hf_pem_encode(text, sizeof(text), &n, label[way], in.ptr,
 		    in.len));
-		fuzz_identity_file(text, n);
+		if (fuzz_identity_file(text, n))
+			check_contents(in, way);
 		fuzz_ring_file(text, n);
 	}
 	return 0;

@@ -71,6 +71,7 @@ taken(const struct act *a, struct hf_span message)
 	CLAIM(shape_fits("[ =3 =1 u65535 b16-16 t6-6 n b32-32 b0-0 e "
 			 "b144-16384 ]",
 		  out) == out.len);
+	CLAIM(a->s->suite->id == message.ptr[3]);
 	check_peer(a->s);
 }
 

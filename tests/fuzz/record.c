@@ -47,6 +47,20 @@ shape(const struct act *a)
 	return "[ =16 b17-65553 ]";
 }
 
+/* A ticket file for the responder that sends it (spec section 7.3). */
+static bool
+ticket_fits(struct hf_span file)
+{
+	struct hf_span audience;
+
+	if (shape_fits("[ =1 b1-1024 b32-32 t1-255 t1-255 u9007199254740992 "
+		       "u9007199254740992 u1 u9007199254740992 ]",
+		file) != file.len)
+		return false;
+	audience = shape_item(file, 4);
+	return audience.len == 6 && memcmp(audience.ptr, "server", 6) == 0;
+}
+
 static struct hf_span
 plain_of(struct hf_span message)
 {
@@ -106,6 +120,9 @@ taken(const struct act *a, struct hf_span message)
 	CLAIM(content == HF__DATA    ? plain.len > 1 :
 		content == HF__CLOSE ? plain.len == 1 :
 				       content == HF__TICKET && a->s == a->i);
+	if (content == HF__TICKET)
+		CLAIM(
+		    ticket_fits((struct hf_span){ plain.ptr, plain.len - 1 }));
 	CLAIM(a->s->state ==
 	    (content == HF__CLOSE && a->s->sent_close ? HF__CLOSED :
 							HF__OPEN));

@@ -10,7 +10,7 @@
 	"[ b32-32 ( [ =1 *1-4 b1-2048 ] | [ =2 i b32-32 ] |" \
 	" [ =3 i t1-1024 ] | [ =4 b1-1024 ] ) u18446744073709551615 n z0-256 ]"
 
-enum { TOKEN_AT = 35 };
+enum { TOKEN_AT = 35 }; /* in the plaintext */
 
 static void
 stage(struct act *a, unsigned choice)
@@ -56,8 +56,13 @@ check_granted(const struct hf_session *r, struct hf_span plain)
 	static const enum hf_method methods[] = { HF_METHOD_CERTIFICATE,
 		HF_METHOD_PASSWORD, HF_METHOD_PLAIN_PASSWORD,
 		HF_METHOD_TICKET };
+	struct shape_at at = { plain.ptr, plain.len, TOKEN_AT };
 	struct hf_span out = { act_out, act_out_len };
+	unsigned major;
+	uint64_t time;
 
+	CLAIM(shape_skip(&at) && shape_head(&at, &major, &time));
+	CLAIM(time >= FUZZ_NOW - 120 && time <= FUZZ_NOW + 120);
 	CLAIM(r->method == methods[plain.ptr[TOKEN_AT + 1] - 1]);
 	CLAIM(shape_fits(r->method == HF_METHOD_CERTIFICATE ?
 		      "[ =4 =1 b32-32 b0-0 e b70-80 ]" :

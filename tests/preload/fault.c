@@ -6,6 +6,7 @@
  * know what the calls are for.
  *
  * HANDFAST_AS: so many bytes may the process still map from its start on.
+ * HANDFAST_FILES: so many descriptors may it have.
  */
 /* Both open() and open64() stand here, and mmap() by its own name. */
 #undef _FILE_OFFSET_BITS
@@ -108,33 +109,53 @@ fault(const char *call, int fd, void *caller)
 #define FAULT(call, fd) fault((call), (fd), __builtin_return_address(0))
 #define NO_FD (-1)
 
+/* What the environment allows beyond what is there already. */
+static void
+limit(int resource, const char *name, rlim_t already)
+{
+	const char *more = getenv(name);
+	struct rlimit limit;
+
+	if (more == NULL)
+		return;
+	limit.rlim_cur = limit.rlim_max = already + strtoul(more, NULL, 10);
+	if (setrlimit(resource, &limit) != 0)
+		abort();
+}
+
+/* Bytes that are mapped. */
+static rlim_t
+mapped(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f != NULL && fscanf(f, "%lu", &pages) != 1)
+		abort();
+	if (f != NULL)
+		(void)fclose(f);
+	return pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
 __attribute__((constructor)) static void
 begin(void)
 {
-	const char *path = getenv("HANDFAST_FAULT"), *as;
-	struct rlimit limit;
-	unsigned long pages = 0;
+	const char *path = getenv("HANDFAST_FAULT");
 	void *map;
-	FILE *f;
 	int fd;
 
-	if ((as = getenv("HANDFAST_AS")) != NULL &&
-	    (f = fopen("/proc/self/statm", "re")) != NULL) {
-		if (fscanf(f, "%lu", &pages) != 1)
-			pages = 0;
-		(void)fclose(f);
-		limit.rlim_cur = limit.rlim_max =
-		    pages * (unsigned long)sysconf(_SC_PAGESIZE) +
-		    strtoul(as, NULL, 10);
-		(void)setrlimit(RLIMIT_AS, &limit);
-	}
-	if (path == NULL || (fd = open(path, O_RDWR | O_CLOEXEC)) == -1)
+	/* Those that it starts are left alone. */
+	if (strcmp(program_invocation_short_name, "handfast") != 0)
 		return;
-	map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED,
-	    fd, 0);
-	(void)close(fd);
-	if (map != MAP_FAILED)
-		control = map;
+	limit(RLIMIT_AS, "HANDFAST_AS", mapped());
+	if (path != NULL && (fd = open(path, O_RDWR | O_CLOEXEC)) != -1) {
+		map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
+		(void)close(fd);
+		if (map != MAP_FAILED)
+			control = map;
+	}
+	limit(RLIMIT_NOFILE, "HANDFAST_FILES", 0);
 }
 
 /* The function behind one of these. */

@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -119,11 +120,21 @@ def strangers_show_a_cookie(house, request):
     same("cookie: stretched", 0, c["stretch"])
 
 
+def logged(r, n):
+    """The errors of n sessions: their lines may come after their answers."""
+    end = time.time() + 10
+    while True:
+        errors = [field(x, "error") for x in r.log() if "event=session" in x]
+        if len(errors) >= n or time.time() > end:
+            return errors
+        time.sleep(0.05)
+
+
 def replays_are_not_opened(house, request):
     r = counted(house, "replays")
     found = flood(r, request, FLOOD)
     same("replays: all are refused", {"alert": FLOOD}, found)
-    errors = [field(x, "error") for x in r.log() if "event=session" in x]
+    errors = logged(r, FLOOD)
     same("replays: one was opened", (1, FLOOD - 1),
          (errors.count("HF_E_PASSWORD"), errors.count("HF_E_REPLAY")))
     expected = good(house, r, 3)
@@ -146,7 +157,7 @@ def a_source_has_its_share(house):
     expected = good(house, r, 3)
     same("share: all are refused", {4}, {p.wait() for p in crowd})
     listener.close()
-    errors = [field(x, "error") for x in r.log() if "event=session" in x]
+    errors = logged(r, n + 6)
     opened = errors.count("HF_E_PASSWORD")
     # An allowance flows back, one in three seconds.
     check("share: %d were opened" % opened, share <= opened <= share + 10)

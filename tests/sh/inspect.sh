@@ -217,6 +217,19 @@ sed 's/^-----END.*//' alice.key >bad.key
 look 6 bad.key
 has 'a block without an end' 'bad.key: byte 0: a block that is not well' err
 same 'nothing shown' '' "$(cat out)"
+# A byte too many: of secret files there is one error for all faults.
+for f in ring server.cert; do
+	{
+		head -n 1 "$f"
+		{ raw "$f" && printf '\0'; } | base64 -w 64
+		tail -n 1 "$f"
+	} >more.$f
+	(umask 077 && cp more.$f more)
+	look 6 more
+	name=HF_E_OBJECT
+	[ $f = ring ] || name=HF_E_CBOR
+	has "$f and a byte" "bytes are left over: .*\\($name\\)" err
+done
 # A seed where none belongs: what does not fit is masked too.
 {
 	echo '-----BEGIN HANDFAST IDENTITY-----'

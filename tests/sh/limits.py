@@ -95,36 +95,53 @@ def failing(house):
     r.stop()
 
 
-def unheard(house):
-    """An address whose connections come to nothing is not heard any more,
-    whatever it sends; sessions use up nothing."""
-    r = house.respond("unheard", "--max-unopened", "12")
+def behind(house):
+    """An address whose connections come to nothing waits in line, behind all
+    others; sessions use up nothing. Where the line is too long, what comes is
+    closed unheard."""
+    r = house.respond("behind", "--max-unopened", "12", "--max-pending",
+                      "30", "--busy", "60")
     listener = forward(r.address)
     crowded = "127.0.0.1:%d" % listener.getsockname()[1]
     good = [house.initiate(crowded, *house.certified).code
             for _ in range(13)]
-    same("unheard: sessions", [0] * 13, good)
+    same("behind: sessions", [0] * 13, good)
     r.skip()
     for i in range(12):
         s = socket.create_connection((r.host, r.port),
                                      source_address=(CROWD, 0))
         s.close()
-        same("unheard: connection %d" % i, "HF_E_GONE",
+        same("behind: connection %d" % i, "HF_E_GONE",
              field(r.session(), "error"))
-    bad = house.initiate(crowded, *house.certified)
-    same("unheard: then not even a good one", (3, b""), (bad.code, bad.out))
-    lines = [x for x in r.log() if x.startswith("event=turned-away ")]
-    same("unheard: in the log", [(CROWD, "HF_E_LIMITED", "1")],
-         [(field(x, "from").split(":")[0], field(x, "error"),
-           field(x, "connections")) for x in lines])
-    same("unheard: no session", "", r.session(0))
-    good = house.initiate(r.address, *house.certified)
-    same("unheard: another address", (0, b"hello\n"), (good.code, good.out))
-    until(lambda: house.initiate(crowded, *house.certified).code == 0, 40)
     good = house.initiate(crowded, *house.certified)
-    same("unheard: after a while", (0, b"hello\n"), (good.code, good.out))
+    same("behind: who comes alone", (0, b"hello\n"), (good.code, good.out))
+    r.skip()
+    held = crowd(r, 20)
+    begun = time.time()
+    p = subprocess.Popen([PROGRAM, "initiate", "--connect", crowded,
+                          *house.certified], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL)
+    good = house.initiate(r.address, *house.certified)
+    same("behind: another address", (0, b"hello\n"), (good.code, good.out))
+    check("behind: and at once", p.poll() is None, good.seconds)
+    same("behind: who comes with a silent crowd", 0, p.wait(20))
+    took = time.time() - begun
+    check("behind: when the crowd had its time", 2 < took < 8, took)
+    same("behind: eight of it had it", ["HF_E_DEADLINE"] * 8,
+         [x for x in errors(r) if x == "HF_E_DEADLINE"])
+    for s in held:
+        s.close()
+    check("behind: nobody was closed unheard",
+          not any("turned-away" in x for x in r.log()))
+    held = crowd(r, 40)
+    until(lambda: any("turned-away" in x for x in r.log()))
+    lines = [x for x in r.log() if "turned-away" in x]
+    same("behind: closed unheard, in the log", (CROWD, "HF_E_LIMITED"),
+         (field(lines[0], "from").split(":")[0], field(lines[0], "error")))
+    for s in held:
+        s.close()
     listener.close()
-    r.stop()
+    same("behind: it stops", 0, r.stop())
 
 
 def locked(house):
@@ -363,7 +380,7 @@ def lock(house):
 
 def main():
     with House() as house:
-        for test in (raised, silent, failing, unheard, locked, busy, late,
+        for test in (raised, silent, failing, behind, locked, busy, late,
                      counted, asking, disk, sessions, idle, lock):
             test(house)
     finish()

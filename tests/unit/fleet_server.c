@@ -475,18 +475,59 @@ pending(void **state)
 	finish();
 }
 
-/* Nor so many that came to nothing. */
+/* An address of which too many came to nothing: eight at a time, the next waits
+ * for one of them. Nobody else does. */
 static void
 unopened(void **state)
 {
+	enum { AT_WORK = 8 };
+	int at_work[AT_WORK], waits, i;
+	struct pollfd p = { .events = POLLIN };
+	uint8_t in[8];
+
 	(void)state;
 	options.max_source_unopened = 2;
 	begin(HF_METHOD_CERTIFICATE);
 	welcome(9, NULL);
 	assert_false(is_turned_away(9));
 	assert_false(is_turned_away(9));
-	assert_true(is_turned_away(9));
+	for (i = 0; i < AT_WORK; i++)
+		at_work[i] = dial(9);
+	p.fd = waits = dial(9);
+	say(waits, (const uint8_t *)"\xff", 1);
+	assert_int_equal(poll(&p, 1, 200), 0);
 	welcome(1, NULL);
+	assert_int_equal(close(at_work[0]), 0);
+	assert_err(next_end(NULL), HF_E_GONE);
+	assert_int_equal(hear(waits, in, sizeof(in)), 3);
+	assert_int_equal(close(waits), 0);
+	assert_err(next_end(NULL), HF_E_SHAPE);
+	for (i = 1; i < AT_WORK; i++) {
+		assert_int_equal(close(at_work[i]), 0);
+		assert_err(next_end(NULL), HF_E_GONE);
+	}
+	finish();
+}
+
+/* Who waits when the server stops is sent away with all others. */
+static void
+unopened_at_the_end(void **state)
+{
+	uint8_t byte;
+	int fd[20], i;
+
+	(void)state;
+	options.max_source_unopened = 1;
+	begin(HF_METHOD_CERTIFICATE);
+	assert_false(is_turned_away(9));
+	for (i = 0; i < 20; i++)
+		fd[i] = dial(9);
+	welcome(1, NULL);
+	hf_server_stop(server);
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(hear(fd[i], &byte, 1), 0);
+		assert_int_equal(close(fd[i]), 0);
+	}
 	finish();
 }
 
@@ -632,6 +673,7 @@ main(void)
 		cmocka_unit_test(cookie),
 		cmocka_unit_test(pending),
 		cmocka_unit_test(unopened),
+		cmocka_unit_test(unopened_at_the_end),
 		cmocka_unit_test(failures_of_a_source),
 		cmocka_unit_test(failures_of_a_user),
 		cmocka_unit_test(garbage),

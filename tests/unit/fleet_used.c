@@ -3,10 +3,12 @@
  * Used tickets: burnt once, remembered in a file over restarts, and no longer
  * than they are valid.
  */
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,7 @@
 enum { ENTRY = HF_CTI_BYTES + 8 };
 
 static char dir[] = "/tmp/handfast-used.XXXXXX";
-static char path[sizeof(dir) + 8];
+static char path[sizeof(dir) + 8], target[sizeof(dir) + 8];
 
 static int
 enter(void **state)
@@ -28,6 +30,7 @@ enter(void **state)
 	if (mkdtemp(dir) == NULL)
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/used", dir);
+	(void)snprintf(target, sizeof(target), "%s/other", dir);
 	return 0;
 }
 
@@ -88,23 +91,57 @@ expired_entries_leave_the_file(void **state)
 	assert_true(fd != -1);
 	assert_int_equal(write(fd, "left", 4), 4);
 	assert_int_equal(close(fd), 0);
+	/* Ten, and one for all that is forgotten. */
 	u = reopen(u, NOW + 30);
-	assert_int_equal(entries(), 10);
+	assert_int_equal(entries(), 11);
 	assert_int_equal(access(temp, F_OK), -1);
 	for (n = 30; n < 40; n++)
 		assert_err(hf_used_burn(u, id(n), NOW + n, NOW + 30),
 		    HF_E_TICKET_USED);
 	assert_ok(hf_used_burn(u, id(99), NOW + 99, NOW + 30));
 	u = reopen(u, NOW + 31);
-	assert_int_equal(entries(), 10);
+	assert_int_equal(entries(), 11);
 	assert_err(hf_used_burn(u, id(99), NOW + 99, NOW + 31),
 	    HF_E_TICKET_USED);
 	u = reopen(u, NOW + 100);
-	assert_int_equal(entries(), 0);
-	assert_ok(hf_used_burn(u, id(100), NOW + 200, NOW + 100));
 	assert_int_equal(entries(), 1);
+	assert_ok(hf_used_burn(u, id(100), NOW + 200, NOW + 100));
+	assert_int_equal(entries(), 2);
 	hf_used_free(u);
 	assert_int_equal(unlink(path), 0);
+}
+
+/* The clock was far ahead when the file was opened, and is right again: what
+ * was burnt stays so, though it was forgotten. */
+static void
+clock_set_back_revives_nothing(void **state)
+{
+	struct hf_used *u = reopen(NULL, NOW);
+	int again;
+
+	(void)state;
+	assert_ok(hf_used_burn(u, id(1), NOW + 50, NOW));
+	assert_ok(hf_used_burn(u, id(2), NOW + 5000, NOW));
+	u = reopen(u, NOW + 1000);
+	for (again = 0; again < 2; again++) {
+		u = reopen(u, NOW);
+		assert_int_equal(entries(), 2);
+		assert_err(hf_used_burn(u, id(1), NOW + 50, NOW), HF_E_STORE);
+		assert_err(hf_used_burn(u, id(2), NOW + 5000, NOW),
+		    HF_E_TICKET_USED);
+		/* Another that was to expire as early is as suspect. */
+		assert_err(hf_used_burn(u, id(3), NOW + 50, NOW), HF_E_STORE);
+	}
+	assert_ok(hf_used_burn(u, id(3), NOW + 51, NOW));
+	hf_used_free(u);
+	assert_int_equal(unlink(path), 0);
+	/* In memory the same, when a full table is swept. */
+	assert_ok(hf_used_new(&u, 2));
+	assert_ok(hf_used_burn(u, id(1), NOW + 50, NOW));
+	assert_ok(hf_used_burn(u, id(2), NOW + 5000, NOW));
+	assert_ok(hf_used_burn(u, id(3), NOW + 5000, NOW + 1000));
+	assert_err(hf_used_burn(u, id(1), NOW + 50, NOW), HF_E_STORE);
+	hf_used_free(u);
 }
 
 static void
@@ -156,7 +193,7 @@ one_process_at_a_time(void **state)
 	assert_ok(hf_used_burn(u, id(1), NOW + 5, NOW));
 	/* The new file is held as the old one was. */
 	u = reopen(u, NOW + 10);
-	assert_int_equal(entries(), 0);
+	assert_int_equal(entries(), 1);
 	assert_held();
 	hf_used_free(u);
 	assert_int_equal(unlink(path), 0);
@@ -178,14 +215,112 @@ full_table_refuses(void **state)
 	hf_used_free(u);
 }
 
+/* A disk with room for one entry more. What was not written was not burnt,
+ * and nothing is burnt any more. */
+static void
+no_disk_left(void **state)
+{
+	struct hf_used *u = reopen(NULL, NOW);
+	struct rlimit limit, old;
+
+	(void)state;
+	assert_ok(hf_used_burn(u, id(1), NOW + 5, NOW));
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	limit = old;
+	limit.rlim_cur = 2 * ENTRY;
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_ok(hf_used_burn(u, id(2), NOW + 5, NOW));
+	assert_err(hf_used_burn(u, id(3), NOW + 5, NOW), HF_E_STORE);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_err(hf_used_burn(u, id(3), NOW + 5, NOW), HF_E_STORE);
+	assert_err(hf_used_burn(u, id(4), NOW + 5, NOW + 1), HF_E_STORE);
+	assert_err(hf_used_burn(u, id(2), NOW + 5, NOW), HF_E_TICKET_USED);
+	u = reopen(u, NOW);
+	assert_int_equal(entries(), 2);
+	assert_ok(hf_used_burn(u, id(3), NOW + 5, NOW));
+	hf_used_free(u);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+assert_not_opened(enum hf_err err)
+{
+	struct hf_used *u;
+
+	assert_ok(hf_used_new(&u, 64));
+	assert_err(hf_used_open(u, path, NOW), err);
+	hf_used_free(u);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Files that others can write to, links, and what is no file. */
+static void
+files_of_others(void **state)
+{
+	static const mode_t modes[] = { 0620, 0602 };
+	struct hf_used *u;
+	size_t i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		u = reopen(NULL, NOW);
+		hf_used_free(u);
+		assert_int_equal(chmod(path, modes[i]), 0);
+		assert_not_opened(HF_E_OBJECT);
+	}
+	assert_int_equal(mkfifo(path, 0600), 0);
+	fd = open(path, O_RDWR);
+	assert_true(fd != -1);
+	assert_not_opened(HF_E_OBJECT);
+	assert_int_equal(close(fd), 0);
+	fd = open(target, O_RDWR | O_CREAT, 0600);
+	assert_true(fd != -1);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(symlink(target, path), 0);
+	assert_not_opened(HF_E_IO);
+	assert_int_equal(unlink(target), 0);
+	if (geteuid() != 0)
+		return;
+	u = reopen(NULL, NOW);
+	hf_used_free(u);
+	assert_int_equal(chown(path, 12345, 12345), 0);
+	assert_not_opened(HF_E_OBJECT);
+}
+
+/* A file that holds more than there is room for. */
+static void
+more_than_fits(void **state)
+{
+	struct hf_used *u = reopen(NULL, NOW);
+	unsigned n;
+
+	(void)state;
+	for (n = 1; n <= 9; n++)
+		assert_ok(hf_used_burn(u, id(n), NOW + 5, NOW));
+	hf_used_free(u);
+	assert_ok(hf_used_new(&u, 8));
+	assert_err(hf_used_open(u, path, NOW), HF_E_STORE);
+	hf_used_free(u);
+	assert_ok(hf_used_new(&u, 9));
+	assert_ok(hf_used_open(u, path, NOW));
+	hf_used_free(u);
+	assert_int_equal(unlink(path), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(expired_entries_leave_the_file),
+		cmocka_unit_test(clock_set_back_revives_nothing),
 		cmocka_unit_test(torn_entry_is_cut_off),
 		cmocka_unit_test(one_process_at_a_time),
 		cmocka_unit_test(full_table_refuses),
+		cmocka_unit_test(no_disk_left),
+		cmocka_unit_test(files_of_others),
+		cmocka_unit_test(more_than_fits),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

@@ -5,21 +5,16 @@
  * which part share nothing afterwards, and that a source which fails ends the
  * process before anything is sent.
  */
-#include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "testing.h"
+
+#include "norandom.h"
 
 static const enum hf_method methods[] = { HF_METHOD_CERTIFICATE,
 	HF_METHOD_PASSWORD, HF_METHOD_PLAIN_PASSWORD, HF_METHOD_TICKET };
@@ -366,25 +361,6 @@ after_a_fork(void **state)
 }
 
 /* --- a source that fails ------------------------------------------------------------ */
-
-/* From here on getrandom() fails. */
-static int
-break_getrandom(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getrandom, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { HF__ARRAY_N(code), code };
-	const struct rlimit none = { 0, 0 };
-
-	return setrlimit(RLIMIT_CORE, &none) == 0 &&
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
 
 enum { CANNOT = 3, SPOKE = 4 };
 
