@@ -194,7 +194,11 @@ json_t *vec_info_json(struct vec *v, const struct hf_cert_info *info);
  * part when there is an error. */
 enum hf_err vec_vault_make(struct hf_vault **vault, struct vec *v,
     const char *cluster, const char *owner, const json_t *scopes);
+json_t *vec_mark_json(const struct hf__mark *mark);
 json_t *vec_state_json(struct vec *v, const struct hf__stored *s);
+
+/* vectors_shake.c: a message's type by name. */
+const char *vec_type_name(unsigned type);
 
 /* One function a kind: HF_OK and what follows from the inputs in v->out, or
  * the library's error; or a fault. */
@@ -207,6 +211,7 @@ vec_kind vec_request, vec_request_read, vec_certificate, vec_certificate_read;
 vec_kind vec_chain, vec_list, vec_list_add; /* _cert.c, _issue.c */
 vec_kind vec_ticket, vec_ticket_accept, vec_ticket_file_read;
 vec_kind vec_password, vec_cookie, vec_cookie_judge, vec_hpke, vec_cbor;
+vec_kind vec_takeover; /* _move.c */
 vec_kind vec_entry, vec_entry_open; /* _entry.c */
 
 #endif

@@ -171,8 +171,8 @@ read_state(struct hf__stored *s, struct vec *v, const json_t *in)
 
 /* --- and back -------------------------------------------------------- */
 
-static json_t *
-mark_json(const struct hf__mark *mark)
+json_t *
+vec_mark_json(const struct hf__mark *mark)
 {
 	return json_pack("{s:I,s:I,s:o}", "count", (json_int_t)mark->count,
 	    "bytes", (json_int_t)mark->bytes, "digest",
@@ -219,8 +219,8 @@ vec_state_json(struct vec *v, const struct hf__stored *s)
 		json_pack("{s:I,s:o}", "epoch", (json_int_t)s->previous_epoch,
 		    "secret", vec_json_hex(s->previous, sizeof(s->previous))));
 	vec_put_uint(v, json, "serial", s->serial);
-	vec_put(v, json, "received", mark_json(&s->received));
-	vec_put(v, json, "sent", mark_json(&s->sent));
+	vec_put(v, json, "received", vec_mark_json(&s->received));
+	vec_put(v, json, "sent", vec_mark_json(&s->sent));
 	vec_put_uint(v, json, "closed", s->closed);
 	vec_put(v, json, "target", json_string(s->target));
 	vec_put(v, json, "peer", peer_json(v, s));

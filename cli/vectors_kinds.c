@@ -50,6 +50,8 @@ static const struct {
 	{ "entry", vec_entry,
 	    "cluster scope generation session_id epoch owner token expires key "
 	    "state random" },
+	{ "takeover", vec_takeover,
+	    "initiator responders initiator_random responder_random script" },
 	{ "entry-open", vec_entry_open, "cluster scopes now bytes" },
 };
 

@@ -16,11 +16,11 @@ struct shake {
 	json_t *keys;
 };
 
-static const char *
-type_name(unsigned type)
+const char *
+vec_type_name(unsigned type)
 {
 	static const char *const names[] = { "hello", "offer", "retry",
-		"request", "grant", "confirm", "?", "?", "alert" };
+		"request", "grant", "confirm", "resume", "resumed", "alert" };
 
 	if (type == HF__RECORD)
 		return "record";
@@ -60,7 +60,7 @@ note(struct shake *k, const struct vec_side *from, struct hf_span message)
 
 	vec_append(k->v, k->messages,
 	    json_pack("{s:s,s:s,s:o}", "from", from->name, "type",
-		type_name(message.ptr[1]), "bytes",
+		vec_type_name(message.ptr[1]), "bytes",
 		vec_json_hex(message.ptr, message.len)));
 	if (message.ptr[1] == HF__REQUEST)
 		vec_append(k->v, k->requests,

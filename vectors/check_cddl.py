@@ -344,12 +344,29 @@ def good(v: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Rules, and the bytes of a good vector that they are about, in hex."""
     if v["kind"] == "handshake":
         yield from handshake(v)
+    if v["kind"] == "takeover":
+        for connection in v["connections"]:
+            yield from connected(connection)
+        for connection in v["connections"]:
+            yield from (("entry", raw) for raw in connection["entries"])
     for kind, name, rule in GIVEN:
         if v["kind"] == kind:
             yield rule, v[name]
     if v["kind"] == "chain":
         yield from (("certificate", raw) for raw in v["chain"])
         yield from (("revocation-list", raw) for raw in v["lists"])
+
+
+def connected(c: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for message in c["messages"]:
+        yield message["type"], message["bytes"]
+        yield "message", message["bytes"]
+    for name in ("resume", "resumed"):
+        if c[name]:
+            yield f"{name}-plaintext", c[name]["plaintext"]
+    for record in c["received_by_initiator"]:
+        if record["type"] == 3:
+            yield "ack", record["data"]
 
 
 def handshake(v: dict[str, Any]) -> Iterator[tuple[str, str]]:

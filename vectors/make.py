@@ -22,12 +22,14 @@ from makers import (
     moving,
     ok,
     ok_session,
+    takeovers,
 )  # noqa: E402
 
 MAKERS = (
     ("ok", ok),
     ("ok", ok_session),
     ("ok", moving),
+    ("ok", takeovers),
     ("bad", bad_wire),
     ("bad", bad_sealed),
     ("bad", bad_objects),

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: ISC
-"""Kinds of vectors about sessions that move: stored entries."""
+"""Kinds of vectors about sessions that move: stored entries, and sessions
+that go from server to server."""
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, Callable
 
-from . import states
+from . import play, session, states
 from .play import Draws, Json, Mismatch, scopes, unhex
 from .registry import kind
 
@@ -139,3 +141,155 @@ def entry_open(v: Json) -> Json:
         unhex(v["bytes"]), v["cluster"], scopes(v["scopes"]), v["now"]
     )
     return {"clear": clear_json(clear), "state": state_json(state)}
+
+
+# Takeover -------------------------------------------------------------------
+
+
+class Moving:
+    """An initiator, the responders that it comes to one after another, and
+    the store of one entry that they share."""
+
+    def __init__(
+        self,
+        initiator: Json,
+        responders: list[Json],
+        i_random: Callable[[int], bytes],
+        r_random: list[Callable[[int], bytes]],
+    ) -> None:
+        self.app = initiator["application"]
+        self.left = play.initiator(initiator, i_random)
+        self.configs = copy.deepcopy(responders)
+        self.r_random = r_random
+        self.entry: str | None = None
+        self.connections: list[Json] = []
+        self.lose = ""
+
+    def connect(self, lose: str | None) -> None:
+        number = len(self.connections)
+        self.config = self.configs[number]
+        self.config["application"]["shelf"]["entry"] = self.entry
+        self.right = play.responder(self.config, self.r_random[number])
+        self.seen = len(self.left.received)
+        self.lose = lose or ""
+        self.connections.append({"messages": [], "entries": []})
+        if number == 0:
+            self.left.start()
+            play.settle(self.left, self.app)
+        else:
+            self.left.end_quietly()
+            self.left.reconnect()
+        self.talk()
+
+    def _carry(self, sender: session.Session, receiver: Any) -> bool:
+        here = self.connections[-1]
+        sent = play.split(sender.drain())
+        for message in sent:
+            name = play.first_type(message)
+            here["messages"].append(
+                {"from": sender.role, "type": name, "bytes": message.hex()}
+            )
+            if name == self.lose:
+                self.lose = "all"
+            if self.lose == "all":
+                continue
+            receiver.feed(message)
+            written: list[str] = []
+            app = self.app
+            if receiver is self.right:
+                app = self.config["application"]
+            play.settle(receiver, app, written)
+            self.store(written)
+        return bool(sent)
+
+    def store(self, written: list[str]) -> None:
+        self.connections[-1]["entries"] += written
+        if written:
+            self.entry = written[-1]
+
+    def talk(self) -> None:
+        while self._carry(self.left, self.right) or self._carry(
+            self.right, self.left
+        ):
+            pass
+        self._note()
+
+    def _note(self) -> None:
+        """What this connection gave, as it is now."""
+        left, right, here = self.left, self.right, self.connections[-1]
+        taken, attempt = right.taken, left.attempt
+        here["resume"] = play.to_json(attempt.inside) if attempt else None
+        here["resumed"] = here["master"] = here["keys"] = None
+        if taken:
+            assert attempt and taken.next and taken.inside == attempt.inside
+            here["resumed"] = play.to_json(taken.next.inside)
+        if right.keys:
+            assert right.sending and right.receiving
+            here["master"] = right.keys.master.hex()
+            here["keys"] = {
+                **play.keys_json(right.keys),
+                "initiator_digest": _first(right.receiving),
+                "responder_digest": _first(right.sending),
+            }
+        here["received_by_initiator"] = play.records_json(
+            left.received[self.seen :]
+        )
+        here["received_by_responder"] = play.records_json(right.received)
+        if left.state == "open":
+            assert left.keys == right.keys
+            if taken and left.resumed_inside != taken.next.inside:
+                raise Mismatch("the two sides differ")
+
+    def step(self, step: Json) -> None:
+        if step["do"] == "connect":
+            self.connect(step["lose"])
+        elif step["do"] == "checkpoint":
+            entry = self.right.checkpoint().hex()
+            self.store([entry])
+            self.right.checkpointed()
+            if step["arrives"]:
+                self.talk()
+        elif step["do"] == "send":
+            from_left = step["from"] == "initiator"
+            side = self.left if from_left else self.right
+            side.send(step["type"], unhex(step["data"]))
+            if step["arrives"]:
+                self.talk()
+        else:
+            raise Mismatch(f"unknown step {step['do']}")
+
+    def result(self) -> Json:
+        left, right = self.left, self.right
+        assert left.sending and left.receiving
+        assert right.sending and right.receiving
+        marks = left.sending.mark(), left.receiving.mark()
+        if marks != (right.receiving.mark(), right.sending.mark()):
+            raise Mismatch("the two sides differ")
+        assert left.granted is not None
+        return {
+            "session_id": left.granted.session_id.hex(),
+            "connections": self.connections,
+            "final_initiator": mark_json(marks[0]),
+            "final_responder": mark_json(marks[1]),
+            "state": left.state,
+        }
+
+
+def _first(direction: Any) -> str:
+    return direction.marks[min(direction.marks)].digest.hex()
+
+
+@kind(
+    "takeover",
+    *("initiator", "responders", "initiator_random", "responder_random"),
+    "script",
+)
+def takeover(v: Json) -> Json:
+    draws = Draws(v["initiator_random"])
+    others = [Draws(draw) for draw in v["responder_random"]]
+    moving = Moving(v["initiator"], v["responders"], draws, list(others))
+    for step in v["script"]:
+        moving.step(step)
+    if any(one.items for one in (draws, *others)):
+        raise Mismatch("draws are left over")
+    return moving.result()

@@ -216,13 +216,13 @@ def make(role: str, config: Json, random: Callable[[int], bytes]) -> Any:
 # A whole handshake ----------------------------------------------------------
 
 
-def _hex(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, dict):
-        return {k: _hex(v) for k, v in value.items()}
+        return {k: to_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_hex(v) for v in value]
+        return [to_json(v) for v in value]
     return value
 
 
@@ -304,22 +304,22 @@ def handshake(
     return {
         "suite": left.keys.suite,
         "messages": trail,
-        "requests": _hex(left.requests),
-        "grant": _hex(left.derived),
+        "requests": to_json(left.requests),
+        "grant": to_json(left.derived),
         "session_key": left.granted.session_key.hex(),
         "session_id": left.granted.session_id.hex(),
         "master": left.keys.master.hex(),
         "keys": keys_json(left.keys),
-        "received_by_initiator": _records(left),
-        "received_by_responder": _records(right),
+        "received_by_initiator": records_json(left.received),
+        "received_by_responder": records_json(right.received),
         "final_initiator_digest": left.sending.digest.hex(),
         "final_responder_digest": left.receiving.digest.hex(),
         "state": left.state,
     }
 
 
-def _records(side: session.Session) -> list[Json]:
-    return [{"type": k, "data": d.hex()} for k, d in side.received]
+def records_json(taken: list[tuple[int, bytes]]) -> list[Json]:
+    return [{"type": k, "data": d.hex()} for k, d in taken]
 
 
 # One side, step by step -----------------------------------------------------
@@ -350,9 +350,7 @@ def steps(
         given = {k: v for k, v in step.items() if k in STEP_INPUTS}
         given["out"] = side.drain().hex()
         given["state"] = side.state
-        given["received"] = [
-            {"type": k, "data": d.hex()} for k, d in side.received[before:]
-        ]
+        given["received"] = records_json(side.received[before:])
         if "cluster" in config:
             given["entries"] = written
         done.append(given)

@@ -154,6 +154,13 @@ class Session:
         elif not self.peer_close:
             self._end("HF_E_TRUNCATED")
 
+    def end_quietly(self) -> None:
+        """The same where it is no matter that it is an error."""
+        try:
+            self.end()
+        except HandfastError:
+            pass
+
     def _end(self, name: str) -> None:
         def fail() -> None:
             raise HandfastError(name, "the stream has ended")

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: ISC
+"""Sessions that go from server to server (spec section 17)."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+from handfast1.kinds_move import Moving
+
+from . import moving, world as w
+from .world import Json, Stream
+
+CONNECT = {"do": "connect", "lose": None}
+CHECKPOINT = {"do": "checkpoint", "arrives": True}
+
+
+def say(
+    side: str, data: str, kind: int = 1, arrives: bool = True
+) -> Json:
+    return {
+        "do": "send",
+        "from": "initiator" if side == "I" else "responder",
+        "type": kind,
+        "data": data.encode().hex(),
+        "arrives": arrives,
+    }
+
+
+def lost(what: str) -> Json:
+    return {"do": "connect", "lose": what}
+
+
+def server(name: str, mobility: int = 1, **changes: Any) -> Json:
+    raw = moving.FIRST if name == "echo" else moving.OTHER
+    return w.responder(
+        cluster={
+            "name": "cluster",
+            "owner": name,
+            "mobility": mobility,
+            "scopes": changes.pop("scopes", moving.SCOPES),
+        },
+        seed=w.seed(name).hex(),
+        chain=[raw.hex()],
+        **changes,
+    )
+
+
+def vector(
+    name: str,
+    script: list[Json],
+    token: str = "certificate",
+    note: str = "",
+    mobility: int = 1,
+    left: Json | None = None,
+    **changes: Any,
+) -> Json:
+    """The servers are echo and other in turn."""
+    initiator = w.initiator(token, **(left or {}))
+    count = sum(step["do"] == "connect" for step in script)
+    names = ["echo" if i % 2 == 0 else "other" for i in range(count)]
+    responders = [server(one, mobility, **changes) for one in names]
+    i_random = Stream(f"takeover {name} I")
+    r_random = [Stream(f"takeover {name} R{i}") for i in range(count)]
+    played = Moving(initiator, responders, i_random, list(r_random))
+    for step in script:
+        played.step(step)
+    whole: Json = {"id": f"takeover-{name}", "kind": "takeover"}
+    if note:
+        whole["note"] = note
+    whole.update(
+        initiator=initiator,
+        responders=responders,
+        initiator_random=i_random.draws,
+        responder_random=[stream.draws for stream in r_random],
+        script=script,
+    )
+    return whole
+
+
+WHOLE = [
+    CONNECT,
+    CHECKPOINT,
+    say("I", "forth"),
+    say("R", "back"),
+    CHECKPOINT,
+    CONNECT,
+    say("I", "forth again"),
+    say("R", "back again"),
+    CHECKPOINT,
+    say("I", "", 2),
+    say("R", "", 2),
+]
+
+
+def ways() -> Iterator[Json]:
+    for suite in (1, 2):
+        for mobility, how in ((1, "soft"), (2, "proved")):
+            for token in ("certificate", "password", "plain", "ticket"):
+                yield vector(
+                    f"{how}-{token}-suite{suite}",
+                    WHOLE,
+                    token,
+                    mobility=mobility,
+                    left={"suites": [suite]},
+                )
+    yield vector("grease", WHOLE, left={"grease": True}, grease=True)
+    yield vector("target", WHOLE, left={"target": "files"})
+
+
+def between() -> Iterator[Json]:
+    start = [CONNECT, CHECKPOINT]
+    end = [say("I", "on"), say("R", "and on"), CHECKPOINT]
+    yield vector(
+        "lost-forth",
+        [*start, say("I", "one"), CHECKPOINT, say("I", "two"), CONNECT, *end],
+        note="what came after the checkpoint is sent again",
+    )
+    yield vector(
+        "on-the-way",
+        [*start, say("I", "never taken", arrives=False), CONNECT, *end],
+    )
+    yield vector(
+        "tail",
+        [*start, say("R", "a tail"), CONNECT, *end],
+        note="sent after the last checkpoint, and adopted",
+    )
+    yield vector(
+        "undelivered",
+        [
+            *start,
+            say("R", "on its way", arrives=False),
+            {"do": "checkpoint", "arrives": False},
+            CONNECT,
+            *end,
+        ],
+        note="stored as sent, and never taken",
+    )
+    yield vector(
+        "close-lost",
+        [*start, say("I", "", 2), CONNECT, say("I", "x"), say("I", "", 2)],
+        note="a close that was not stored is open again",
+    )
+    yield vector(
+        "close-kept",
+        [*start, say("I", "", 2), CHECKPOINT, CONNECT, say("R", "x")],
+    )
+    yield vector(
+        "close-kept-of-the-responder",
+        [*start, say("R", "", 2), CONNECT, say("I", "x"), CHECKPOINT],
+    )
+    yield vector(
+        "query",
+        [*start, say("R", "", 7), CONNECT, *end],
+    )
+
+
+def retries() -> Iterator[Json]:
+    start = [CONNECT, CHECKPOINT, say("I", "one"), say("R", "two"), CHECKPOINT]
+    end = [say("I", "on"), say("R", "and on"), CHECKPOINT]
+    for mobility, how in ((1, "soft"), (2, "proved")):
+        yield vector(
+            f"resumed-lost-{how}",
+            [*start, lost("resumed"), CONNECT, *end],
+            mobility=mobility,
+            note="a claim that is not confirmed: again under the same secret",
+        )
+        yield vector(
+            f"confirm-lost-{how}",
+            [*start, lost("confirm"), CONNECT, *end],
+            mobility=mobility,
+            note="under the secret of the epoch that was never confirmed",
+        )
+    yield vector(
+        "resume-lost",
+        [*start, lost("resume"), CONNECT, *end],
+        note="nothing was claimed; the serial goes on",
+    )
+    yield vector(
+        "lost-in-turn",
+        [
+            *start,
+            lost("resumed"),
+            lost("confirm"),
+            lost("resumed"),
+            CONNECT,
+            *end,
+            CONNECT,
+            *end,
+        ],
+    )
+    yield vector("cookie", WHOLE, retry=["resume"])
+
+
+def files_of_vectors() -> Iterator[tuple[str, list[Json]]]:
+    yield "takeover", [*ways(), *between(), *retries()]
