@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cadir.h"
-#include "store.h"
+#include "stores.h"
 
 const char help_cluster[] =
     "usage: handfast cluster init --ca DIR --name N --store URI -o X.cert\n"

@@ -30,10 +30,7 @@ static struct {
 	uv_loop_t loop;
 	uv_timer_t timer; /* the connect timeout */
 	uv_connect_t connect;
-	struct hf_config *config;
-	struct hf_trust *trust;
-	struct hf_identity *identity;
-	struct cli_secret password;
+	struct loaded has;
 	struct joined *joined;
 	struct hf_link *link; /* NULL: none */
 	struct stretch *stretch;
@@ -41,7 +38,7 @@ static struct {
 	const char *names[CONNECT_MAX * HF_ADDRESSES_MAX]; /* what was said */
 	size_t addresses, next, tried;
 	const char *name; /* of the present one */
-	int connected, timed_out, connect_errno, known, reconnect;
+	int connected, timed_out, connect_errno, reconnect;
 	/* A session that may move outlives its link. */
 	struct hf_session *session;
 	uint8_t sid[HF_SID_BYTES];
@@ -94,9 +91,9 @@ stretch_work(uv_work_t *work)
 {
 	struct stretch *s = work->data;
 
-	s->err =
-	    hf_password_stretch(s->key, self.password.text, self.password.len,
-		s->realm.text, self.args.user, s->mib, s->passes);
+	s->err = hf_password_stretch(s->key, self.has.password.text,
+	    self.has.password.len, s->realm.text, self.args.user, s->mib,
+	    s->passes);
 }
 
 static void
@@ -164,7 +161,8 @@ trust(void *owner, struct hf_link *link)
 	else if (self.args.user == NULL)
 		hf_link_trust(link, HF_OK);
 	else if (self.args.plain)
-		hf_link_password(link, self.password.text, self.password.len);
+		hf_link_password(link, self.has.password.text,
+		    self.has.password.len);
 	else
 		stretch(link, &peer);
 }
@@ -409,11 +407,11 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 		not_connected();
 		if (self.opened_once)
 			joined_unlink(self.joined);
-	} else if (err == HF_E_UNKNOWN_KEY && self.known) {
+	} else if (err == HF_E_UNKNOWN_KEY && self.has.known) {
 		cli_warn("%s: the responder has another certificate than %s; "
 			 "asking for it",
 		    self.name, self.args.responder_cert);
-		self.known = 0;
+		self.has.known = 0;
 		self.reconnect = 1;
 	} else {
 		if (err != HF_OK)
@@ -423,7 +421,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 	if (self.reconnect) {
 		self.reconnect = 0;
 		self.next--;
-		if (hf_config_responder(self.config, NULL, 0) != HF_OK)
+		if (hf_config_responder(self.has.config, NULL, 0) != HF_OK)
 			settle(cli_fail(HF_E_STATE, "%s", self.name));
 		else
 			attempt();
@@ -467,7 +465,7 @@ connected(uv_connect_t *req, int status)
 	}
 	self.connected = 1;
 	if (self.session == NULL)
-		hf_link_start(self.link, self.config, NULL, 0);
+		hf_link_start(self.link, self.has.config, NULL, 0);
 	else if ((e = hf_session_reconnect(self.session, clock_ms(),
 		      cli_now())) == HF_OK)
 		hf_link_start_again(self.link, self.session);
@@ -510,111 +508,6 @@ attempt(void)
 	}
 }
 
-/* The token: what this side authenticates with. */
-static int
-load_token(void)
-{
-	const struct initiate *a = &self.args;
-	uint8_t file[CLI_TICKET_FILE];
-	struct cli_chain *chain;
-	enum hf_err e = HF_OK;
-	size_t len = 0;
-	int r;
-
-	if (a->user != NULL) {
-		r = cli_pass_read(&self.password, &a->pass, "Password: ", 0);
-		if (r != CLI_OK)
-			return r;
-		e = hf_config_user(self.config, a->user,
-		    a->plain ? HF_METHOD_PLAIN_PASSWORD : HF_METHOD_PASSWORD);
-		if (e == HF_OK)
-			e = hf_config_without_prekey(self.config,
-			    a->no_prekey);
-		return e == HF_OK ? CLI_OK : cli_fail(e, "--user %s", a->user);
-	}
-	if (a->ticket != NULL) {
-		r = cli_load_ticket(file, &len, a->ticket);
-		if (r == CLI_OK &&
-		    (e = hf_config_ticket(self.config, file, len)) != HF_OK)
-			r = cli_fail(e, "%s", a->ticket);
-		sodium_memzero(file, sizeof(file));
-		return r;
-	}
-	if ((chain = malloc(sizeof(*chain))) == NULL)
-		return cli_fail(HF_E_MEMORY, "%s", a->cert);
-	r = cli_load_identity(&self.identity, a->identity, &a->pass);
-	if (r == CLI_OK)
-		r = cli_load_chain(chain, a->cert);
-	if (r == CLI_OK &&
-	    (e = hf_config_identity(self.config, self.identity, chain->spans,
-		 chain->n)) != HF_OK)
-		r = cli_fail(e, "%s", a->cert);
-	free(chain);
-	return r;
-}
-
-static int
-load_responder(void)
-{
-	struct cli_chain *chain;
-	enum hf_err e;
-	int r;
-
-	if (self.args.responder_cert == NULL)
-		return CLI_OK;
-	if ((chain = malloc(sizeof(*chain))) == NULL)
-		return cli_fail(HF_E_MEMORY, "--responder-cert");
-	r = cli_load_chain(chain, self.args.responder_cert);
-	if (r == CLI_OK &&
-	    (e = hf_config_responder(self.config, chain->spans, chain->n)) !=
-		HF_OK)
-		r = cli_fail(e, "%s", self.args.responder_cert);
-	self.known = r == CLI_OK;
-	free(chain);
-	return r;
-}
-
-static int
-load_config(void)
-{
-	const struct initiate *a = &self.args;
-	struct hf_session *session = NULL;
-	enum hf_err e;
-	int r;
-
-	if ((r = cli_load_trust(&self.trust, a->trust, a->trust_n, a->revoked,
-		 a->revoked_n)) != CLI_OK)
-		return r;
-	if ((e = hf_config_new(&self.config, HF_INITIATOR)) != HF_OK ||
-	    (e = hf_config_trust(self.config, self.trust)) != HF_OK ||
-	    (e = hf_config_deadline(self.config, (uint32_t)a->deadline_ms)) !=
-		HF_OK ||
-	    (e = hf_config_fallback(self.config, !a->no_fallback)) != HF_OK ||
-	    /* Now and then, so that nobody depends on its absence. */
-	    (e = hf_config_grease(self.config, randombytes_uniform(8) == 0)) !=
-		HF_OK)
-		return cli_fail(e, "configuration");
-	if (a->expect != NULL &&
-	    (e = hf_config_expect(self.config, a->expect)) != HF_OK)
-		return cli_fail(e, "--expect");
-	if (a->realm != NULL &&
-	    (e = hf_config_realm(self.config, a->realm)) != HF_OK)
-		return cli_fail(e, "--realm");
-	if (a->target != NULL &&
-	    (e = hf_config_target(self.config, a->target)) != HF_OK)
-		return cli_fail(e, "--target");
-	if ((r = load_token()) != CLI_OK || (r = load_responder()) != CLI_OK)
-		return r;
-	/* What is wrong with one's own files is said before connecting. */
-	e = hf_session_new(&session, self.config, 0, cli_now());
-	hf_session_free(session);
-	return e == HF_OK ? CLI_OK :
-			    cli_fail(e, "%s",
-				a->ticket != NULL   ? a->ticket :
-				    a->cert != NULL ? a->cert :
-						      "configuration");
-}
-
 static int
 load_addresses(void)
 {
@@ -638,7 +531,8 @@ run(void)
 {
 	int r;
 
-	if ((r = pump_init()) != CLI_OK || (r = load_config()) != CLI_OK ||
+	if ((r = pump_init()) != CLI_OK ||
+	    (r = initiate_load(&self.has, &self.args)) != CLI_OK ||
 	    (r = load_addresses()) != CLI_OK)
 		return r;
 	if ((r = loop_init(&self.loop)) != CLI_OK)
@@ -665,10 +559,10 @@ cmd_initiate(int argc, char **argv)
 		r = run();
 	joined_free(self.joined);
 	hf_session_free(self.session);
-	hf_config_free(self.config);
-	hf_trust_free(self.trust);
-	hf_identity_free(self.identity);
-	cli_secret_free(&self.password);
+	hf_config_free(self.has.config);
+	hf_trust_free(self.has.trust);
+	hf_identity_free(self.has.identity);
+	cli_secret_free(&self.has.password);
 	sodium_memzero(self.scratch, sizeof(self.scratch));
 	return r;
 }

@@ -26,6 +26,16 @@ struct initiate {
 /* initiate_args.c: reads the command line. */
 int initiate_read(struct initiate *args, int argc, char **argv);
 
+/* initiate_load.c: the objects of the library that it says. */
+struct loaded {
+	struct hf_config *config;
+	struct hf_trust *trust;
+	struct hf_identity *identity;
+	struct cli_secret password;
+	int known; /* the responder's certificate is */
+};
+int initiate_load(struct loaded *l, const struct initiate *a);
+
 /* initiate_io.c: standard input to the session, the session to standard
  * output. One of each, on the loop of the link. */
 struct joined;

@@ -11,7 +11,7 @@
 
 #include "cli.h"
 #include "fleet.h"
-#include "store.h"
+#include "stores.h"
 
 /* log.c: one line on stderr, of key=value pairs or (log_json) one object.
  * Values are escaped, so that no peer can forge a line or a pair. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store.h"
+#include "stores.h"
 
 const char help_session[] =
     "usage: handfast session list --store URI\n"

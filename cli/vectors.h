@@ -211,7 +211,7 @@ vec_kind vec_request, vec_request_read, vec_certificate, vec_certificate_read;
 vec_kind vec_chain, vec_list, vec_list_add; /* _cert.c, _issue.c */
 vec_kind vec_ticket, vec_ticket_accept, vec_ticket_file_read;
 vec_kind vec_password, vec_cookie, vec_cookie_judge, vec_hpke, vec_cbor;
-vec_kind vec_takeover; /* _move.c */
+vec_kind vec_takeover;		    /* _move.c */
 vec_kind vec_entry, vec_entry_open; /* _entry.c */
 
 #endif

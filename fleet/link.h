@@ -64,6 +64,8 @@ void hf__link_trace(struct hf_link *l, int sent, int type, size_t bytes);
 HF_MUST_USE enum hf_err hf__link_flush(struct hf_link *l);
 /* After the session was asked all it could be: what the stream does next. */
 void hf__link_settle(struct hf_link *l);
+/* The peer has acked: what waited for that is sent. */
+void hf__link_send_waiting(struct hf_link *l);
 /* Asks the session until it must wait. */
 void hf__link_run(struct hf_link *l);
 

@@ -414,62 +414,6 @@ trust(void *owner, struct hf_link *link)
 		c->server->service->judge(&c->conn);
 }
 
-/* --- sessions that move ------------------------------------------------------ */
-
-static enum hf_err
-hold(struct hf_conn_own *c)
-{
-	struct hf_server *s = c->server;
-
-	if (c->holds != NULL)
-		return HF_OK;
-	if (c->conn.worker->port == NULL)
-		return HF_E_NO_SESSION;
-	return hf_owner_new(&c->holds, c->conn.loop, c->conn.worker->port,
-	    c->conn.link, s->service->vault(c->conn.generation),
-	    &s->options.checkpoint);
-}
-
-static void
-state(void *owner, struct hf_link *link)
-{
-	struct hf_conn_own *c = owner;
-	enum hf_err e;
-
-	if ((e = hold(c)) == HF_OK)
-		hf_owner_state(c->holds);
-	else
-		hf_link_supply(link, e, NULL, 0);
-}
-
-static void
-store(void *owner, struct hf_link *link, struct hf_span entry)
-{
-	struct hf_conn_own *c = owner;
-
-	(void)link;
-	hf_owner_store(c->holds, entry);
-}
-
-static void
-moved(void *owner, struct hf_link *link)
-{
-	struct hf_conn_own *c = owner;
-
-	(void)link;
-	if (c->server->service->acked != NULL)
-		c->server->service->acked(&c->conn);
-	if (hold(c) == HF_OK)
-		hf_owner_moved(c->holds);
-}
-
-int
-hf_conn_moved_away(const struct hf_conn *conn)
-{
-	return conn->own->holds != NULL &&
-	    hf_owner_handed_over(conn->own->holds);
-}
-
 static enum hf_err
 commit(void *owner, struct hf_link *link)
 {
@@ -619,9 +563,9 @@ traced(void *owner, struct hf_link *link, int sent, int type, size_t bytes,
 const struct hf_link_hooks hf__server_hooks = { .admit = admit,
 	.trust = trust,
 	.commit = commit,
-	.state = state,
-	.store = store,
-	.moved = moved,
+	.state = hf__server_state,
+	.store = hf__server_store,
+	.moved = hf__server_moved,
 	.opened = opened,
 	.data = data,
 	.closed = closed,

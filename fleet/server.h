@@ -136,6 +136,10 @@ enum hf__welcome hf__server_begin(struct hf_conn_own *c);
 int hf__server_turn(struct hf_conn_own *c);
 /* Counts it out; once. */
 void hf__server_finish(struct hf_conn_own *c);
+/* hold.c: the link's hooks about sessions that move. */
+void hf__server_state(void *owner, struct hf_link *link);
+void hf__server_store(void *owner, struct hf_link *link, struct hf_span entry);
+void hf__server_moved(void *owner, struct hf_link *link);
 /* The hooks of the server's links; the owner is a struct hf_conn_own. */
 extern const struct hf_link_hooks hf__server_hooks;
 

@@ -2,8 +2,8 @@
 /*
  * Stores for commands: opened by their URI, and their failures in words.
  */
-#ifndef CLI_STORE_H
-#define CLI_STORE_H
+#ifndef CLI_STORES_H
+#define CLI_STORES_H
 
 #include "cli.h"
 #include "fleet.h"

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The sessions of a server that may move: each is held by an owner, made when
+ * it is first needed. What an owner does is owner.c's.
+ */
+#include "server.h"
+
+static enum hf_err
+hold(struct hf_conn_own *c)
+{
+	struct hf_server *s = c->server;
+
+	if (c->holds != NULL)
+		return HF_OK;
+	if (c->conn.worker->port == NULL)
+		return HF_E_NO_SESSION;
+	return hf_owner_new(&c->holds, c->conn.loop, c->conn.worker->port,
+	    c->conn.link, s->service->vault(c->conn.generation),
+	    &s->options.checkpoint);
+}
+
+void
+hf__server_state(void *owner, struct hf_link *link)
+{
+	struct hf_conn_own *c = owner;
+	enum hf_err e;
+
+	if ((e = hold(c)) == HF_OK)
+		hf_owner_state(c->holds);
+	else
+		hf_link_supply(link, e, NULL, 0);
+}
+
+void
+hf__server_store(void *owner, struct hf_link *link, struct hf_span entry)
+{
+	struct hf_conn_own *c = owner;
+
+	(void)link;
+	hf_owner_store(c->holds, entry);
+}
+
+void
+hf__server_moved(void *owner, struct hf_link *link)
+{
+	struct hf_conn_own *c = owner;
+
+	(void)link;
+	if (c->server->service->acked != NULL)
+		c->server->service->acked(&c->conn);
+	if (hold(c) == HF_OK)
+		hf_owner_moved(c->holds);
+}
+
+int
+hf_conn_moved_away(const struct hf_conn *conn)
+{
+	return conn->own->holds != NULL &&
+	    hf_owner_handed_over(conn->own->holds);
+}
