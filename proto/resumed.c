@@ -321,7 +321,8 @@ open_box(struct answer *a, const struct hf_session *s, struct hf_span message)
 		return e;
 	hf__read_init(&r, plain, a->box.len - HF__TAG_BYTES);
 	(void)hf__read_list(&r, PLAIN_FIELDS, PLAIN_FIELDS);
-	a->epoch = hf__read_uint(&r, UINT32_MAX);
+	if ((a->epoch = hf__read_uint(&r, UINT32_MAX)) == 0)
+		hf__read_fail(&r, HF_E_SHAPE);
 	hf__read_mark(&r, &a->received);
 	hf__read_mark(&r, &a->sent);
 	a->closed = (unsigned)hf__read_uint(&r, HF__CLOSED_I | HF__CLOSED_R);

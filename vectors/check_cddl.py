@@ -68,6 +68,9 @@ BEYOND = {
     "entry-open-bad-epoch-5",
     "alert-code-4",
     "resume-target-5",
+    "resumed-chain-proved-0",
+    "resumed-enc-proved-0",
+    "resumed-enc-proved-2",
 }
 
 
@@ -407,6 +410,8 @@ CLEAR = (
     *("resume-session_id", "resume-epoch", "resume-serial", "resume-target"),
     *("resume-nonce", "resume-cookie", "resume-reply_key", "resume-version"),
     *("resume-extension", "resume-box-", "resume-ten-items"),
+    *("resumed-nonce-", "resumed-box-", "resumed-four", "resumed-six"),
+    *("resumed-enc-proved-", "resumed-chain-proved-"),
 )
 
 

@@ -17,6 +17,7 @@ from handfast1 import kinds  # noqa: E402
 from makers import (
     bad_moving,
     bad_objects,
+    bad_resumed,
     bad_sealed,
     bad_wire,
     moving,
@@ -34,6 +35,7 @@ MAKERS = (
     ("bad", bad_sealed),
     ("bad", bad_objects),
     ("bad", bad_moving),
+    ("bad", bad_resumed),
 )
 
 

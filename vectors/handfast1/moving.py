@@ -353,6 +353,10 @@ def confirmed(taken: Taken) -> tuple[states.Clear, State]:
     )
 
 
+def last_epoch(taken: Taken) -> bool:
+    return taken.clear.epoch == states.U32
+
+
 def seal_entry(
     scope: states.Scope, clear: states.Clear, state: State, draw: bytes
 ) -> bytes:

@@ -252,14 +252,17 @@ class Session:
 
     def _alert(self, fault: HandfastError) -> None:
         """Section 12.2."""
-        if not fault.alert or self.own_close or self._kind == messages.ALERT:
+        code = fault.alert
+        if fault.name == "HF_E_EXHAUSTED" and self.sending is None:
+            code = 1  # the epochs of a session (17.2)
+        if not code or self.own_close or self._kind == messages.ALERT:
             return
         if self.role == "initiator" and not self.sent_any:
             return
         if self.sending is None:
-            self._out += messages.encode_alert(fault.alert)
+            self._out += messages.encode_alert(code)
         else:
-            self._out += self.sending.seal(records.ALERT, bytes([fault.alert]))
+            self._out += self.sending.seal(records.ALERT, bytes([code]))
 
     def _record(self, reader: Any) -> None:
         assert self.receiving is not None
@@ -832,6 +835,7 @@ class Responder(Session):
         """Section 17.2, receiver's step 13."""
         config, taken = self.config, self.taken
         assert config.vault and self.resume and taken
+        need(not moving.last_epoch(taken), "HF_E_EXHAUSTED", "epochs")
         proved = taken.state.mobility == states.PROVED
         moving.make_resumed(
             taken,

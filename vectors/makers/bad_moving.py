@@ -243,6 +243,12 @@ def secrets() -> Iterator[Json]:
         yield one(
             f"secret-{name}", error, resume(**changes), server(entry)
         )
+    yield one(
+        "epochs-used-up",
+        "HF_E_EXHAUSTED",
+        resume(epoch=U32 - 1),
+        server(stored(moving.clear(epoch=U32 - 1))),
+    )
 
 
 def boxes() -> Iterator[Json]:
