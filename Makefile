@@ -455,7 +455,7 @@ APT_FAULTS = $(APT_TEST)
 APT_DOC = gcc libc6-dev libsodium-dev doxygen mandoc scdoc
 APT_CROSS = $(APT_ALL) clang qemu-user gcc-i686-linux-gnu gcc-s390x-linux-gnu \
 	musl-tools autoconf automake libtool xz-utils
-APT_LINT = $(APT_ALL) libcmocka-dev binutils git clang clang-format \
+APT_LINT = $(APT_ALL) libcmocka-dev valgrind binutils git clang clang-format \
 	clang-tidy cppcheck libclang-rt-14-dev
 
 deps:

@@ -106,7 +106,7 @@ def main():
         ask = house.write("ask", "#!/bin/sh\nread -r u; read -r p\n"
                           "[ \"$p\" = 'correct horse' ]\n", 0o700)
         plain = ["--password-command", os.path.join(house.dir, ask)]
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(8) as pool:
             done = []
             for name, token in initiate.tokens(house):
                 options = plain if name == "plain-password" else accept

@@ -4,6 +4,9 @@
 # files it believes, whom it lets in, what an exit code promises. A check that
 # is gone is a line here that fails.
 . "$(dirname "$0")/session.inc"
+umask 022
+must hf keygen -o new.key
+same 'mode of a new key' 600 "$(stat -c %a new.key)"
 make_pki
 echo hello >hello
 echo wrong >wrong
@@ -90,6 +93,7 @@ for damage in '2s/^bob/BOB/' '2{h;G}' '1s/64:2/64:1/' '2s/.$//' '$s/./&\n/'; do
 	chmod 600 bad
 	refuse 6 "users: $damage" --users bad
 done
+cp -p users bad
 printf '\0' >>bad
 refuse 6 'users: NUL' --users bad
 cp -p users bad
@@ -129,6 +133,7 @@ stop $pid
 same 'stopped' 0 $code
 start bare tcp --echo
 open 4 '' 'no passwords here' $as_bob
+has 'no passwords here: log' 'method=password .*HF_E_TOKEN' bare.log
 open 4 '' 'no tickets here' $as_carol
 "$HANDFAST" initiate --connect "$at" $as_alice <hello >/dev/full 2>err
 same 'output that nobody keeps' 3 $?

@@ -313,6 +313,7 @@ static void
 session_values(void **state)
 {
 	static const uint8_t source[HF_SOURCE_MAX + 1];
+	char label[HF_NAME_MAX + 2];
 	enum hf_content content;
 	struct hf_span span;
 	struct hf_peer peer;
@@ -348,6 +349,11 @@ session_values(void **state)
 	assert_err(hf_session_export(out, 1, p.r, NULL, NULL, 0), HF_E_ARG);
 	assert_err(hf_session_export(out, 1, p.r, "x", NULL, 1), HF_E_ARG);
 	assert_err(hf_session_export(out, 0, p.r, "x", NULL, 0), HF_E_ARG);
+	memset(label, 'x', sizeof(label));
+	label[HF_NAME_MAX + 1] = '\0';
+	assert_err(hf_session_export(out, 1, p.r, label, NULL, 0), HF_E_ARG);
+	label[HF_NAME_MAX] = '\0';
+	assert_ok(hf_session_export(out, 1, p.r, label, NULL, 0));
 	assert_err(hf_session_digest(NULL, &count, p.r, HF_INITIATOR),
 	    HF_E_ARG);
 	assert_err(hf_session_digest(out, NULL, p.r, HF_INITIATOR), HF_E_ARG);

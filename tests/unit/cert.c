@@ -288,6 +288,7 @@ keys(void **state)
 		{ 8, 0, SET, "a101a4010103272004215820" X31 "31",
 		    HF_E_OBJECT },
 		/* kty, curve, length, order */
+		{ 8, 0, SET, "a101a301002004215820" X31 "31", HF_E_OBJECT },
 		{ 8, 0, SET, "a101a301022004215820" X31 "31", HF_E_OBJECT },
 		{ 8, 0, SET, "a101a301042004215820" X31 "31", HF_E_OBJECT },
 		{ 8, 0, SET, "a101a301012006215820" X31 "31", HF_E_OBJECT },
@@ -423,6 +424,32 @@ handfast_map(void **state)
 		try(&leaf[i], 0);
 	for (i = 0; i < HF__ARRAY_N(authority); i++)
 		try(&authority[i], 1);
+}
+
+/* A cluster's key certifies nobody, so it permits nothing. */
+static void
+cluster(void **state)
+{
+	static const struct {
+		int64_t key;
+		const char *hex;
+	} cases[] = { { -2, "00" }, { -3, "816161" }, { -4, "816161" } };
+	struct map claims, inner;
+	struct hf_cert_info info;
+	struct blob cert;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < HF__ARRAY_N(cases); i++) {
+		template(&claims, &inner, 1);
+		change_map(&inner, -1, SET, "10");
+		sign(&cert, &claims, &inner);
+		assert_ok(hf_cert_read(&info, cert.bytes, cert.len));
+		change_map(&inner, cases[i].key, SET, cases[i].hex);
+		sign(&cert, &claims, &inner);
+		assert_err(hf_cert_read(&info, cert.bytes, cert.len),
+		    HF_E_OBJECT);
+	}
 }
 
 /* No claims, too many bytes, another header. */
@@ -628,6 +655,7 @@ main(void)
 		cmocka_unit_test(unknown_claims),
 		cmocka_unit_test(keys),
 		cmocka_unit_test(handfast_map),
+		cmocka_unit_test(cluster),
 		cmocka_unit_test(around_the_claims),
 		cmocka_unit_test(largest),
 		cmocka_unit_test(what_it_says),

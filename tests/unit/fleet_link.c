@@ -382,8 +382,10 @@ late_answer(void **state)
 	t.mute = 1;
 	t.play = answers_late;
 	start();
-	finish(HF_E_DEADLINE);
+	run_to_end(HF_E_DEADLINE);
 	assert_string_equal(told, "aatfe");
+	assert_err(hf_session_error(t.peer), HF_E_REFUSED);
+	clean();
 }
 
 static int
@@ -579,6 +581,8 @@ speaks_after_close(void)
 {
 	if (says())
 		return 1;
+	assert_ok(hf_session_close(t.peer));
+	move();
 	hf_link_close(t.link);
 	hf_link_send(t.link, (const uint8_t *)"more", 4);
 	return 0;

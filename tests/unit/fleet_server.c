@@ -543,6 +543,9 @@ as(const char *user)
 static void
 failures_of_a_source(void **state)
 {
+	struct visitor v;
+	unsigned method;
+
 	(void)state;
 	options.max_source_failures = 2;
 	begin(HF_METHOD_PASSWORD);
@@ -550,8 +553,12 @@ failures_of_a_source(void **state)
 	unwelcome(9, wrong, HF_E_PASSWORD);
 	as("bob");
 	unwelcome(9, wrong, HF_E_PASSWORD);
+	/* Not even opened any more. */
 	as("carol");
-	unwelcome(9, w.stretched, HF_E_LIMITED);
+	assert_err(visit(&v, 9, w.stretched), HF_E_REFUSED);
+	leave(&v);
+	assert_err(next_end(&method), HF_E_LIMITED);
+	assert_int_equal(method, 0);
 	assert_int_equal(log_.judged, 2);
 	welcome(1, w.stretched);
 	finish();

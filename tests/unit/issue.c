@@ -324,14 +324,20 @@ certificate_says(void **state)
 static void
 own_certificate(void **state)
 {
-	struct hf_cert_info terms = terms_of("alice", HF_USAGE_INITIATOR);
-	struct blob out, leaf, request = request_of(person, "alice");
+	struct hf_cert_info terms = terms_of("alice", HF_USAGE_INITIATOR),
+			    pool;
+	struct blob out, leaf, cluster, request = request_of(person, "alice");
 
 	(void)state;
 	certify(&leaf, ca, &ca_cert, person, &terms);
 	assert_err(issue_by(&out, person, &ca_cert, &terms, &request),
 	    HF_E_OWN_CERT);
 	assert_err(issue_by(&out, person, &leaf, &terms, &request),
+	    HF_E_OWN_CERT);
+	/* A cluster's key signs, but no certificates. */
+	pool = terms_of("Pool", HF_USAGE_CLUSTER);
+	certify(&cluster, ca, &ca_cert, person, &pool);
+	assert_err(issue_by(&out, person, &cluster, &terms, &request),
 	    HF_E_OWN_CERT);
 	leaf.len--;
 	assert_err(issue_by(&out, person, &leaf, &terms, &request), HF_E_CBOR);
@@ -347,6 +353,12 @@ arguments(void **state)
 
 	(void)state;
 	assert_ok(issue(&good));
+	bad = good;
+	bad.names_n = SIZE_MAX;
+	assert_err(issue(&bad), HF_E_ARG);
+	bad = good;
+	bad.permitted_realms_n = SIZE_MAX;
+	assert_err(issue(&bad), HF_E_ARG);
 	bad = good;
 	bad.usage = 0;
 	assert_err(issue(&bad), HF_E_ARG);

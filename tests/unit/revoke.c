@@ -424,6 +424,47 @@ free_trust(void **state)
 	return 0;
 }
 
+/* A list of all that a list may have, and of a byte more, for a claim that
+ * nobody knows. */
+static void
+too_large(void **state)
+{
+	static uint8_t payload[HF_LIST_MAX], large[HF_LIST_MAX + 1];
+	static const size_t around = 77, claims = 55;
+	struct hf_list_info info;
+	struct hf__writer w;
+	size_t over, filler;
+
+	(void)state;
+	for (over = 0; over < 2; over++) {
+		filler = HF_LIST_MAX - around - claims + over;
+		hf__write_init(&w, payload, sizeof(payload));
+		hf__write_map(&w, 5);
+		hf__write_int(&w, 1);
+		hf__write_text(&w, "Test CA", 7);
+		hf__write_int(&w, 4);
+		hf__write_uint(&w, NOW + 60);
+		hf__write_int(&w, 6);
+		hf__write_uint(&w, NOW);
+		hf__write_int(&w, 9);
+		hf__write_bytes_head(&w, filler);
+		memset(hf__write_room(&w, filler), 0, filler);
+		hf__write_int(&w, -65537);
+		hf__write_map(&w, 2);
+		hf__write_int(&w, -1);
+		hf__write_uint(&w, 1);
+		hf__write_int(&w, -2);
+		hf__write_list(&w, 1);
+		hf__write_bytes(&w, payload, HF_CTI_BYTES);
+		assert_ok(w.err);
+		assert_ok(hf__sign1_make(large, sizeof(large), &list_len, ca,
+		    "handfast/1 list", payload, w.len));
+		assert_int_equal(list_len, HF_LIST_MAX + over);
+		assert_err(hf_list_read(&info, large, list_len),
+		    over ? HF_E_OBJECT : HF_OK);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, new_trust, free_trust)
 
 int
@@ -439,6 +480,7 @@ main(void)
 		TEST(form),
 		TEST(making),
 		TEST(long_list),
+		TEST(too_large),
 		TEST(every_bit_and_prefix),
 	};
 
