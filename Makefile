@@ -203,6 +203,7 @@ vectors: deps-vectors
 	$(PROGRAM) vectors verify vectors/ok vectors/bad
 	$(PYTHON) vectors/check.py vectors/ok vectors/bad
 	$(PYTHON) vectors/check_cddl.py
+	HANDFAST=$(PROGRAM) $(PYTHON) vectors/check_shake.py
 interop: deps-vectors
 	$(SUBMAKE) $(JOBS) all
 	$(PYTHON) vectors/interop.py $(PROGRAM)

@@ -53,9 +53,7 @@ ticket_fits(struct hf_span file)
 {
 	struct hf_span audience;
 
-	if (shape_fits("[ =1 b1-1024 b32-32 t1-255 t1-255 u9007199254740992 "
-		       "u9007199254740992 u1 u9007199254740992 ]",
-		file) != file.len)
+	if (!shape_ticket_file(file))
 		return false;
 	audience = shape_item(file, 4);
 	return audience.len == 6 && memcmp(audience.ptr, "server", 6) == 0;
@@ -98,7 +96,9 @@ refused(const struct act *a, struct hf_span message, enum hf_err e)
 	case HF__CLOSE:
 		return e == HF_E_SHAPE && plain.len > 1;
 	case HF__TICKET:
-		return e == (a->s == a->i ? HF_E_SHAPE : HF_E_UNEXPECTED);
+		plain.len--;
+		return a->s == a->i ? e == HF_E_SHAPE && !ticket_fits(plain) :
+				      e == HF_E_UNEXPECTED;
 	case HF__CONTENT_ALERT:
 		CLAIM(hf_session_output(a->s).len == 0);
 		return e == alert_error(plain);

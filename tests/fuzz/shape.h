@@ -225,4 +225,25 @@ shape_item(struct hf_span array, size_t n)
 		major == 2 || major == 3 ? (size_t)value : 0 };
 }
 
+/* A ticket file (spec section 7.3): iat below exp, exp at most limit. */
+static inline bool
+shape_ticket_file(struct hf_span file)
+{
+	struct shape_at at = { file.ptr, file.len, 1 };
+	uint64_t n[3];
+	unsigned major, i;
+
+	if (shape_fits("[ =1 b1-1024 b32-32 t1-255 t1-255 u9007199254740992 "
+		       "u9007199254740992 u1 u9007199254740992 ]",
+		file) != file.len ||
+	    file.len == 0)
+		return false;
+	for (i = 0; i < 5; i++)
+		CLAIM(shape_skip(&at));
+	CLAIM(
+	    shape_head(&at, &major, &n[0]) && shape_head(&at, &major, &n[1]));
+	CLAIM(shape_skip(&at) && shape_head(&at, &major, &n[2]));
+	return n[0] < n[1] && n[1] <= n[2];
+}
+
 #endif

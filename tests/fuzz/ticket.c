@@ -3,8 +3,8 @@
  * Tickets as sent, as raw bytes and as claims that the ring sealed; and the
  * holder's file. Raw bytes never open; what opens holds its rules.
  */
-#include "fuzzing.h"
 #include "cert.h"
+#include "shape.h"
 
 static void
 fuzz_open(struct hf_span ticket, int sealed)
@@ -34,6 +34,7 @@ fuzz_file(struct hf_span file)
 	enum hf_err e = hf_ticket_read(&info, file.ptr, file.len);
 
 	CLAIM(e == HF_OK || e == HF_E_CBOR || e == HF_E_OBJECT);
+	CLAIM((e == HF_OK) == shape_ticket_file(file));
 	MUST(hf_config_new(&c, HF_INITIATOR));
 	if (e == HF_OK) {
 		CLAIM(
