@@ -8,6 +8,8 @@
 # faults        memory, calls, randomness, limits that fail, one by one
 # vectors       the library and the second implementation against the vectors
 # interop       and against each other, in both roles
+# mutants       each security check removed in turn: the test that notices
+# cov           lines and branches of proto that the tests reach, in build-cov
 # fuzz          every fuzzer for SECONDS, two at a time, in build-fuzz
 # fuzz-corpus   takes what they found into tests/fuzz, and measures it
 # lint          the house rules and four static checkers
@@ -245,6 +247,22 @@ faults: deps-faults
 $(BUILD)/faults-%: $(BUILD)/tests/faults/%.o $(TESTING) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
 .PHONY: faults deps-faults
+
+# Some only: make mutants MUTANTS='cert-* trust-path-length'
+MUTANTS =
+mutants: deps-test
+	$(SUBMAKE) $(JOBS) tests
+	@BUILD='$(BUILD)' CC='$(CC)' $(PYTHON) tests/mutants/run.py $(MUTANTS)
+
+COV = BUILD=build-cov HARDEN= HARDEN_LD= \
+	CFLAGS='-O0 -g --coverage -fprofile-update=atomic'
+cov: deps-test
+	$(SUBMAKE) $(JOBS) $(COV) tests
+	@find build-cov -name '*.gcda' -delete
+	$(SUBMAKE) $(COV) unit
+	$(SUBMAKE) $(COV) vectors
+	@$(PYTHON) tests/coverage.py build-cov
+.PHONY: mutants cov
 
 # One line a test: PASS, FAIL or SKIP (exit code 77), and its seconds. The
 # output is kept in $(BUILD)/log and shown where it fails, or with V=1; lines
@@ -628,4 +646,4 @@ doc: deps-doc
 	@echo '$(BUILD)/doc/html/index.html'
 
 clean:
-	rm -rf $(BUILD) build-san build-fuzz build-cross
+	rm -rf $(BUILD) build-san build-cov build-fuzz build-cross

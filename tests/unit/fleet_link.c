@@ -385,6 +385,7 @@ late_answer(void **state)
 	run_to_end(HF_E_DEADLINE);
 	assert_string_equal(told, "aatfe");
 	assert_err(hf_session_error(t.peer), HF_E_REFUSED);
+	assert_int_equal(hf_session_id(t.peer).len, 0); /* no grant came */
 	clean();
 }
 

@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Removes each security check in turn, and asks the test that must notice.
+
+The mutants stand in tests/mutants/*.txt, each as
+
+    @ ID FILE THREAT TEST
+    # what is removed
+     a line that stays
+    -a line that goes
+    +a line that comes
+
+TEST is unit/BINARY:NAME of a cmocka test, vectors/DIR/FILE.json:ID of a test
+vector, or sh/SCRIPT:what it says where it fails. The
+lines must stand in FILE exactly once, and together. A mutant is a copy of FILE
+compiled into a directory of its own and linked with the objects of the tree as
+it is, so that no file of the tree is ever touched. It is killed when TEST
+fails by name; one that does not compile is an error, and one whose test takes
+too long is not killed. Before, every such test must pass without a mutant.
+
+    run.py [--find] [--list] [ID...]     ID may hold *
+"""
+import argparse
+import collections
+import concurrent.futures
+import fnmatch
+import glob
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
+CC = shlex.split(os.environ.get("CC", "gcc"))
+TIMEOUT = 60  # seconds for one test
+WORKERS = int(os.environ.get("WORKERS", "2"))
+SYSTEM = ["-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64"]
+FLAGS = {"proto": ["-Iproto"],
+         "fleet": SYSTEM + ["-Iproto", "-Ifleet"],
+         "cli": SYSTEM + ["-Iproto", "-Ifleet", "-Icli"]}
+LIBS = {"proto": ["-lsodium", "-lcbor"]}
+LIBS["fleet"] = ["-luv"] + LIBS["proto"] + ["-lpthread"]
+LIBS["cli"] = LIBS["fleet"] + ["-lbsd", "-ljansson", "-lm"]
+LIBS["tests"] = ["-lcmocka", "-ljansson", "-lpthread", "-ldl"]
+
+Mutant = collections.namedtuple("Mutant",
+                                "id file threat test what old new where")
+
+
+class Bad(Exception):
+    """Why a mutant cannot be judged."""
+
+
+def parse(path):
+    """The mutants of one list."""
+    found, head, what, body = [], None, "", []
+
+    def close():
+        if head is None:
+            return
+        ident, file, threat, test = head[1]
+        old = "".join(x[1:] + "\n" for x in body if x[0] in " -")
+        new = "".join(x[1:] + "\n" for x in body if x[0] in " +")
+        found.append(Mutant(ident, file, threat, test, what, old, new,
+                            "%s:%d" % (os.path.relpath(path, ROOT),
+                                       head[0])))
+
+    for number, line in enumerate(open(path).read().split("\n"), 1):
+        if line.startswith("@ "):
+            close()
+            words = line[2:].split(" ", 3)
+            if len(words) != 4:
+                sys.exit("%s:%d: not @ ID FILE THREAT TEST" % (path, number))
+            head, what, body = (number, words), "", []
+        elif line.startswith("# ") and head is not None and not body:
+            what = (what + " " + line[2:]).strip()
+        elif line[:1] in (" ", "-", "+") and head is not None:
+            body.append(line)
+        elif line and not line.startswith("//"):
+            sys.exit("%s:%d: what is %r?" % (path, number, line))
+    close()
+    return found
+
+
+def changed(m):
+    """The text of the file with the mutant in it."""
+    try:
+        text = open(os.path.join(ROOT, m.file)).read()
+    except OSError as e:
+        raise Bad(str(e))
+    times = text.count(m.old)
+    if not m.old or m.old == m.new:
+        raise Bad("it changes nothing")
+    if times != 1:
+        raise Bad("stale: its lines stand in %s %d times" % (m.file, times))
+    return text.replace(m.old, m.new)
+
+
+def command(words, log, **more):
+    p = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                       **more)
+    log.append(" ".join(words[:1]) + "\n" +
+               p.stdout.decode("utf-8", "replace"))
+    return p.returncode
+
+
+def objects(room, mutant=None):
+    """The objects of a room, that of the mutant in its place."""
+    found = []
+    for source in sorted(glob.glob(os.path.join(ROOT, room, "*.c"))):
+        name = "%s/%s.o" % (room, os.path.basename(source)[:-2])
+        at = mutant and os.path.join(mutant, name)
+        found.append(at if at and os.path.exists(at)
+                     else os.path.join(BUILD, name))
+    return found
+
+
+def compiled(m, place):
+    room = m.file.split("/")[0]
+    source = os.path.join(place, m.file)
+    os.makedirs(os.path.dirname(source), exist_ok=True)
+    with open(source, "w") as f:
+        f.write(changed(m))
+    log = []
+    if command(CC + ["-std=c11", "-O0", "-fPIC", "-w",
+                     "-I" + room] + FLAGS[room] +
+               ["-c", "-o", source[:-2] + ".o", source], log) != 0:
+        raise Bad("it does not compile\n" + "".join(log))
+
+
+def linked(test, place):
+    """The program that the test runs, with what is in `place`."""
+    kind, name = test.split(":", 1)[0].split("/", 1)
+    name = os.path.basename(name)
+    log = []
+    if kind == "unit":
+        out = os.path.join(place, name)
+        fleet = name.startswith("fleet_")
+        words = [os.path.join(BUILD, "tests", "unit", name + ".o"),
+                 os.path.join(BUILD, "libtesting.a")] + \
+            (objects("fleet", place) if fleet else []) + \
+            objects("proto", place) + LIBS["tests"] + \
+            LIBS["fleet" if fleet else "proto"]
+    else:
+        out = os.path.join(place, "handfast")
+        words = objects("cli", place) + objects("fleet", place) + \
+            objects("proto", place) + LIBS["cli"]
+    if not os.path.exists(out) and \
+            command(CC + ["-pie", "-o", out] + words, log) != 0:
+        raise Bad("it does not link\n" + "".join(log))
+    return out
+
+
+def ended(words, env, seconds):
+    """Output, and exit code; None for one that took too long."""
+    p = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         env=dict(os.environ, **env),
+                         start_new_session=True)
+    try:
+        out = p.communicate(timeout=seconds)[0]
+        return out.decode("utf-8", "replace"), p.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(p.pid, 9)
+        return p.communicate()[0].decode("utf-8", "replace"), None
+
+
+def unit_failures(out, code):
+    """The cmocka tests that failed; one that a signal ended did."""
+    failed = set(re.findall(r"^\[  FAILED  \] (\w+)$", out, re.M))
+    begun = re.findall(r"^\[ RUN      \] (\w+)$", out, re.M)
+    if code is not None and code < 0 and begun and \
+            not re.search(r"^\[  (PASSED|FAILED)  \] \d", out, re.M):
+        failed.add(begun[-1])
+    return failed
+
+
+def run_test(test, place, only=True, seconds=TIMEOUT):
+    """Runs one test with what is in `place`. Returns what failed in it by
+    name, its exit code (None: it took too long), and its output."""
+    unit, name = test.split(":", 1)
+    kind, file = unit.split("/", 1)
+    program = linked(test, place)
+    env = {"BUILD": BUILD, "HANDFAST": program, "TMPDIR": place,
+           "PYTHONDONTWRITEBYTECODE": "1"}
+    if kind == "unit":
+        if only:
+            env.update(HANDFAST_TEST=name,
+                       LD_PRELOAD=os.path.join(BUILD, "tests", "only.so"))
+        out, code = ended([program], env, seconds)
+        return unit_failures(out, code), code, out
+    if kind == "vectors":
+        out, code = ended([program, "vectors", "verify", unit], env, seconds)
+        return set(re.findall("^handfast: error: %s: ([^ :]+): " %
+                              re.escape(unit), out, re.M)), code, out
+    runner = "/usr/bin/python3" if file.endswith(".py") else "bash"
+    out, code = ended([runner, os.path.join("tests", "sh", file)], env,
+                      seconds)
+    return set(re.findall(r"^FAIL:? (.*)$", out, re.M)), code, out
+
+
+def hit(test, failed):
+    """Whether the test is among those that failed."""
+    name = test.split(":", 1)[1]
+    if not test.startswith("sh/"):
+        return name in failed
+    return any(x.startswith(name) for x in failed)
+
+
+class Place:
+    """A directory for one mutant, which goes away."""
+
+    def __init__(self, name):
+        self.path = os.path.join(BUILD, "mutants", name)
+
+    def __enter__(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.makedirs(self.path)
+        return self.path
+
+    def __exit__(self, *why):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def sound(test):
+    """Why the test cannot judge a mutant: None when it passes without one."""
+    with Place("sound-" + re.sub(r"\W+", "-", test)) as place:
+        try:
+            failed, code, out = run_test(test, place)
+        except Bad as e:
+            return str(e)
+    if code != 0:
+        return "it fails without a mutant\n" + out
+    unit, name = test.split(":", 1)
+    if unit.startswith("unit/") and "[       OK ] %s\n" % name not in out or \
+            unit.startswith("vectors/") and \
+            '"id": "%s"' % name not in open(os.path.join(ROOT, unit)).read():
+        return "there is no such test"
+    return None
+
+
+def judge(m):
+    """None when the mutant was killed by its test, or why not."""
+    with Place(m.id) as place:
+        try:
+            compiled(m, place)
+            failed, code, out = run_test(m.test, place)
+        except Bad as e:
+            return str(e)
+    if code is None:
+        return "it took too long, which is no kill"
+    if code == 0:
+        return "it survived " + m.test
+    if not hit(m.test, failed):
+        return "%s failed, but not by that name: %s\n%s" % (
+            m.test, sorted(failed), out[-2000:])
+    return None
+
+
+def units():
+    return ["unit/%s:*" % os.path.basename(x)[:-2]
+            for x in sorted(glob.glob(os.path.join(ROOT, "tests/unit/*.c")))]
+
+
+def find(m, skip):
+    """All unit tests that kill the mutant."""
+    killers = []
+    with Place(m.id) as place:
+        try:
+            compiled(m, place)
+        except Bad as e:
+            return [str(e)]
+        for test in units():
+            if test.split("/")[1].split(":")[0] in skip:
+                continue
+            if m.file.startswith("fleet/") and \
+                    not test.startswith("unit/fleet_"):
+                continue
+            failed, code, out = run_test(test, place, only=False)
+            killers += [test[:-1] + x for x in sorted(failed)]
+            if code is None:
+                killers.append(test[:-1] + "(too long)")
+            os.unlink(os.path.join(place, test.split("/")[1].split(":")[0]))
+    return killers
+
+
+def read_lists(patterns):
+    mutants = [m for path in sorted(glob.glob(os.path.join(HERE, "*.txt")))
+               for m in parse(path)]
+    twice = [i for i, n in collections.Counter(
+        m.id for m in mutants).items() if n > 1]
+    if twice:
+        sys.exit("the same id twice: " + ", ".join(twice))
+    if patterns:
+        mutants = [m for m in mutants
+                   if any(fnmatch.fnmatch(m.id, p) for p in patterns)]
+    return mutants
+
+
+def check_tests(pool, mutants):
+    """The tests that do not pass without a mutant, and why."""
+    tests = sorted({m.test for m in mutants})
+    broken = {t: why for t, why in zip(tests, pool.map(sound, tests)) if why}
+    for t, why in broken.items():
+        print("FAIL %s without a mutant: %s" % (t, why))
+    return broken
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--find", action="store_true",
+                   help="name every unit test that kills the mutant")
+    p.add_argument("--skip", default="mutate,fleet_race",
+                   help="unit tests that --find leaves out")
+    p.add_argument("--list", action="store_true")
+    p.add_argument("id", nargs="*")
+    args = p.parse_args()
+    mutants = read_lists(args.id)
+    begun = time.time()
+    if args.list:
+        for m in mutants:
+            print("%-28s %-6s %-20s %s" % (m.id, m.threat, m.file, m.what))
+        return 0
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        if args.find:
+            skip = args.skip.split(",")
+            for m, found in zip(mutants, pool.map(
+                    lambda m: find(m, skip), mutants)):
+                print("%s: %s" % (m.id, " ".join(found) or "SURVIVES"),
+                      flush=True)
+            return 0
+        broken = check_tests(pool, mutants)
+        survivors, passed = [], 0
+        futures = [(m, None if m.test in broken else pool.submit(judge, m))
+                   for m in mutants]
+        for m, future in futures:
+            why = future.result() if future else "its test is broken"
+            if why is None:
+                passed += 1
+                print("PASS %s killed by tests/%s" % (m.id, m.test.replace(
+                    ":", ".c:", 1) if m.test.startswith("unit/") else m.test),
+                    flush=True)
+                continue
+            survivors.append(m)
+            print("FAIL %s (%s): %s" % (m.id, m.where, why), flush=True)
+    for m in survivors:
+        print("not killed: %s: %s (%s)" % (m.id, m.what, m.threat))
+    print("note: %.0f s" % (time.time() - begun))
+    print("%d passed, %d failed" % (passed, len(survivors)))
+    return 1 if survivors or not mutants else 0
+
+
+sys.exit(main())
