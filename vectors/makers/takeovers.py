@@ -7,7 +7,7 @@ from typing import Any, Iterator
 
 from handfast1.kinds_move import Moving
 
-from . import moving, world as w
+from . import grants, moving, world as w
 from .world import Json, Stream
 
 CONNECT = {"do": "connect", "lose": None}
@@ -192,4 +192,5 @@ def retries() -> Iterator[Json]:
 
 
 def files_of_vectors() -> Iterator[tuple[str, list[Json]]]:
+    yield "key-grant", [*grants.makes(), *grants.goods()]
     yield "takeover", [*ways(), *between(), *retries()]
