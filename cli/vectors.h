@@ -190,6 +190,10 @@ json_t *vec_keys_json(struct vec *v, const struct hf__suite *suite,
 /* vectors_cert.c */
 json_t *vec_info_json(struct vec *v, const struct hf_cert_info *info);
 
+/* vectors_issue.c: all of a signed object; label is its external_aad. */
+void vec_put_signed(struct vec *v, struct hf_span made, const char *label,
+    const uint8_t pk[32]);
+
 /* vectors_entry.c: a vault of scopes as a vector tells them; may be made in
  * part when there is an error. */
 enum hf_err vec_vault_make(struct hf_vault **vault, struct vec *v,
@@ -211,7 +215,8 @@ vec_kind vec_request, vec_request_read, vec_certificate, vec_certificate_read;
 vec_kind vec_chain, vec_list, vec_list_add; /* _cert.c, _issue.c */
 vec_kind vec_ticket, vec_ticket_accept, vec_ticket_file_read;
 vec_kind vec_password, vec_cookie, vec_cookie_judge, vec_hpke, vec_cbor;
-vec_kind vec_takeover;		    /* _move.c */
-vec_kind vec_entry, vec_entry_open; /* _entry.c */
+vec_kind vec_takeover;			    /* _move.c */
+vec_kind vec_key_grant, vec_key_grant_open; /* _grant.c */
+vec_kind vec_entry, vec_entry_open;	    /* _entry.c */
 
 #endif

@@ -15,8 +15,8 @@ enum { SIGNED_MAX = 1 << 16 };
 
 /* Sig_structure of RFC 9052. It is right when the signature verifies over
  * it. */
-static void
-put_signed(struct vec *v, struct hf_span made, const char *label,
+void
+vec_put_signed(struct vec *v, struct hf_span made, const char *label,
     const uint8_t pk[32])
 {
 	struct hf__sign1 cose;
@@ -151,8 +151,8 @@ vec_request(struct vec *v)
 	if ((e = hf_identity_new(&id, seed)) == HF_OK &&
 	    (e = hf_request_make(made, HF_CERT_MAX, &len, id, &info, now)) ==
 		HF_OK)
-		put_signed(v, (struct hf_span){ made, len }, HF__LABEL_REQUEST,
-		    id->sign_pk);
+		vec_put_signed(v, (struct hf_span){ made, len },
+		    HF__LABEL_REQUEST, id->sign_pk);
 	hf_identity_free(id);
 	return e;
 }
@@ -206,7 +206,7 @@ vec_certificate(struct vec *v)
 	    (e = hf_cert_read(&info, made, len)) == HF_OK) {
 		vec_draws_done(&draws);
 		vec_put_hex(v, v->out, "key", info.key, sizeof(info.key));
-		put_signed(v, (struct hf_span){ made, len },
+		vec_put_signed(v, (struct hf_span){ made, len },
 		    HF__LABEL_CERTIFICATE, ca->sign_pk);
 	}
 	hf_identity_free(ca);
@@ -267,8 +267,8 @@ vec_list(struct vec *v)
 	    (e = own_cert(cert, &cert_len, v, ca)) == HF_OK &&
 	    (e = hf_list_make(made, SIGNED_MAX, &len, ca, cert, cert_len,
 		 number, ids, n, iat, exp)) == HF_OK)
-		put_signed(v, (struct hf_span){ made, len }, HF__LABEL_LIST,
-		    ca->sign_pk);
+		vec_put_signed(v, (struct hf_span){ made, len },
+		    HF__LABEL_LIST, ca->sign_pk);
 	hf_identity_free(ca);
 	return e;
 }

@@ -50,6 +50,11 @@ static const struct {
 	{ "entry", vec_entry,
 	    "cluster scope generation session_id epoch owner token expires key "
 	    "state random" },
+	{ "key-grant", vec_key_grant,
+	    "seed member cluster serial scope targets generations not_after "
+	    "random" },
+	{ "key-grant-open", vec_key_grant_open,
+	    "seed leaf cluster now serial tolerance bytes" },
 	{ "takeover", vec_takeover,
 	    "initiator responders initiator_random responder_random script" },
 	{ "entry-open", vec_entry_open, "cluster scopes now bytes" },

@@ -292,6 +292,24 @@ out:
 	return e;
 }
 
+/* The member is one of this cluster, or the cluster itself. */
+static enum hf_err
+judge_member(const struct hf_keygrant *g, const struct hf_keygrant_judge *by)
+{
+	struct hf_span name;
+	struct hf__cert leaf;
+	enum hf_err e;
+
+	if ((e = hf__cert_parse(&leaf, by->member.ptr, by->member.len)) !=
+	    HF_OK)
+		return e;
+	name = leaf.usage == HF_USAGE_CLUSTER ? leaf.subject : leaf.cluster;
+	return name.len == g->cluster.len &&
+		hf__same(name.ptr, g->cluster.text, g->cluster.len) ?
+	    HF_OK :
+	    HF_E_NAME;
+}
+
 /* What is judged before the keys are opened, in the order of the spec. */
 static enum hf_err
 judge(const struct hf_keygrant *g, const struct parts *p,
@@ -305,6 +323,8 @@ judge(const struct hf_keygrant *g, const struct parts *p,
 	if (cluster->subject.len != g->cluster.len ||
 	    !hf__same(cluster->subject.ptr, g->cluster.text, g->cluster.len))
 		return HF_E_NAME;
+	if ((e = judge_member(g, by)) != HF_OK)
+		return e;
 	if ((e = hf__sign1_verify(&p->cose, (const uint8_t *)label,
 		 sizeof(label) - 1, cluster->key.ptr)) != HF_OK)
 		return e;

@@ -340,6 +340,7 @@ GIVEN = (
     ("entry", "aad", "entry-aad"),
     ("entry", "plaintext", "state"),
     ("entry-open", "bytes", "entry"),
+    ("key-grant", "payload", "key-grant"),
 )
 
 

@@ -21,6 +21,7 @@ LABELS = {
     "request": b"handfast/1 request",
     "list": b"handfast/1 list",
     "ticket": b"handfast/1 ticket",
+    "key grant": b"handfast/1 key grant",
 }
 
 T = TypeVar("T")

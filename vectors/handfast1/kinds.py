@@ -14,6 +14,7 @@ from . import (
     crypto,
     files,
     hpke,
+    kinds_grant,
     kinds_move,
     passwords,
     play,
@@ -24,7 +25,7 @@ from . import (
 from .play import Draws, Json, Mismatch, unhex
 from .registry import INPUTS, compute, kind
 
-__all__ = ["INPUTS", "compute", "kinds_move"]
+__all__ = ["INPUTS", "compute", "kinds_grant", "kinds_move"]
 
 # Sessions -------------------------------------------------------------------
 

@@ -336,6 +336,7 @@ def make_resumed(
             received=state.received,
             sent=told.received,
             closed=closed,
+            target=resume.target,
         ),
     )
 

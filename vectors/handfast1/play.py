@@ -205,7 +205,9 @@ def settle(side: Any, app: Json, written: list[str] | None = None) -> None:
             written.append(question.entry.hex())
             side.answer(shelf[question.what])
         else:
-            more = (side.taken is not None,) if side.role == "responder" else ()
+            more = ()
+            if side.role == "responder":
+                more = (side.taken is not None,)
             side.answer(judge(question, app, *more))
 
 

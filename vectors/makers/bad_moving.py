@@ -9,7 +9,7 @@ from typing import Any, Iterator
 from handfast1 import cookies, messages, schedule, states, takeover
 from handfast1.crypto import seal, x25519_public
 
-from . import moving, world as w
+from . import grants, moving, world as w
 from .forge import Pairs, Raw, Target, item
 from .moving import mark, peer, state
 from .world import Json
@@ -441,6 +441,7 @@ def confirms() -> Iterator[Json]:
 
 def files_of_vectors() -> Iterator[tuple[str, Any]]:
     yield "entry", moving.bads()
+    yield "key-grant", grants.bads()
     yield (
         "resume",
         [

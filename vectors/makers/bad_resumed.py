@@ -11,7 +11,6 @@ from handfast1.crypto import seal, x25519_public
 
 from . import forge, moving, world as w
 from .forge import Raw, Target, item, reach
-from .takeovers import server
 from .world import Json
 
 EPHEMERAL = w.draw("forged resumed ephemeral")
@@ -21,7 +20,7 @@ def met(
     name: str, role: str = "initiator", mobility: int = 1, **left: Any
 ) -> tuple[Target, Any]:
     """A session that moves, open; its first checkpoint was acked."""
-    right = server("echo", mobility)
+    right = moving.server("echo", mobility)
     mine = w.initiator("certificate", **left)
     target, peer = reach(role, "open", name, left=mine, right=right)
     if role == "initiator":

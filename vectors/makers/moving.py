@@ -42,6 +42,21 @@ CLEAR = states.Clear(
 )
 
 
+def server(name: str, mobility: int = 1, **changes: Any) -> Json:
+    raw = FIRST if name == "echo" else OTHER
+    return w.responder(
+        cluster={
+            "name": "cluster",
+            "owner": name,
+            "mobility": mobility,
+            "scopes": changes.pop("scopes", SCOPES),
+        },
+        seed=w.seed(name).hex(),
+        chain=[raw.hex()],
+        **changes,
+    )
+
+
 def mark(name: str, count: int = 3, size: int = 1000) -> states.Mark:
     return states.Mark(count, size, w.draw(f"digest {name}"))
 

@@ -7,7 +7,9 @@ from typing import Any, Iterator
 
 from handfast1.kinds_move import Moving
 
-from . import moving, world as w
+from . import bad_moving, bad_resumed, grants, moving, world as w
+from .forge import Target, hello, item
+from .ok_session import done
 from .world import Json, Stream
 
 CONNECT = {"do": "connect", "lose": None}
@@ -30,21 +32,6 @@ def lost(what: str) -> Json:
     return {"do": "connect", "lose": what}
 
 
-def server(name: str, mobility: int = 1, **changes: Any) -> Json:
-    raw = moving.FIRST if name == "echo" else moving.OTHER
-    return w.responder(
-        cluster={
-            "name": "cluster",
-            "owner": name,
-            "mobility": mobility,
-            "scopes": changes.pop("scopes", moving.SCOPES),
-        },
-        seed=w.seed(name).hex(),
-        chain=[raw.hex()],
-        **changes,
-    )
-
-
 def vector(
     name: str,
     script: list[Json],
@@ -58,7 +45,7 @@ def vector(
     initiator = w.initiator(token, **(left or {}))
     count = sum(step["do"] == "connect" for step in script)
     names = ["echo" if i % 2 == 0 else "other" for i in range(count)]
-    responders = [server(one, mobility, **changes) for one in names]
+    responders = [moving.server(one, mobility, **changes) for one in names]
     i_random = Stream(f"takeover {name} I")
     r_random = [Stream(f"takeover {name} R{i}") for i in range(count)]
     played = Moving(initiator, responders, i_random, list(r_random))
@@ -191,5 +178,83 @@ def retries() -> Iterator[Json]:
     yield vector("cookie", WHOLE, retry=["resume"])
 
 
+def refused() -> Iterator[Json]:
+    """A handshake follows (17.5), at either end."""
+    for name, config in (
+        ("no-store", w.responder()),
+        ("no-entry", bad_moving.server(None)),
+        ("store", bad_moving.server(None, get="HF_E_STORE")),
+    ):
+        target = Target("responder", config, f"refused {name}")
+        target.feed(bad_moving.resume())
+        target.feed(hello())
+        yield done(target, f"resume-refused-{name}", "offered")
+    for code in (2, 4):
+        for known in (None, [moving.FIRST.hex()]):
+            name = f"fallback-{code}" + ("-known" if known else "")
+            target, _ = bad_resumed.met(name, responder_chain=known)
+            target.step(do="reconnect")
+            target.feed(item([8, code]))
+            state = "request-sent" if known else "hello-sent"
+            yield done(target, name, state)
+
+
+def resumes() -> Iterator[Json]:
+    """Forged ones that are good, and what is claimed for them."""
+    claimed = bad_moving.stored(
+        moving.clear(epoch=5),
+        previous=(4, bad_moving.PREVIOUS),
+        serial=7,
+    )
+    few = [{**moving.SCOPES[0], "targets": ["a", "b"]}]
+    for name, entry, changes, more in (
+        (
+            "other-target",
+            bad_moving.stored(target="a"),
+            {"target": "b"},
+            {"scopes": few},
+        ),
+        (
+            "previous",
+            claimed,
+            {"epoch": 4, "serial": 8, "secret": bad_moving.PREVIOUS},
+            {},
+        ),
+        (
+            "tail",
+            bad_moving.stored(),
+            {"received": moving.mark("tail", 9, 900).item(), "closed": 2},
+            {},
+        ),
+        (
+            "behind",
+            bad_moving.stored(closed=3),
+            {
+                "sent": moving.mark("ahead", 9, 9000).item(),
+                "received": moving.mark("behind", 0, 0).item(),
+                "closed": 1,
+            },
+            {},
+        ),
+        ("edges", bad_moving.stored(), {"serial": (1 << 32) - 1}, {}),
+        ("last-second", bad_moving.stored(LAST), {}, {}),
+        (
+            "extensions",
+            bad_moving.stored(),
+            {"extensions": {0: b"", 65536: bytes(256)}},
+            {},
+        ),
+    ):
+        config = bad_moving.server(entry, **more)
+        target = Target("responder", config, f"good resume {name}")
+        target.feed(bad_moving.resume(**changes))
+        yield done(target, f"resume-{name}", "resumed")
+
+
+LAST = moving.clear(expires=w.NOW + 1)
+
+
 def files_of_vectors() -> Iterator[tuple[str, list[Json]]]:
+    yield "key-grant", [*grants.makes(), *grants.goods()]
+    yield "session-moves", [*refused(), *resumes()]
     yield "takeover", [*ways(), *between(), *retries()]
