@@ -6,6 +6,7 @@
 # san           the same tests under AddressSanitizer and UBSan, in build-san
 # ct            constant time: valgrind over -O0 and -O2, Welch's test
 # faults        memory, calls, randomness, limits that fail, one by one
+# load          crowds, floods and exhaustion for five minutes, load.json
 # vectors       the library and the second implementation against the vectors
 # interop       and against each other, in both roles
 # mutants       each security check removed in turn: the test that notices
@@ -78,6 +79,7 @@ FLEET = $(wildcard fleet/*.c)
 CLI = $(wildcard cli/*.c)
 UNIT = $(wildcard tests/unit/*.c)
 FUZZ = $(wildcard tests/fuzz/*.c)
+LOAD = $(wildcard tests/load/*.c)
 PRELOAD = $(wildcard tests/preload/*.c)
 EXAMPLES = $(wildcard tests/examples/*.c)
 SHELL_TESTS = $(sort $(wildcard tests/sh/*.sh tests/sh/*.py)) \
@@ -85,7 +87,7 @@ SHELL_TESTS = $(sort $(wildcard tests/sh/*.sh tests/sh/*.py)) \
 HEADERS = $(wildcard proto/*.h fleet/*.h cli/*.h tests/*.h tests/*/*.h)
 SOURCES = $(PROTO) $(FLEET) $(CLI) $(UNIT) $(FUZZ) $(PRELOAD) $(EXAMPLES) \
 	$(wildcard tests/*.c) $(wildcard tests/ct/*.c tests/sim/*.c) \
-	$(wildcard tests/faults/*.c)
+	$(wildcard tests/faults/*.c) $(LOAD)
 MAN = $(patsubst cli/man/%.scd,$(BUILD)/man/%,$(wildcard cli/man/*.scd))
 DOC = $(BUILD)/doc-src
 DIST = $(BUILD)/handfast-$(VERSION).tar.gz
@@ -121,7 +123,8 @@ SUBMAKE = +@$(MAKE) --no-print-directory
 all: | need-all
 all: lib $(if $(FLEET),$(FLEET_LIB)) $(if $(CLI),$(PROGRAM))
 lib: $(PROTO_LIB) $(PROTO_SO)
-tests: all $(UNIT_BIN) $(FUZZ_REPLAY) $(PRELOAD_SO) $(BUILD)/sim
+tests: all $(UNIT_BIN) $(FUZZ_REPLAY) $(PRELOAD_SO) $(BUILD)/sim \
+    $(BUILD)/crowd
 
 # Build ----------------------------------------------------------------------
 
@@ -221,6 +224,17 @@ sh: tests
 san:
 	$(SUBMAKE) $(JOBS) SAN=1 BUILD=build-san CFLAGS='-O1 -g' tests
 	$(SUBMAKE) SAN=1 BUILD=build-san CFLAGS='-O1 -g' unit sh
+
+# Peers without number, for tests/load.
+$(BUILD)/crowd: $(call objects,$(LOAD)) $(FLEET_LIB) $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
+load: deps-test
+	$(SUBMAKE) $(JOBS) all $(BUILD)/crowd
+	$(SUBMAKE) $(JOBS) SAN=1 BUILD=build-san CFLAGS='-O1 -g' all
+	@HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
+	    HANDFAST_SAN='$(abspath build-san/handfast)' \
+	    $(PYTHON) tests/load/load.py
+.PHONY: load
 
 ct: deps-ct
 	$(SUBMAKE) $(JOBS) BUILD=$(BUILD)/ct-O0 CFLAGS='-O0 -g' \

@@ -27,11 +27,14 @@ UP, DOWN = "up", "down"  # from the initiator, from the responder
 END = None
 NAMES = {0: "hello", 1: "offer", 2: "retry", 3: "request", 4: "grant",
          5: "confirm", 8: "alert", 16: "record"}
-failures = 0
+passed = failures = 0
 
 
 def ok(what):
+    global passed
+    passed += 1
     print("ok:", what)
+    sys.stdout.flush()
 
 
 def fail(what, *more):

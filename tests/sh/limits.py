@@ -101,6 +101,7 @@ def behind(house):
     closed unheard."""
     r = house.respond("behind", "--max-unopened", "12", "--max-pending",
                       "30", "--busy", "60")
+    at_rest = open_files(r)
     listener = forward(r.address)
     crowded = "127.0.0.1:%d" % listener.getsockname()[1]
     good = [house.initiate(crowded, *house.certified).code
@@ -129,6 +130,8 @@ def behind(house):
     check("behind: when the crowd had its time", 2 < took < 8, took)
     same("behind: eight of it had it", ["HF_E_DEADLINE"] * 8,
          [x for x in errors(r) if x == "HF_E_DEADLINE"])
+    check("behind: all are gone, those in the line too",
+          until(lambda: open_files(r) <= at_rest), open_files(r), at_rest)
     for s in held:
         s.close()
     check("behind: nobody was closed unheard",

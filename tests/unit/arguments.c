@@ -243,6 +243,30 @@ incomplete(void **state)
 	end();
 }
 
+/* What is believed or made known is a certificate. */
+static void
+no_certificate(void **state)
+{
+	(void)state;
+	begin(&certified);
+	assert_err(hf_trust_add_ca(w.trust, bytes, sizeof(bytes)),
+	    HF_E_OBJECT);
+	assert_err(hf_trust_add_issuer(w.trust, bytes, sizeof(bytes), NOW),
+	    HF_E_OBJECT);
+	assert_err(hf_trust_add_list(w.trust, bytes, sizeof(bytes)),
+	    HF_E_OBJECT);
+	assert_err(hf_trust_verify(NULL, NULL, w.initiator_chain, 1, 0, NULL,
+		       NOW),
+	    HF_E_ARG);
+	assert_err(hf_trust_verify(NULL, w.trust, NULL, 1, 0, NULL, NOW),
+	    HF_E_ARG);
+	assert_err(hf_trust_verify(NULL, w.trust, w.initiator_chain, 0, 0,
+		       NULL, NOW),
+	    HF_E_ARG);
+	hf_trust_free(NULL);
+	end();
+}
+
 /* A signature that verified is not verified again, unless it is to be. */
 static void
 cache(void **state)
@@ -467,6 +491,7 @@ main(void)
 		cmocka_unit_test(chains),
 		cmocka_unit_test(own_certificate),
 		cmocka_unit_test(incomplete),
+		cmocka_unit_test(no_certificate),
 		cmocka_unit_test(cache),
 		cmocka_unit_test(no_session),
 		cmocka_unit_test(session_values),

@@ -2,10 +2,11 @@
 /*
  * Buffers: bytes come out as they went in, however they were moved about;
  * none holds more than its limit, and one in the caller's memory stays there.
+ * A message that has no room fails the session, by name.
  */
 #include <string.h>
 
-#include "testing.h"
+#include "stage.h"
 
 /* What goes in next is one more than what went in before. */
 static uint8_t in, out;
@@ -103,6 +104,69 @@ in_order(void **state)
 	}
 }
 
+/* From here on no output fits. */
+static void
+fill(struct hf_session *s)
+{
+	s->out.max = s->out.len;
+	if (s->out.cap > s->out.max)
+		s->out.cap = s->out.max;
+	s->out.fixed = true;
+}
+
+static void
+refit(struct hf_session *s)
+{
+	s->out.fixed = false;
+}
+
+static void
+no_room_for_a_retry(void **state)
+{
+	struct blob b;
+
+	(void)state;
+	begin(&(struct meeting){ .method = HF_METHOD_CERTIFICATE });
+	take(&b, p.i);
+	assert_ok(give(p.r, b.bytes, b.len));
+	fill(p.r);
+	assert_err(hf_session_admit(p.r, HF_ADMIT_COOKIE), HF_E_MEMORY);
+	assert_nothing(p.r);
+	refit(p.r);
+	end();
+}
+
+static void
+no_room_for_a_confirm(void **state)
+{
+	struct blob b, grant;
+
+	(void)state;
+	begin(&(struct meeting){ .method = HF_METHOD_CERTIFICATE });
+	granted(&b, &grant);
+	fill(p.i);
+	assert_err(give(p.i, grant.bytes, grant.len), HF_E_MEMORY);
+	assert_int_equal(hf_session_want(p.i), HF_WANT_FAILED);
+	assert_false(p.i->keys);
+	assert_false(p.i->authenticated);
+	refit(p.i);
+	end();
+}
+
+static void
+no_room_for_a_close(void **state)
+{
+	(void)state;
+	begin(&(struct meeting){ .method = HF_METHOD_CERTIFICATE });
+	assert_ok(run(&p));
+	fill(p.i);
+	assert_err(hf_session_close(p.i), HF_E_MEMORY);
+	assert_int_equal(hf_session_want(p.i), HF_WANT_FAILED);
+	assert_err(hf_session_eof(p.r), HF_E_TRUNCATED);
+	refit(p.i);
+	end();
+}
+
 int
 main(void)
 {
@@ -110,7 +174,12 @@ main(void)
 		cmocka_unit_test(limit),
 		cmocka_unit_test(fixed),
 		cmocka_unit_test(in_order),
+		cmocka_unit_test(no_room_for_a_retry),
+		cmocka_unit_test(no_room_for_a_confirm),
+		cmocka_unit_test(no_room_for_a_close),
 	};
 
+	if (hf_init() != HF_OK)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
