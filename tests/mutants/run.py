@@ -44,7 +44,7 @@ FLAGS = {"proto": ["-Iproto"],
          "fleet": SYSTEM + ["-Iproto", "-Ifleet"],
          "cli": SYSTEM + ["-Iproto", "-Ifleet", "-Icli"]}
 LIBS = {"proto": ["-lsodium", "-lcbor"]}
-LIBS["fleet"] = ["-luv"] + LIBS["proto"] + ["-lpthread"]
+LIBS["fleet"] = ["-luv", "-llmdb"] + LIBS["proto"] + ["-lpthread"]
 LIBS["cli"] = LIBS["fleet"] + ["-lbsd", "-ljansson", "-lm"]
 LIBS["tests"] = ["-lcmocka", "-ljansson", "-lpthread", "-ldl"]
 

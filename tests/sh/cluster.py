@@ -314,8 +314,8 @@ def brought_back():
     say(client, b"acked, and gone")
     arrived(c, b"first acked, and gone")
     time.sleep(0.5)
+    c.kill("b")  # so that nobody takes it over meanwhile
     c.kill("a")
-    c.kill("b")
     shutil.rmtree(c.path("db"))
     os.rename(c.path("old"), c.path("db"))
     c.serve("b")
