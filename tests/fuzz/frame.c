@@ -25,7 +25,8 @@ static const struct {
 	{ HF_INITIATOR, HF__CLOSED, 0 },
 	{ HF_INITIATOR, HF__FAILED, 0 },
 	{ HF_RESPONDER, HF__R_START,
-	    BIT(HF__HELLO) | BIT(HF__REQUEST) | BIT(HF__ALERT) },
+	    BIT(HF__HELLO) | BIT(HF__REQUEST) | BIT(HF__RESUME) |
+		BIT(HF__ALERT) },
 	{ HF_RESPONDER, HF__R_ADMIT, 0 },
 	{ HF_RESPONDER, HF__R_OFFERED, BIT(HF__REQUEST) | BIT(HF__ALERT) },
 	{ HF_RESPONDER, HF__R_TRUST, 0 },
@@ -100,7 +101,7 @@ judge(size_t *end, unsigned legal, struct hf_span in)
 	*end = 0;
 	if (legal == 0)
 		return HF_E_STATE;
-	if (in.len > 0 && (in.ptr[0] < 0x82 || in.ptr[0] > 0x8a))
+	if (in.len > 0 && (in.ptr[0] < 0x82 || in.ptr[0] > 0x8b))
 		return HF_E_SHAPE;
 	if (in.len < 2)
 		return HF_OK;
