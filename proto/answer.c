@@ -127,7 +127,7 @@ claim(struct hf_session *s)
 
 	s->state = HF__FAILED;
 	if ((e = hf__resumed_build(s)) != HF_OK)
-		return hf__fail(s, e);
+		return hf__resume_refuse(s, e);
 	s->state = HF__R_CLAIM;
 	return HF_OK;
 }

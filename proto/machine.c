@@ -144,12 +144,13 @@ hf__disconnect(struct hf_session *s)
 }
 
 /* Whether a failed session can never go on: it was never open, it has ended, or
- * another has it. */
+ * another has it. A certificate that has expired, which anybody can show in
+ * answer to a resume, ends no session. */
 static bool
 is_over(const struct hf_session *s)
 {
-	return !s->authenticated || s->error == HF_E_ROLLBACK ||
-	    s->error == HF_E_EXPIRED || s->error == HF_E_FENCED;
+	return !s->authenticated || s->now >= s->expires ||
+	    s->error == HF_E_ROLLBACK || s->error == HF_E_FENCED;
 }
 
 enum hf_err

@@ -147,10 +147,11 @@ hf__set_peer_cert(struct hf_session *s, const struct hf__cert *leaf, bool copy)
 {
 	struct hf_span whole = leaf->cose.whole;
 
+	/* That of the session before, or of the server before. */
+	hf__part_free(s, s->peer_cert_copy, s->peer_cert.len);
+	s->peer_cert_copy = NULL;
+	s->peer_cert = (struct hf_span){ NULL, 0 };
 	if (copy) {
-		/* That of the session before, or of the server before. */
-		hf__part_free(s, s->peer_cert_copy, s->peer_cert.len);
-		s->peer_cert = (struct hf_span){ NULL, 0 };
 		s->peer_cert_copy = hf__part_new(s, HF__PART_CERT, whole.len);
 		if (s->peer_cert_copy == NULL)
 			return HF_E_MEMORY;
@@ -163,6 +164,36 @@ hf__set_peer_cert(struct hf_session *s, const struct hf__cert *leaf, bool copy)
 	s->peer_not_after = leaf->chain_not_after;
 	hf__set_name(s, leaf->subject);
 	return HF_OK;
+}
+
+void
+hf__peer_keep(struct hf__peer *kept, struct hf_session *s)
+{
+	kept->cert = s->peer_cert;
+	kept->copy = s->peer_cert_copy;
+	memcpy(kept->origin, s->origin, sizeof(kept->origin));
+	kept->origin_n = s->origin_n;
+	kept->not_after = s->peer_not_after;
+	memcpy(kept->name, s->name, sizeof(kept->name));
+	s->peer_cert = (struct hf_span){ NULL, 0 };
+	s->peer_cert_copy = NULL;
+}
+
+void
+hf__peer_restore(struct hf_session *s, struct hf__peer *kept)
+{
+	if (kept->cert.ptr == NULL)
+		return;
+	hf__part_free(s, s->peer_cert_copy, s->peer_cert.len);
+	s->peer_cert = kept->cert;
+	s->peer_cert_copy = kept->copy;
+	memcpy(s->origin, kept->origin, sizeof(s->origin));
+	s->origin_n = kept->origin_n;
+	s->peer_not_after = kept->not_after;
+	hf__set_name(s,
+	    (struct hf_span){ (const uint8_t *)kept->name,
+		strlen(kept->name) });
+	*kept = (struct hf__peer){ 0 };
 }
 
 void

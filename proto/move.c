@@ -143,6 +143,7 @@ hf__move_free(struct hf_session *s)
 	if (m->claim != NULL)
 		sodium_memzero(m->claim, sizeof(*m->claim));
 	free(m->claim);
+	hf__part_free(s, m->kept.copy, m->kept.cert.len);
 	sodium_memzero(m, sizeof(*m));
 	free(m);
 	s->move = NULL;

@@ -134,6 +134,7 @@ hf_session_reconnect(struct hf_session *s, uint64_t ms, uint64_t now)
 	if (now >= s->expires)
 		return HF_E_EXPIRED;
 	hf__disconnect(s);
+	hf__peer_restore(s, &s->move->kept);
 	s->suite = s->move->suite;
 	if (s->out.ptr != NULL)
 		sodium_memzero(s->out.ptr, s->out.cap);

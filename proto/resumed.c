@@ -434,6 +434,7 @@ fall_back(struct hf_session *s, enum hf_err cause)
 		.own_bytes = s->move->acked.bytes,
 		.peer_count = s->move->covered };
 	memcpy(s->lost.sid, s->sid, sizeof(s->lost.sid));
+	hf__peer_keep(&s->move->kept, s);
 	sodium_memzero(hs, sizeof(*hs));
 	hs->retried = retried;
 	return hf__initiator_start(s);

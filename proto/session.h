@@ -158,10 +158,21 @@ struct hf__takeover {
 	size_t resumed_len;
 };
 
+/* Who the other end of a session is, while a new handshake asks another. */
+struct hf__peer {
+	struct hf_span cert; /* none: nothing is kept */
+	uint8_t *copy;
+	uint8_t origin[HF_CHAIN_MAX][HF_ORIGIN_BYTES];
+	size_t origin_n;
+	uint64_t not_after;
+	char name[HF_NAME_MAX + 1];
+};
+
 /* What a session that may move has beside any other. */
 struct hf__move {
 	enum hf_mobility mobility;
 	uint64_t epoch, serial;
+	struct hf__peer kept; /* initiator: until a fallback has succeeded */
 	struct hf__history sent, received;
 	struct hf__mark acked;	  /* of the own records: the peer has them */
 	uint64_t covered;	  /* of the peer's: by its last ack */
@@ -294,6 +305,10 @@ enum hf_err hf__set_target(struct hf_session *, struct hf_span target);
 void hf__set_name(struct hf_session *, struct hf_span name);
 enum hf_err hf__set_peer_cert(struct hf_session *, const struct hf__cert *,
     bool copy);
+/* A session's peer, its certificate included, is put aside; and is again what
+ * it was. */
+void hf__peer_keep(struct hf__peer *, struct hf_session *);
+void hf__peer_restore(struct hf_session *, struct hf__peer *);
 void hf__key_id(uint8_t id[HF__KEY_ID_BYTES], struct hf_span leaf);
 void hf__request_info_hash(uint8_t hash[32], const struct hf__hpke_base *,
     const uint8_t th0[32]);

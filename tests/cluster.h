@@ -105,6 +105,7 @@ static inline void
 end_free(struct end *end)
 {
 	hf_session_free(end->s);
+	end->s = NULL;
 }
 
 /* The one compare-and-set: on the whole version read. */

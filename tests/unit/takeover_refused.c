@@ -751,12 +751,18 @@ servers(void **state)
 	static const struct {
 		const char *cluster;
 		unsigned usage;
+		uint64_t not_after;
 		enum hf_err e;
 	} cases[] = {
-		{ "cluster", HF_USAGE_RESPONDER, HF_E_USAGE },
-		{ "cluster", HF_USAGE_SERVER, HF_E_USAGE },
-		{ "another", HF_USAGE_RESPONDER | HF_USAGE_SERVER, HF_E_NAME },
-		{ "", HF_USAGE_RESPONDER | HF_USAGE_SERVER, HF_E_NAME },
+		{ "cluster", HF_USAGE_RESPONDER, NOW + 9, HF_E_USAGE },
+		{ "cluster", HF_USAGE_SERVER, NOW + 9, HF_E_USAGE },
+		/* Shown by anybody; the session is not over for that. */
+		{ "cluster", HF_USAGE_RESPONDER | HF_USAGE_SERVER, NOW,
+		    HF_E_EXPIRED },
+		{ "another", HF_USAGE_RESPONDER | HF_USAGE_SERVER, NOW + 9,
+		    HF_E_NAME },
+		{ "", HF_USAGE_RESPONDER | HF_USAGE_SERVER, NOW + 9,
+		    HF_E_NAME },
 	};
 	struct blob resume, resumed, cert;
 	struct hf_cert_info terms;
@@ -769,6 +775,7 @@ servers(void **state)
 	for (n = 0; n < HF__ARRAY_N(cases); n++) {
 		terms = terms_of("x", cases[n].usage);
 		name_set(&terms.cluster, cases[n].cluster);
+		terms.not_after = cases[n].not_after;
 		certify(&cert, c.world.ca, &c.world.ca_cert, c.second, &terms);
 		c.server[1]->own.cert[0] =
 		    (struct hf_span){ cert.bytes, cert.len };
@@ -778,8 +785,95 @@ servers(void **state)
 		assert_err(give(i, resumed.bytes, resumed.len), cases[n].e);
 		end_free(&b);
 	}
-	memset(&b, 0, sizeof(b));
 	c.server[1]->own = kept;
+	assert_ok(cluster_move(&c, i, &b, 1));
+	assert_int_equal(hf_session_epoch(i), HF__ARRAY_N(cases) + 1);
+	finish();
+}
+
+/* What stood in for a session that then goes on after all was another server,
+ * of another cluster: of it nothing is left. */
+static void
+fallback_meets_another(void **state)
+{
+	static const struct meeting by_hello = { .method =
+						     HF_METHOD_CERTIFICATE,
+		.target = "t" };
+	struct hf_cert_info terms =
+	    terms_of("server.example", HF_USAGE_RESPONDER | HF_USAGE_SERVER);
+	struct blob message, cert;
+	struct hf_span chain;
+	struct shelf kept;
+
+	(void)state;
+	begin(&by_hello, HF_MOVES_PROVED);
+	name_set(&terms.cluster, "another");
+	certify(&cert, c.world.ca, &c.world.ca_cert, c.second, &terms);
+	chain = (struct hf_span){ cert.bytes, cert.len };
+	assert_ok(hf_config_identity(c.server[1], c.second, &chain, 1));
+	kept = c.shelf;
+	c.shelf.len = 0;
+	resume_of(&message);
+	assert_ok(hear(&b, 1, &message));
+	take(&message, b.s);
+	assert_ok(give(i, message.bytes, message.len));
+	take(&message, i); /* a hello */
+	assert_ok(give(b.s, message.bytes, message.len));
+	assert_ok(hf_session_admit(b.s, HF_ADMIT));
+	take(&message, b.s);
+	assert_ok(give(i, message.bytes, message.len));
+	assert_int_equal(i->state, HF__I_TRUST);
+	assert_memory_equal(i->peer_cert.ptr, cert.bytes, cert.len);
+	assert_err(hf_session_eof(i), HF_E_GONE);
+	end_free(&b);
+	c.shelf = kept;
+	assert_ok(hf_session_reconnect(i, START_MS, NOW + 1));
+	assert_int_equal(i->peer_cert.len, c.first_cert.len);
+	assert_memory_equal(i->peer_cert.ptr, c.first_cert.bytes,
+	    c.first_cert.len);
+	assert_string_equal(i->name, "server.example");
+	end_make(&b, &c, 0);
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(hf_session_epoch(i), 1);
+	finish();
+}
+
+/* A copy of the certificate of the server before does not outlive it: that
+ * which takes its place is longer. */
+static void
+fallback_after_proof(void **state)
+{
+	(void)state;
+	begin(&by_cert, HF_MOVES_PROVED);
+	assert_ok(cluster_move(&c, i, &b, 1));
+	assert_non_null(i->peer_cert_copy);
+	assert_true(i->peer_cert.len < c.chain[0].len);
+	end_free(&b);
+	c.shelf.len = 0;
+	assert_ok(cluster_move(&c, i, &b, 0));
+	assert_int_equal(hf_session_epoch(i), 0);
+	assert_int_equal(i->peer_cert.len, c.chain[0].len);
+	assert_null(i->peer_cert_copy);
+	finish();
+}
+
+/* A grant that ends while the claim is made: no claim, and a handshake may
+ * follow. */
+static void
+void_grant(void **state)
+{
+	struct blob resume;
+
+	(void)state;
+	begin(&by_cert, HF_MOVES_SOFT);
+	resume_of(&resume);
+	end_make(&b, &c, 1);
+	assert_ok(give(b.s, resume.bytes, resume.len));
+	assert_ok(hf_session_admit(b.s, HF_ADMIT));
+	assert_ok(end_supply(&b));
+	c.vault[1]->scope[0].not_after = NOW;
+	assert_ok(hf_session_trust(b.s, HF_OK));
+	assert_refused(&b, HF_E_EXPIRED, no_session);
 	finish();
 }
 
@@ -990,6 +1084,9 @@ main(void)
 		cmocka_unit_test(other_entries),
 		cmocka_unit_test(reply_keys),
 		cmocka_unit_test(servers),
+		cmocka_unit_test(fallback_meets_another),
+		cmocka_unit_test(fallback_after_proof),
+		cmocka_unit_test(void_grant),
 		cmocka_unit_test(old_records),
 		cmocka_unit_test(vaults),
 		cmocka_unit_test(own_certificate),

@@ -107,6 +107,7 @@ class Session:
         self._out = bytearray()
         self._kind = -1
         self.leaf: Certificate | None = None  # the responder's
+        self.home: Certificate | None = None  # where the session began
         self.sending: records.Direction | None = None
         self.receiving: records.Direction | None = None
         self.move: moving.Move | None = None
@@ -559,6 +560,7 @@ class Initiator(Session):
         }
         self._open_keys(keys)
         assert self.leaf is not None
+        self.home = self.leaf
         self.move = None
         if self.granted.mobility and self.leaf.cluster is not None:
             assert self.sending and self.receiving
@@ -572,17 +574,20 @@ class Initiator(Session):
 
     def reconnect(self) -> None:
         """On a new connection, with whatever server."""
-        lost = ("HF_E_ROLLBACK", "HF_E_EXPIRED")
         able = (
             self.move is not None
             and self.state in ("open", "failed", "resume-sent")
-            and not (self.error and self.error.name in lost)
+            and not (self.error and self.error.name == "HF_E_ROLLBACK")
             and not (self.own_close and self.peer_close)
         )
         need(able, "HF_E_STATE", "this session cannot go on")
         assert self.granted is not None
         age = self.elapsed - self.grant_time
-        need(age < self.granted.lifetime, "HF_E_EXPIRED", "lifetime")
+        left = age < self.granted.lifetime
+        ended = self.error and self.error.name == "HF_E_EXPIRED" and not left
+        need(not ended, "HF_E_STATE", "it ended while it was open")
+        need(left, "HF_E_EXPIRED", "lifetime")
+        self.leaf = self.home  # not that of a handshake which failed
         self.error = None
         self.question = None
         self._in.clear()
