@@ -86,6 +86,12 @@ tell(struct hf_owner *o, enum doing what, enum hf_err e)
 		hf_link_checkpointed(o->link, e);
 }
 
+static int
+same_session(const struct hf_entry_info *a, const struct hf_entry_info *b)
+{
+	return memcmp(a->sid, b->sid, sizeof(a->sid)) == 0;
+}
+
 /* Spec section 17.7: by what is there now. */
 static enum hf_err
 judge(struct hf_owner *o, const uint8_t *entry, size_t len)
@@ -98,7 +104,8 @@ judge(struct hf_owner *o, const uint8_t *entry, size_t len)
 		return HF_E_STORE;
 	if (hf_entry_open(&now, o->vault, entry, len, (uint64_t)time(NULL)) !=
 		HF_OK ||
-	    hf_entry_read(&ours, o->next.bytes, o->next.len) != HF_OK)
+	    hf_entry_read(&ours, o->next.bytes, o->next.len) != HF_OK ||
+	    !same_session(&now, &ours))
 		return HF_E_STORE;
 	if (now.epoch == ours.epoch &&
 	    memcmp(now.token, ours.token, sizeof(now.token)) == 0) {
@@ -204,14 +211,29 @@ hf_owner_store(struct hf_owner *o, struct hf_span entry)
 
 /* --- checkpoints ---------------------------------------------------------------------- */
 
+/* What is known may be of a session that was asked for on this connection and
+ * could not go on: of the one that began in its place nothing is stored. */
+static void
+forget_other(struct hf_owner *o)
+{
+	struct hf_entry_info was, is;
+
+	if (hf_entry_read(&was, o->known.bytes, o->known.len) != HF_OK ||
+	    hf_entry_read(&is, o->next.bytes, o->next.len) != HF_OK ||
+	    !same_session(&was, &is))
+		o->known.len = 0;
+}
+
 static void
 checkpoint(struct hf_owner *o)
 {
 	o->timed = 0;
 	o->bytes_at = hf_link_bytes_in(o->link) + hf_link_bytes_out(o->link);
 	if (hf_link_checkpoint(o->link, o->next.bytes, sizeof(o->next.bytes),
-		&o->next.len) == HF_OK)
-		write_next(o, WRITING);
+		&o->next.len) != HF_OK)
+		return;
+	forget_other(o);
+	write_next(o, WRITING);
 }
 
 static void
@@ -291,7 +313,7 @@ looked(void *arg, enum hf_err e, const uint8_t *entry, size_t len)
 	    hf_entry_open(&now, o->vault, entry, len, (uint64_t)time(NULL)) ==
 		HF_OK &&
 	    hf_entry_read(&ours, o->known.bytes, o->known.len) == HF_OK &&
-	    now.epoch > ours.epoch)
+	    same_session(&now, &ours) && now.epoch > ours.epoch)
 		hf_link_abort(o->link, HF_E_FENCED);
 	else
 		hf_owner_moved(o);

@@ -402,6 +402,8 @@ def evicted():
     s.same("evicted: it does not start again", 5,
            c.serve("a").wait(timeout=WAIT))
     say(client, b"second")
+    wait_for(lambda: any("owner b" in row for row in c.rows()),
+             "evicted: the new session in the store, beside the old one")
     s.same("evicted: exit code", 3, ends(client)[0])
     s.check("evicted: it is said", "continuity lost" in c.words(), c.words())
     c.close()
