@@ -267,7 +267,8 @@ def responders(house, cores):
             for name, token in tokens(house):
                 if "password" not in name or \
                         ("plain" in name) == (form == "plain"):
-                    house.initiate(r.address, *token, data=b"hello\n" * 50)
+                    house.initiate(r.address, *token, data=b"hello\n" * 50,
+                                   env=cores.env(tell + ".peer"))
                     r.session()
             may = set()
             if state == "open-session":
@@ -300,10 +301,44 @@ def responders(house, cores):
             secrets = {s: n for s, n in secrets.items() if s not in known}
             secrets.update({s: n for s, n in told(tell).items()
                             if n & {"seed", "identity-x25519"}})
+            # What its peers had: transport keys, stretched passwords, keys
+            # of tickets. Of theirs alone no name is welcome.
+            for s, n in told(tell + ".peer").items():
+                secrets.setdefault(s, (n - SESSION) | {"peer"})
             secrets.update(typed(PASSWORD, WRONG, PASSPHRASE))
             if state == "ended":
                 secrets.update(told(tell))
             judge("responder-%s/%s" % (form, state), core, secrets, may, 50)
+
+
+def granted(house, cores):
+    """A responder that has answered and waits for the confirmation: of what
+    went into the keys nothing is there any more."""
+    relay = Relay()
+    for name, token in tokens(house):
+        if "plain" in name or "wrong" in name or "sealed" in name:
+            continue
+        tell = "granted-%s.told" % name
+        r = house.respond("granted-" + name, "--ring", "ring", "--users",
+                          "users", env=cores.env(tell))
+        begin, known, core = os.path.getsize(tell), set(told(tell)), []
+
+        def edit(direction, k, offset, message):
+            if kind(message) != "confirm":
+                return [message]
+            core.append(cores.now(r.process, "."))
+            return []
+
+        relay.run(r, token, edit=edit, env=cores.env(tell + ".peer"))
+        house.responders.remove(r)
+        secrets = {s: n for s, n in told(tell, begin).items()
+                   if s not in known}
+        for s, n in told(tell + ".peer").items():
+            secrets.setdefault(s, n)
+        secrets.update(typed(PASSWORD))
+        judge("granted/" + name, core[0] if core else None, secrets,
+              SESSION | {"confirm-key"}, 8)
+    relay.close()
 
 
 def control(ended):
@@ -342,6 +377,7 @@ def main():
                 open_session(house, cores, name, token,
                              respond["plain" in name])
         responders(house, cores)
+        granted(house, cores)
         control(ended)
     finish()
 

@@ -14,7 +14,7 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
-from session import BUILD, PROGRAM, House, Relay, field, skip  # noqa: E402
+from session import BUILD, PROGRAM, House, Relay, field, kind, skip  # noqa: E402
 
 PART = os.path.basename(sys.argv[0])[:-3]
 SHIM = os.path.join(BUILD, "tests", "fault.so")
