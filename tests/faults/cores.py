@@ -52,6 +52,25 @@ def typed(*words):
     return {w.encode(): {"typed"} for w in words}
 
 
+def written(*paths):
+    """Secret files as they stand there: the lines of their blocks, and the
+    verifiers of users."""
+    found = {}
+    for path in paths:
+        if not os.path.exists(path):
+            continue
+        with open(path, "rb") as f:
+            for line in f.read().split():
+                # A line's beginning is the head of the object.
+                if len(line) >= 40 and b"-" not in line:
+                    found[line[-32:]] = {"text of " + path}
+    return found
+
+
+SECRET_FILES = ("server.key", "alice.key", "ca/ca.key", "carol.ticket",
+                "ring", "users")
+
+
 class Cores:
     """Takes a core of a process: the kernel's, or its memory as one would
     have it."""
@@ -177,7 +196,10 @@ class Ended:
         return core, told(tell)
 
     def case(self, name, words, data=b"", more=None):
-        core, secrets = self.run(words, data)
+        secrets = written(*SECRET_FILES)
+        core, told_now = self.run(words, data)
+        secrets.update(told_now)
+        secrets.update(written(*SECRET_FILES))
         secrets.update(more or {})
         judge("ended/" + name, core, secrets)
 
@@ -247,6 +269,7 @@ def open_session(house, cores, name, token, r):
     core = cores.now(p, "open")
     secrets = told(tell)
     secrets.update(typed(PASSWORD, PASSPHRASE))
+    secrets.update(written(*SECRET_FILES))
     judge("open/initiate-" + name, core, secrets, SESSION | OWN)
     shutil.rmtree("open")
 
@@ -306,6 +329,7 @@ def responders(house, cores):
             for s, n in told(tell + ".peer").items():
                 secrets.setdefault(s, (n - SESSION) | {"peer"})
             secrets.update(typed(PASSWORD, WRONG, PASSPHRASE))
+            secrets.update(written(*SECRET_FILES))
             if state == "ended":
                 secrets.update(told(tell))
             judge("responder-%s/%s" % (form, state), core, secrets, may, 50)
