@@ -127,6 +127,8 @@ int cli_unsafe(uint32_t point);
 /* The text with those as \u{XXXX}, and bytes that are no UTF-8 as \xNN.
  * Returns `out`. */
 const char *cli_safe(char *out, size_t cap, const char *text);
+/* A line of JSON, with those as \uXXXX. */
+void cli_put_json(FILE *out, const char *json);
 
 /* parse.c: words of the command line. `option` is named in the message. */
 

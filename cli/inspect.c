@@ -401,7 +401,7 @@ print_json(struct report *r)
 	json_decref(root);
 	if (text == NULL)
 		return cli_fail(HF_E_MEMORY, "%s", r->path);
-	printf("%s\n", text);
+	cli_put_json(stdout, text);
 	free(text);
 	return CLI_OK;
 }

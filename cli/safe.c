@@ -46,6 +46,26 @@ cli_unsafe(uint32_t c)
 	    c == 0x2028 || c == 0x2029; /* ends of lines */
 }
 
+void
+cli_put_json(FILE *out, const char *json)
+{
+	size_t used, len = strlen(json);
+	uint32_t c;
+
+	/* All that is unsafe stands in texts: controls below 0x20 are not
+	 * there as they are, and the others have four digits. */
+	for (; len > 0; json += used, len -= used) {
+		if ((used = cli_utf8(&c, json, len)) == 0)
+			used = 1;
+		else if (cli_unsafe(c)) {
+			fprintf(out, "\\u%04x", (unsigned)c);
+			continue;
+		}
+		fwrite(json, 1, used, out);
+	}
+	putc('\n', out);
+}
+
 const char *
 cli_safe(char *out, size_t cap, const char *text)
 {

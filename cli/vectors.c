@@ -239,7 +239,7 @@ print_json(const struct report *r)
 	json_decref(root);
 	if (text == NULL)
 		return cli_fail(HF_E_MEMORY, "vectors");
-	printf("%s\n", text);
+	cli_put_json(stdout, text);
 	free(text);
 	return CLI_OK;
 }

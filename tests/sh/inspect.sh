@@ -239,6 +239,12 @@ done
 } >odd.key
 look 6 odd.key
 grep -q 5a5a5a out && fail 'a misplaced seed is shown'
+# What would drive a terminal is written out, in JSON too.
+printf '\147a\177\302\233\342\200\256' >drives
+look 0 drives
+has 'controls in text' '^  "a.u007f.u009b.u202e"$' out
+"$HANDFAST" inspect --json drives >json 2>err
+has 'controls in JSON' '"fields":"a.u007f.u009b.u202e"' json
 echo '-----BEGIN CERTIFICATE-----' >other
 look 6 other
 has 'other labels' "passed over a block 'CERTIFICATE'" err
