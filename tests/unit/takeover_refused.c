@@ -979,8 +979,7 @@ bad_acks(void **state)
 		"8100",
 		"83000000",
 		"820000f6",
-		"8240"
-		"00",
+		"824000",
 		"82183f00",
 	};
 	static const enum hf_err why[] = { HF_E_SHAPE, HF_E_SHAPE, HF_E_SHAPE,
