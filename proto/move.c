@@ -67,9 +67,12 @@ history_grow(struct hf__history *h)
 }
 
 enum hf_err
-hf__history_room(struct hf__history *h)
+hf__history_room(struct hf__history *h, uint64_t acked)
 {
-	if (h->newest - h->oldest + 1 < h->cap || h->cap == HF__HISTORY_MAX)
+	bool needed = h->oldest > acked && h->cap < HF__HISTORY_MAX;
+
+	if (h->newest - h->oldest + 1 < h->cap ||
+	    (h->cap >= HF__HISTORY_USUAL && !needed))
 		return HF_OK;
 	return history_grow(h);
 }

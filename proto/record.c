@@ -84,7 +84,8 @@ hf__record_seal(struct hf_session *s, enum hf__content content,
 		return HF_E_EXHAUSTED;
 	room = hf__buffer_room(&s->out, HF__RECORD_HEAD + sealed);
 	if (room == NULL ||
-	    (history != NULL && hf__history_room(history) != HF_OK))
+	    (history != NULL &&
+		hf__history_room(history, s->move->acked.count) != HF_OK))
 		return HF_E_MEMORY;
 	/* In place already when the data was written to hf_session_room():
 	 * making room again moves nothing, for there is enough. */
@@ -291,7 +292,9 @@ hf__record_parse(struct hf_session *s, struct hf_span message,
 	    hf__read_bytes(&r, overhead(s), HF_PLAINTEXT_MAX + overhead(s));
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return e;
-	if (s->move != NULL && hf__history_room(&s->move->received) != HF_OK)
+	if (s->move != NULL &&
+	    hf__history_room(&s->move->received, s->move->released.count) !=
+		HF_OK)
 		return HF_E_MEMORY;
 	if (s->in.len > 0)
 		out = s->in.ptr + s->in.start + (sealed.ptr - message.ptr);

@@ -371,15 +371,20 @@ enum hf_err hf__resume_refuse(struct hf_session *, enum hf_err);
 enum hf_err hf__initiator_start(struct hf_session *);
 
 /* move.c */
-enum { HF__HISTORY_MAX = 1024, HF__WINDOW_RECORDS = 1024 };
+enum {
+	HF__HISTORY_USUAL = 1024,
+	HF__HISTORY_MAX = 8192, /* with the acks behind a full window */
+	HF__WINDOW_RECORDS = 1024
+};
 #define HF__WINDOW_BYTES ((uint64_t)4 << 20)
 enum hf_err hf__move_new(struct hf_session *, enum hf_mobility);
 void hf__move_free(struct hf_session *);
 size_t hf__move_bytes(const struct hf_session *);
 void hf__mark_get(struct hf__mark *, const struct hf__traffic *);
 void hf__mark_set(struct hf__traffic *, const struct hf__mark *);
-/* Makes sure that the next record of a direction can be remembered. */
-enum hf_err hf__history_room(struct hf__history *);
+/* Makes sure that the next record of a direction can be remembered, and that
+ * for it none beyond what was acked is forgotten. */
+enum hf_err hf__history_room(struct hf__history *, uint64_t acked);
 void hf__history_add(struct hf__history *, const struct hf__traffic *);
 /* The history begins anew, at that mark. */
 enum hf_err hf__history_restart(struct hf__history *, const struct hf__mark *);

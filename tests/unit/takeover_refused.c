@@ -1000,6 +1000,43 @@ bad_acks(void **state)
 	finish();
 }
 
+/* Acks go out also when the window is full: while the store is slow they push
+ * no mark out of the history that may still be acked. */
+static void
+slow_store(void **state)
+{
+	static const uint8_t x[] = { 'x' };
+	uint8_t entry[HF_ENTRY_MAX];
+	size_t len;
+	int n;
+
+	(void)state;
+	begin(&by_cert, HF_MOVES_SOFT);
+	say(i, "first");
+	assert_ok(converse(&c, i, &a));
+	assert_int_equal(received(a.s, "first"), HF_CONTENT_DATA);
+	assert_ok(hf_session_checkpoint(a.s, entry, sizeof(entry), &len));
+	while (hf_session_send(i, x, sizeof(x)) == HF_OK) {
+		assert_ok(converse(&c, i, &a));
+		assert_int_equal(received(a.s, "x"), HF_CONTENT_DATA);
+	}
+	for (n = 0; n < HF__WINDOW_RECORDS; n++) {
+		say(a.s, "y");
+		assert_ok(converse(&c, i, &a));
+		assert_int_equal(received(i, "y"), HF_CONTENT_DATA);
+		assert_ok(converse(&c, i, &a));
+		if (hf_session_want(a.s) == HF_WANT_RECV)
+			assert_int_equal(received(a.s, NULL), HF_CONTENT_ACK);
+	}
+	assert_true(i->send.count - i->move->acked.count > HF__WINDOW_RECORDS);
+	assert_ok(hf_session_checkpointed(a.s,
+	    shelf_swap(&a, (struct hf_span){ entry, len })));
+	assert_ok(converse(&c, i, &a));
+	assert_int_equal(received(i, NULL), HF_CONTENT_ACK);
+	assert_int_equal(i->move->acked.count, 2);
+	finish();
+}
+
 static void
 after_close(void **state)
 {
@@ -1090,6 +1127,7 @@ main(void)
 		cmocka_unit_test(vaults),
 		cmocka_unit_test(own_certificate),
 		cmocka_unit_test(bad_acks),
+		cmocka_unit_test(slow_store),
 		cmocka_unit_test(after_close),
 		cmocka_unit_test(does_not_move),
 		cmocka_unit_test(exhausted),
