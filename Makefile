@@ -10,6 +10,7 @@
 # vectors       the library and the second implementation against the vectors
 # interop       and against each other, in both roles
 # mutants       each security check removed in turn: the test that notices
+# formal        the models of spec/model, with the proverif in PATH
 # cov           lines and branches of proto that the tests reach, in build-cov
 # fuzz          every fuzzer for SECONDS, two at a time, in build-fuzz
 # fuzz-corpus   takes what they found into tests/fuzz, and measures it
@@ -264,6 +265,11 @@ $(BUILD)/faults-%: $(BUILD)/tests/faults/%.o $(TESTING) $(PROTO_LIB)
 
 # Some only: make mutants MUTANTS='cert-* trust-path-length'
 MUTANTS =
+# python3 alone, beside ProVerif: what runs says so when that is not there.
+.PHONY: formal
+formal:
+	@$(PYTHON) tests/formal.py
+
 mutants: deps-test
 	$(SUBMAKE) $(JOBS) tests
 	@BUILD='$(BUILD)' CC='$(CC)' $(PYTHON) tests/mutants/run.py $(MUTANTS)
