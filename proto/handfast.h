@@ -551,8 +551,8 @@ HF_MUST_USE enum hf_err hf_keygrant_make(uint8_t *out, size_t cap, size_t *len,
     const uint8_t *member, size_t member_len);
 /** What a grant says, but for its keys, without judging it.
  * @return HF_OK, HF_E_OBJECT, HF_E_CBOR */
-HF_MUST_USE enum hf_err hf_keygrant_read(struct hf_keygrant *grant,
-    const uint8_t *bytes, size_t len);
+HF_MUST_USE enum hf_err hf_keygrant_read(struct hf_keygrant *g,
+    const uint8_t *grant, size_t len);
 /** By what a grant is judged. */
 struct hf_keygrant_judge {
 	const struct hf_identity *identity; /**< the member's key */
@@ -568,8 +568,8 @@ struct hf_keygrant_judge {
  * HF_E_SIGNATURE; HF_E_UNKNOWN_KEY for another member's; HF_E_EXPIRED;
  * HF_E_NOT_YET; HF_E_ROLLBACK for a lower serial; HF_E_PUBLIC_KEY; HF_E_BOX;
  * HF_E_OBJECT, HF_E_CBOR */
-HF_MUST_USE enum hf_err hf_keygrant_open(struct hf_keygrant *grant,
-    const uint8_t *bytes, size_t len, const struct hf_keygrant_judge *by);
+HF_MUST_USE enum hf_err hf_keygrant_open(struct hf_keygrant *g,
+    const uint8_t *grant, size_t len, const struct hf_keygrant_judge *by);
 /** Adds the scope of an opened grant, and its keys, to a vault. */
 HF_MUST_USE enum hf_err hf_vault_grant(struct hf_vault *vault,
     const struct hf_keygrant *grant);

@@ -40,6 +40,8 @@ INPUTS = {
     "ticket-accept": "leaf ring anchors lists",
     "certificate-read": "bytes",
     "cbor": "bytes",
+    "takeover": "initiator responders",
+    "entry-open": "scopes",
 }
 root = pathlib.Path(sys.argv[1])
 out = {"plain": [], "sealed": []}
@@ -118,6 +120,8 @@ def one(vector, ok):
         change(vector, "an error", error="HF_E_CBOR")
     for key in ("initiator_random", "responder_random", "random"):
         draws = vector.get(key)
+        if draws and isinstance(draws[0], list):
+            continue  # of a takeover: by the step
         if draws is not None:
             change(vector, "a draw too many", **{key: draws + ["00" * 32]})
         if draws:
