@@ -871,10 +871,13 @@ struct hf_span hf_session_entry(const struct hf_session *session);
 /** Where both directions went on at the last takeover. Counts are of records,
  * bytes of data in them, since the session began. */
 struct hf_bases {
-	uint64_t own_count, own_bytes;	 /**< ours, that the peer had */
-	uint64_t sent_count, sent_bytes; /**< ours, sent before */
-	uint64_t peer_count, peer_bytes; /**< the peer's, that we had */
-	uint64_t stored_count;		 /**< responder: ours, by the state */
+	uint64_t own_count;    /**< our records that the peer had */
+	uint64_t own_bytes;    /**< the bytes in them */
+	uint64_t sent_count;   /**< our records, sent before */
+	uint64_t sent_bytes;   /**< the bytes in them */
+	uint64_t peer_count;   /**< the peer's records that we had */
+	uint64_t peer_bytes;   /**< the bytes in them */
+	uint64_t stored_count; /**< responder: ours, by the state */
 };
 /** HF_E_STATE before the first takeover. */
 HF_MUST_USE enum hf_err hf_session_bases(struct hf_bases *bases,
@@ -884,9 +887,11 @@ struct hf_lost {
 	int lost;		   /**< 1: there was one */
 	enum hf_err cause;	   /**< why it could not go on */
 	uint8_t sid[HF_SID_BYTES]; /**< of the session given up */
-	/** Acked by the peer of ours, and of its own; records and bytes. */
-	uint64_t own_count, own_bytes, peer_count;
+	uint64_t own_count;	   /**< our records that the peer acked */
+	uint64_t own_bytes;	   /**< the bytes in them */
+	uint64_t peer_count;	   /**< the peer's records that we acked */
 };
+/** Fills @p lost with what the last fallback gave up. */
 void hf_session_lost(struct hf_lost *lost, const struct hf_session *session);
 /** Own records, and bytes in them, that the peer has for good. */
 void hf_session_acked(uint64_t *count, uint64_t *bytes,
