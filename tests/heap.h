@@ -98,13 +98,15 @@ int heap_munmap(void *, size_t) __asm__("munmap");
 void *
 heap_mmap(void *at, size_t len, int protection, int flags, int fd, long offset)
 {
-	long ptr;
+	void *ptr;
 
 	if ((flags & MAP_ANONYMOUS) != 0 && refused())
 		return MAP_FAILED;
-	ptr = syscall(SYS_mmap, at, len, protection, flags, fd, offset);
-	heap.live += ptr != -1;
-	return (void *)ptr;
+	/* The system call takes its arguments in another way on each
+	 * processor; the C library knows, under its other name. */
+	ptr = mmap64(at, len, protection, flags, fd, offset);
+	heap.live += ptr != MAP_FAILED;
+	return ptr;
 }
 
 int
