@@ -19,7 +19,7 @@ WAIT = {"A2", "A34", "A43", "A44"}
 MOST_ROWS, MOST_UNTESTED = 4, 8
 # How a test of that name is written, by the ending of its file.
 FORMS = {".c": r'(cmocka_unit_test|TEST)\(%s\)|'
-         r'cmocka_unit_test_setup_teardown\(%s,|\{ \{ "%s", ',
+         r'cmocka_unit_test_setup_teardown\(%s,|\{ (\{ )?"%s", ',
          ".py": r"(?m)^def %s\(",
          ".sh": r"(?m)^%s\(\)"}
 wrong = []
