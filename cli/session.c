@@ -57,7 +57,7 @@ cli_store_open(struct hf_store **store, const char *uri)
 
 static struct {
 	const char *uri;
-	char prefix[2 * HF_SID_BYTES + 1];
+	const char *prefix;
 	struct hf_entry_info found;
 	struct hf_span key, value;
 	uint8_t bytes[HF_STORE_VALUE_MAX];
@@ -112,10 +112,10 @@ find(struct hf_store *store, const char *text)
 	static const uint8_t sessions[] = { 's', '/' };
 	enum hf_err e;
 
-	if (strlen(text) >= sizeof(job.prefix) || *text == '\0' ||
+	if (strlen(text) > 2 * HF_SID_BYTES || *text == '\0' ||
 	    strspn(text, "0123456789abcdef") != strlen(text))
 		return cli_usage("session", "%s: not a session's id", text);
-	strcpy(job.prefix, text);
+	job.prefix = text;
 	e = hf_store_list(store,
 	    (struct hf_span){ sessions, sizeof(sessions) }, match, NULL);
 	if (e != HF_OK)
@@ -152,7 +152,7 @@ run(struct hf_store *store, const char *word, const char *id)
 	enum hf_err e;
 	int r;
 
-	if (strcmp(word, "list") == 0) {
+	if (id == NULL) { /* list */
 		e = hf_store_list(store,
 		    (struct hf_span){ sessions, sizeof(sessions) }, list_one,
 		    &info);

@@ -192,7 +192,8 @@ hf_session_entry(const struct hf_session *s)
 	const struct hf__takeover *claim =
 	    s->move == NULL ? NULL : s->move->claim;
 
-	if (s->state != HF__R_CLAIM && s->state != HF__R_CONFIRM)
+	if (claim == NULL ||
+	    (s->state != HF__R_CLAIM && s->state != HF__R_CONFIRM))
 		return (struct hf_span){ NULL, 0 };
 	return (struct hf_span){ claim->entry, claim->entry_len };
 }
