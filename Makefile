@@ -333,7 +333,9 @@ sim: deps-test
 .PHONY: sim
 
 cross: deps-cross
-	+@MAKE='$(MAKE)' bash tests/cross.sh $(CROSS)
+	+@MAKE='$(MAKE)' \
+	    LIBRARIES='$(filter lib%-dev,$(APT_ALL)) libcmocka-dev' \
+	    bash tests/cross.sh $(CROSS)
 
 FUZZ_SAN = -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -5,6 +5,7 @@
 # tests with musl. What those need comes from Debian and is unpacked below
 # build-cross: nothing is installed, and this system learns of no other
 # architecture. Words: those to build, of s390x-gcc, i386-clang, musl, ...
+# LIBRARIES are the packages that the program and its tests are linked with.
 set -eu
 cd "$(dirname "$0")/.."
 dir=$PWD/build-cross
@@ -26,18 +27,17 @@ fetch() {
 # sysroot ARCHITECTURE: unpacks its libraries into $dir/ARCHITECTURE/root.
 sysroot() {
 	local d=$dir/$1 deb
-	[ ! -e "$d/done" ] || return 0
+	[ "$(cat "$d/done" 2>/dev/null)" != "$LIBRARIES" ] || return 0
 	echo "fetching libraries for $1"
 	# Sources that know nothing of it are no matter.
 	fetch "$d" "$1" update || :
 	fetch "$d" "$1" install -y --no-install-recommends --download-only \
-	    libc6-dev libgcc-12-dev libsodium-dev libcbor-dev libuv1-dev \
-	    libbsd-dev libjansson-dev libcmocka-dev >/dev/null || return
+	    libgcc-12-dev $LIBRARIES >/dev/null || return
 	mkdir -p "$d/root"
 	for deb in "$d"/cache/archives/*.deb; do
 		dpkg -x "$deb" "$d/root" || return
 	done
-	touch "$d/done"
+	echo "$LIBRARIES" >"$d/done"
 }
 
 # Debian's sources of what musl's side needs, built into $dir/musl. 77: a
