@@ -272,7 +272,9 @@ formal:
 
 mutants: deps-test
 	$(SUBMAKE) $(JOBS) tests
-	@BUILD='$(BUILD)' CC='$(CC)' $(PYTHON) tests/mutants/run.py $(MUTANTS)
+	@$(foreach v,BUILD CC FLAGS_proto FLAGS_fleet FLAGS_cli LIBS_proto \
+	    LIBS_fleet LIBS_cli LIBS_tests,$v='$($v)') \
+	    $(PYTHON) tests/mutants/run.py $(MUTANTS)
 
 COV = BUILD=build-cov HARDEN= HARDEN_LD= \
 	CFLAGS='-O0 -g --coverage -fprofile-update=atomic'

@@ -39,14 +39,11 @@ BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 CC = shlex.split(os.environ.get("CC", "gcc"))
 TIMEOUT = 60  # seconds for one test
 WORKERS = int(os.environ.get("WORKERS", "2"))
-SYSTEM = ["-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64"]
-FLAGS = {"proto": ["-Iproto"],
-         "fleet": SYSTEM + ["-Iproto", "-Ifleet"],
-         "cli": SYSTEM + ["-Iproto", "-Ifleet", "-Icli"]}
-LIBS = {"proto": ["-lsodium", "-lcbor"]}
-LIBS["fleet"] = ["-luv", "-llmdb"] + LIBS["proto"] + ["-lpthread"]
-LIBS["cli"] = LIBS["fleet"] + ["-lbsd", "-ljansson", "-lm"]
-LIBS["tests"] = ["-lcmocka", "-ljansson", "-lpthread", "-ldl"]
+# How the rooms are compiled and linked, as the Makefile has it.
+FLAGS = {room: shlex.split(os.environ.get("FLAGS_" + room, "-I" + room))
+         for room in ("proto", "fleet", "cli")}
+LIBS = {room: shlex.split(os.environ.get("LIBS_" + room, ""))
+        for room in ("proto", "fleet", "cli", "tests")}
 
 Mutant = collections.namedtuple("Mutant",
                                 "id file threat test what old new where")
@@ -128,9 +125,8 @@ def compiled(m, place):
     with open(source, "w") as f:
         f.write(changed(m))
     log = []
-    if command(CC + ["-std=c11", "-O0", "-fPIC", "-w",
-                     "-I" + room] + FLAGS[room] +
-               ["-c", "-o", source[:-2] + ".o", source], log) != 0:
+    if command(CC + ["-O0"] + FLAGS[room] +
+               ["-w", "-I" + room, "-c", "-o", source[:-2] + ".o", source], log) != 0:
         raise Bad("it does not compile\n" + "".join(log))
 
 
@@ -245,12 +241,12 @@ def sound(test):
     return None
 
 
-def judge(m):
+def judge(m, seconds=TIMEOUT):
     """None when the mutant was killed by its test, or why not."""
     with Place(m.id) as place:
         try:
             compiled(m, place)
-            failed, code, out = run_test(m.test, place)
+            failed, code, out = run_test(m.test, place, seconds=seconds)
         except Bad as e:
             return str(e)
     if code is None:
@@ -261,6 +257,27 @@ def judge(m):
         return "%s failed, but not by that name: %s\n%s" % (
             m.test, sorted(failed), out[-2000:])
     return None
+
+
+def controls():
+    """What must not be taken for a kill, in the place of one that is: says
+    of each whether it was not."""
+    old = "\tif (cookie.len != HF__COOKIE_BYTES)\n\t\treturn false;\n"
+    for what, new, why in (
+            ("that changes nothing", old + "\t/* nothing */\n",
+             "it survived"),
+            ("that does not compile", old + "\tnothing\n",
+             "it does not compile"),
+            ("that never ends", "\tfor (;;)\n\t\tcontinue;\n",
+             "it took too long"),
+            ("that is stale", None, "stale"),
+            ("that removes a check", "", None)):
+        m = Mutant("control", "proto/cookie.c", "-", "unit/cookie:lengths",
+                   what, old if new is not None else old + "?\n",
+                   new or "", "control")
+        found = judge(m, seconds=2)
+        yield what, found == why or (
+            None not in (found, why) and found.startswith(why)), found
 
 
 def units():
@@ -336,7 +353,13 @@ def main():
                       flush=True)
             return 0
         broken = check_tests(pool, mutants)
-        survivors, passed = [], 0
+        survivors, passed, failed = [], 0, 0
+        for what, good, found in [] if args.id else controls():
+            print("%s control: a mutant %s" % ("PASS" if good else "FAIL",
+                                               what))
+            if not good:
+                print("    " + str(found))
+            passed, failed = passed + good, failed + (not good)
         futures = [(m, None if m.test in broken else pool.submit(judge, m))
                    for m in mutants]
         for m, future in futures:
@@ -352,8 +375,9 @@ def main():
     for m in survivors:
         print("not killed: %s: %s (%s)" % (m.id, m.what, m.threat))
     print("note: %.0f s" % (time.time() - begun))
-    print("%d passed, %d failed" % (passed, len(survivors)))
-    return 1 if survivors or not mutants else 0
+    failed += len(survivors)
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed or not mutants else 0
 
 
 sys.exit(main())
