@@ -146,18 +146,21 @@ enum hf_err
 hf__set_peer_cert(struct hf_session *s, const struct hf__cert *leaf, bool copy)
 {
 	struct hf_span whole = leaf->cose.whole;
+	uint8_t *made = NULL;
 
-	/* That of the session before, or of the server before. */
-	hf__part_free(s, s->peer_cert_copy, s->peer_cert.len);
-	s->peer_cert_copy = NULL;
-	s->peer_cert = (struct hf_span){ NULL, 0 };
 	if (copy) {
-		s->peer_cert_copy = hf__part_new(s, HF__PART_CERT, whole.len);
-		if (s->peer_cert_copy == NULL)
+		made = hf__part_new(s, HF__PART_CERT, whole.len);
+		if (made == NULL) /* and all is as it was */
 			return HF_E_MEMORY;
-		memcpy(s->peer_cert_copy, whole.ptr, whole.len);
-		whole.ptr = s->peer_cert_copy;
 	}
+	/* That of the session before, or of the server before; in the
+	 * caller's memory both have one place. */
+	hf__part_free(s, s->peer_cert_copy, s->peer_cert.len);
+	if (copy) {
+		memcpy(made, whole.ptr, whole.len);
+		whole.ptr = made;
+	}
+	s->peer_cert_copy = made;
 	s->peer_cert = whole;
 	memcpy(s->origin, leaf->origin, sizeof(s->origin));
 	s->origin_n = leaf->origin_n;

@@ -202,7 +202,7 @@ converse(struct cluster *c, struct hf_session *i, struct end *r)
 		}
 		out = hf_session_output(i);
 		if (out.len > 0 && r->s->state != HF__FAILED &&
-		    !r->s->pending) {
+		    !r->s->pending && e == HF_OK) {
 			e = hf_session_feed(r->s, &used, out.ptr, out.len);
 			assert_ok(hf_session_drained(i, used));
 			moved |= used > 0;
