@@ -123,6 +123,8 @@ refused(void **state)
 	TRY(by.now = NOW + 3600 - 86400 - 121, HF_E_NOT_YET);
 	TRY(by.serial = 8, HF_E_ROLLBACK);
 	TRY(by.identity = other, HF_E_BOX);
+	TRY(by.member.len--, HF_E_CBOR);
+	TRY(by.cluster.len--, HF_E_CBOR);
 	g = usual();
 	name_set(&g.cluster, "d");
 	make(&b, &g);
@@ -205,6 +207,9 @@ arguments(void **state)
 	assert_err(hf_keygrant_make(out, sizeof(out), &len, cluster, &g,
 		       member_cert.bytes, member_cert.len),
 	    HF_E_SPACE);
+	assert_err(hf_keygrant_make(out, sizeof(out), &len, cluster, &g,
+		       member_cert.bytes, member_cert.len - 1),
+	    HF_E_CBOR);
 }
 
 static int
