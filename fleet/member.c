@@ -405,18 +405,23 @@ enum hf_err
 hf_cluster_admit(struct hf_cluster *c, struct hf_span cert,
     const struct hf_keygrant *scope)
 {
+	char text[KEY_TEXT], id[HF_MEMBER_ID_TEXT];
 	struct hf_keygrant ring;
 	struct hf_member m;
 	enum hf_err e;
 
 	if (cert.len == 0 || cert.len > sizeof(m.cert))
 		return HF_E_ARG;
+	/* A scope whose grants have no place is none. */
+	hf_member_id(id, cert);
+	if (key_of(text, 'g', id, scope->scope.text).len == 0)
+		return HF_E_ARG;
 	e = load_member(&m, c, cert);
 	if (e == HF_E_NO_SESSION) {
 		memset(&m, 0, sizeof(m));
 		memcpy(m.cert, cert.ptr, cert.len);
 		m.cert_len = cert.len;
-		hf_member_id(m.id, cert);
+		memcpy(m.id, id, sizeof(m.id));
 		e = HF_OK;
 	}
 	if (e != HF_OK || (e = need_ring(&ring, c, scope)) != HF_OK)
