@@ -17,7 +17,7 @@
 # lint          the house rules and four static checkers
 # format        clang-format over all C
 # demo-cluster  a stream outlives five servers
-# bench         measures, writes build/bench.json
+# bench         measures, writes build/bench.json; bench-lib: the library alone
 # man doc       manual pages; the library's interface in HTML, build/doc
 # sim           SEEDS runs of sessions that move, and what they reached
 # cross         proto on s390x and i386 (qemu), by gcc and clang; with musl;
@@ -184,16 +184,21 @@ $(BUILD)/tests/%.so: tests/preload/%.c Makefile
 	$(call say,ld $@)$(CC) $(CFLAGS) $(FLAGS_tests) -shared -o $@ $< \
 	    -ldl -lpthread
 
-# It needs no more than the library does.
-$(BUILD)/tests/bench.o: tests/bench.c Makefile | need-lib
+# They need no more than the library does.
+BENCH = $(patsubst %,$(BUILD)/tests/%.o,bench bench_move)
+$(BENCH): $(BUILD)/tests/%.o: tests/%.c Makefile | need-lib
 	@mkdir -p $(@D)
 	$(call say,cc $<)$(COMPILE) $(FLAGS_tests) -c -o $@ $<
 $(BUILD)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(TESTING) \
     $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
 
-$(BUILD)/bench: $(BUILD)/tests/bench.o $(PROTO_LIB)
+$(BUILD)/bench: $(BENCH) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_proto) -ldl -lpthread
+# And these need responders, which are processes of the program.
+REAL = $(BUILD)/tests/real.o $(FLEET_LIB) $(PROTO_LIB)
+$(BUILD)/bench-wall: $(BUILD)/tests/bench_wall.o $(REAL)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
@@ -351,11 +356,16 @@ fuzz-corpus: fuzz-build
 	@bash tests/fuzz.sh corpus 0 $(FUZZ_NAMES)
 .PHONY: fuzz-build fuzz-corpus
 
-bench: deps-lib
+bench: deps
+	$(SUBMAKE) bench-lib
+	$(SUBMAKE) $(JOBS) all $(BUILD)/bench-wall
+	$(BUILD)/bench-wall '$(abspath $(PROGRAM))' $(BUILD)/bench.json
+	@cat $(BUILD)/bench.json
+bench-lib: deps-lib
 	$(SUBMAKE) $(JOBS) $(BUILD)/bench
 	rm -f $(BUILD)/bench.json
 	$(BUILD)/bench $(BUILD)/bench.json
-	@cat $(BUILD)/bench.json
+.PHONY: bench-lib
 
 # Lint -----------------------------------------------------------------------
 

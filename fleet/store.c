@@ -45,6 +45,7 @@ struct hf_port {
 	void (*changed)(void *arg, struct hf_span key);
 	void *changed_arg;
 	struct hf__changes changes;
+	void *reader; /* the engine's */
 	int closing;
 };
 
@@ -114,7 +115,7 @@ next_op(struct hf_store *s)
 
 /* Nobody waits for it: what was not begun is not done. */
 static void
-answer(struct hf_store *s, struct hf_op *op)
+answer(struct hf_op *op)
 {
 	if (op->port == NULL) {
 		op_free(op);
@@ -124,7 +125,6 @@ answer(struct hf_store *s, struct hf_op *op)
 	op->next = op->port->answers;
 	op->port->answers = op;
 	(void)uv_async_send(&op->port->async);
-	(void)s;
 }
 
 static void
@@ -147,7 +147,7 @@ work(void *arg)
 		uv_mutex_lock(&s->lock);
 		if (reason != NULL)
 			s->reason = reason;
-		answer(s, op);
+		answer(op);
 	}
 	s->ended = 1;
 	uv_cond_signal(&s->work);
@@ -235,6 +235,20 @@ hf_store_close(struct hf_store *s)
 		uv_mutex_destroy(&s->lock);
 	}
 	free(s);
+}
+
+const struct hf__engine *
+hf__store_engine(const struct hf_store *s, void **at)
+{
+	*at = s->at;
+	return s->engine;
+}
+
+void
+hf__store_say(struct hf_store *s, const char *reason)
+{
+	if (reason != NULL)
+		s->reason = reason;
 }
 
 const char *
@@ -393,6 +407,8 @@ hf_port_close(struct hf_port *p)
 		(void)abandon(op);
 	}
 	answered(&p->async); /* frees what had come */
+	if (p->reader != NULL)
+		p->store->engine->reader_free(p->reader);
 	uv_close((uv_handle_t *)&p->async, handle_closed);
 	uv_close((uv_handle_t *)&p->timer, handle_closed);
 	uv_close((uv_handle_t *)&p->watch, handle_closed);
@@ -402,6 +418,15 @@ void
 hf_port_deadline(struct hf_port *p, uint64_t ms)
 {
 	p->deadline_ms = ms;
+}
+
+static void
+list(struct hf_port *p, struct hf_op *op)
+{
+	*p->last = op;
+	p->last = &op->after;
+	if (p->first == op)
+		arm(p);
 }
 
 static struct hf_op *
@@ -418,22 +443,20 @@ submit(struct hf_port *p, struct hf_op *op)
 		*s->queue_end = op;
 		s->queue_end = &op->next;
 		s->queued++;
-		uv_cond_signal(&s->work);
 	}
 	uv_mutex_unlock(&s->lock);
 	if (full) {
 		op_free(op);
 		return NULL;
 	}
-	*p->last = op;
-	p->last = &op->after;
-	if (p->first == op)
-		arm(p);
+	/* Only now: who wakes finds the lock free. */
+	uv_cond_signal(&s->work);
+	list(p, op);
 	return op;
 }
 
-static int
-set_key(struct hf__ask *ask, struct hf_span key)
+int
+hf__ask_key(struct hf__ask *ask, struct hf_span key)
 {
 	if (key.len == 0 || key.len > sizeof(ask->key))
 		return 0;
@@ -442,8 +465,8 @@ set_key(struct hf__ask *ask, struct hf_span key)
 	return 1;
 }
 
-static int
-set_swap(struct hf__ask *ask, struct hf_span expected, struct hf_span next,
+int
+hf__ask_swap(struct hf__ask *ask, struct hf_span expected, struct hf_span next,
     uint64_t expires)
 {
 	if (expected.len > sizeof(ask->expected) ||
@@ -469,10 +492,23 @@ op_new(struct hf_span key, hf_store_done *done, void *arg)
 		return NULL;
 	op->done = done;
 	op->arg = arg;
-	if (set_key(&op->ask, key))
+	if (hf__ask_key(&op->ask, key))
 		return op;
 	free(op);
 	return NULL;
+}
+
+/* Answers at once, as the thread would. */
+static struct hf_op *
+submit_answered(struct hf_port *p, struct hf_op *op)
+{
+	op->port = p;
+	op->by = clock_ms() + p->deadline_ms;
+	list(p, op);
+	uv_mutex_lock(&p->store->lock);
+	answer(op);
+	uv_mutex_unlock(&p->store->lock);
+	return op;
 }
 
 struct hf_op *
@@ -481,7 +517,11 @@ hf_port_get(struct hf_port *p, struct hf_span key, hf_store_done *done,
 {
 	struct hf_op *op = op_new(key, done, arg);
 
-	return op == NULL ? NULL : submit(p, op);
+	if (op == NULL)
+		return NULL;
+	if (p->store->engine->peek(p->store->at, &p->reader, &op->ask))
+		return submit_answered(p, op);
+	return submit(p, op);
 }
 
 struct hf_op *
@@ -492,7 +532,7 @@ hf_port_swap(struct hf_port *p, struct hf_span key, struct hf_span expected,
 
 	if (op == NULL)
 		return NULL;
-	if (set_swap(&op->ask, expected, next, expires))
+	if (hf__ask_swap(&op->ask, expected, next, expires))
 		return submit(p, op);
 	op_free(op);
 	return NULL;
@@ -533,59 +573,4 @@ hf_port_watch(struct hf_port *p,
 		(void)uv_timer_stop(&p->watch);
 	else
 		(void)uv_timer_start(&p->watch, look_for_changes, 0, WATCH_MS);
-}
-
-/* --- without a loop ----------------------------------------------------------------------------- */
-
-enum hf_err
-hf_store_get(struct hf_store *s, struct hf_span key,
-    uint8_t value[HF_STORE_VALUE_MAX], size_t *len)
-{
-	struct hf__ask *ask = calloc(1, sizeof(*ask));
-	enum hf_err e = HF_E_ARG;
-
-	if (ask == NULL)
-		return HF_E_MEMORY;
-	*len = 0;
-	if (set_key(ask, key)) {
-		s->engine->ask(s->at, ask, &s->reason);
-		e = ask->err;
-		*len = ask->value_len;
-		memcpy(value, ask->value, ask->value_len);
-	}
-	sodium_memzero(ask, sizeof(*ask));
-	free(ask);
-	return e;
-}
-
-enum hf_err
-hf_store_swap(struct hf_store *s, struct hf_span key, struct hf_span expected,
-    struct hf_span next, uint64_t expires)
-{
-	struct hf__ask *ask = calloc(1, sizeof(*ask));
-	enum hf_err e = HF_E_ARG;
-
-	if (ask == NULL)
-		return HF_E_MEMORY;
-	if (set_key(ask, key) && set_swap(ask, expected, next, expires)) {
-		s->engine->ask(s->at, ask, &s->reason);
-		e = ask->err;
-	}
-	sodium_memzero(ask, sizeof(*ask));
-	free(ask);
-	return e;
-}
-
-enum hf_err
-hf_store_list(struct hf_store *s, struct hf_span prefix,
-    int (*each)(void *arg, struct hf_span key, struct hf_span value),
-    void *arg)
-{
-	return s->engine->list(s->at, prefix, each, arg, &s->reason);
-}
-
-enum hf_err
-hf_store_sweep(struct hf_store *s, uint64_t now, size_t *n)
-{
-	return s->engine->sweep(s->at, now, n, &s->reason);
 }

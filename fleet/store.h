@@ -43,11 +43,25 @@ struct hf__engine {
 	    void *arg, const char **reason);
 	enum hf_err (*sweep)(void *engine, uint64_t now, size_t *n,
 	    const char **reason);
+	/* A get that waits for nothing, neither a lock nor a device: for the
+	 * loops' own threads. Each has a reader of its own, made when *reader
+	 * is NULL. Returns 0 where it cannot be done so: ask() can. */
+	int (*peek)(void *engine, void **reader, struct hf__ask *ask);
+	void (*reader_free)(void *reader);
 	/* The next key that another process changed: HF_OK, or
 	 * HF_E_NO_SESSION when there is none. */
 	enum hf_err (*changed)(void *engine, struct hf__changes *changes);
 };
 
 extern const struct hf__engine hf__store_lmdb;
+
+/* A store's engine, and what it opened. */
+const struct hf__engine *hf__store_engine(const struct hf_store *s, void **at);
+/* A reason, for hf_store_reason(); NULL: none. */
+void hf__store_say(struct hf_store *s, const char *reason);
+/* Copy into what an engine is asked. Return 0 where it is too long. */
+int hf__ask_key(struct hf__ask *ask, struct hf_span key);
+int hf__ask_swap(struct hf__ask *ask, struct hf_span expected,
+    struct hf_span next, uint64_t expires);
 
 #endif

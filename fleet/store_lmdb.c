@@ -6,8 +6,10 @@
  * index of expiries and a short log of changes beside them.
  */
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,7 @@ struct lmdb {
 	MDB_env *env;
 	MDB_dbi values, expiries, changes;
 	uint32_t self; /* whose changes are not news */
+	int in_memory; /* a page of it never comes from a device */
 };
 
 static const char *
@@ -82,6 +85,15 @@ directory(const char *path, const char **reason)
 		return HF_E_POLICY;
 	}
 	return HF_OK;
+}
+
+static int
+is_in_memory(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 &&
+	    (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
 static int
@@ -141,6 +153,7 @@ lmdb_open(void **engine, const char *where, const char **reason)
 		lmdb_close(db);
 		return HF_E_STORE;
 	}
+	db->in_memory = is_in_memory(where);
 	*engine = db;
 	return HF_OK;
 }
@@ -282,25 +295,68 @@ bad:
 }
 
 static int
-get(struct lmdb *db, struct hf__ask *a)
+read_value(MDB_txn *txn, const struct lmdb *db, struct hf__ask *a)
 {
 	struct hf_span found;
 	uint64_t expires;
+	int r;
+
+	r = look(txn, db, (struct hf_span){ a->key, a->key_len }, &expires,
+	    &found);
+	if (r == 0 && found.len > sizeof(a->value))
+		r = MDB_CORRUPTED;
+	if (r != 0)
+		return r;
+	if (found.len > 0)
+		memcpy(a->value, found.ptr, found.len);
+	a->value_len = found.len;
+	a->err = found.len == 0 ? HF_E_NO_SESSION : HF_OK;
+	return 0;
+}
+
+static int
+get(struct lmdb *db, struct hf__ask *a)
+{
 	MDB_txn *txn;
 	int r;
 
 	if ((r = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn)) != 0)
 		return r;
-	r = look(txn, db, (struct hf_span){ a->key, a->key_len }, &expires,
-	    &found);
-	if (r == 0 && found.len > sizeof(a->value))
-		r = MDB_CORRUPTED;
-	if (r == 0 && found.len > 0)
-		memcpy(a->value, found.ptr, found.len);
-	a->value_len = found.len;
-	a->err = found.len == 0 ? HF_E_NO_SESSION : HF_OK;
+	r = read_value(txn, db, a);
 	mdb_txn_abort(txn);
 	return r;
+}
+
+static void
+lmdb_reader_free(void *reader)
+{
+	mdb_txn_abort(reader);
+}
+
+/* A reader that keeps its place takes no lock when it looks again. Only its
+ * first look does, for the moment of finding that place. */
+static int
+lmdb_peek(void *engine, void **reader, struct hf__ask *a)
+{
+	struct lmdb *db = engine;
+	MDB_txn *txn = *reader;
+	int r;
+
+	if (!db->in_memory)
+		return 0;
+	if (txn == NULL)
+		r = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+	else
+		r = mdb_txn_renew(txn);
+	if (r == 0) {
+		*reader = txn;
+		r = read_value(txn, db, a);
+		mdb_txn_reset(txn);
+	} else if (*reader != NULL) {
+		mdb_txn_abort(txn);
+		*reader = NULL;
+	}
+	return r == 0;
 }
 
 static void
@@ -452,5 +508,7 @@ const struct hf__engine hf__store_lmdb = {
 	.ask = lmdb_ask,
 	.list = lmdb_list,
 	.sweep = lmdb_sweep,
+	.peek = lmdb_peek,
+	.reader_free = lmdb_reader_free,
 	.changed = lmdb_changed,
 };

@@ -14,16 +14,15 @@
 #include <string.h>
 #include <time.h>
 
-#include "handfast.h"
+#include "bench.h"
 
 enum {
-	NOW = 1800000000,
 	ROUNDS = 2001,
 	HANDSHAKES = 2,	       /* a round */
 	RECORD_BYTES = 1 << 17 /* a round */
 };
 
-static void
+void
 must(int ok, const char *what)
 {
 	if (!ok) {
@@ -31,8 +30,6 @@ must(int ok, const char *what)
 		exit(1);
 	}
 }
-
-#define MUST(call) must((call) == HF_OK, #call)
 
 static double
 seconds(void)
@@ -79,12 +76,13 @@ realloc(void *p, size_t n)
 
 static struct hf_identity *ca, *people[2];
 static uint8_t ca_cert[HF_CERT_MAX], certs[2][HF_CERT_MAX];
+static size_t ca_len;
 static struct hf_span chain[2];
 static struct hf_trust *trust;
 static struct hf_config *configs[2];
 
-static struct hf_cert_info
-terms(const char *name, unsigned usage)
+struct hf_cert_info
+bench_terms(const char *name, unsigned usage)
 {
 	struct hf_cert_info t = { .issued = NOW,
 		.not_before = NOW - 1,
@@ -101,51 +99,71 @@ terms(const char *name, unsigned usage)
 	return t;
 }
 
-static void
-make_person(int i, const char *name, unsigned usage, size_t ca_len)
+void
+bench_certify(uint8_t cert[HF_CERT_MAX], struct hf_span *out,
+    const struct hf_identity *id, const struct hf_cert_info *t)
 {
-	struct hf_cert_info t = terms(name, usage);
 	uint8_t request[HF_CERT_MAX];
 	size_t len;
 
+	MUST(hf_request_make(request, sizeof(request), &len, id, t, NOW));
+	MUST(hf_cert_issue(cert, HF_CERT_MAX, &out->len, ca, ca_cert, ca_len,
+	    t, request, len));
+	out->ptr = cert;
+}
+
+static void
+make_person(int i, const char *name, unsigned usage)
+{
+	struct hf_cert_info t = bench_terms(name, usage);
+
 	MUST(hf_identity_new(&people[i], NULL));
-	MUST(hf_request_make(request, sizeof(request), &len, people[i], &t,
-	    NOW));
-	MUST(hf_cert_issue(certs[i], sizeof(certs[i]), &chain[i].len, ca,
-	    ca_cert, ca_len, &t, request, len));
-	chain[i].ptr = certs[i];
+	bench_certify(certs[i], &chain[i], people[i], &t);
+}
+
+struct hf_config *
+bench_initiator(const char *expect)
+{
+	struct hf_config *c;
+
+	MUST(hf_config_new(&c, HF_INITIATOR));
+	MUST(hf_config_trust(c, trust));
+	MUST(hf_config_identity(c, people[0], &chain[0], 1));
+	MUST(hf_config_expect(c, expect));
+	return c;
+}
+
+const struct hf_trust *
+bench_trust(void)
+{
+	return trust;
 }
 
 static void
 set_up(void)
 {
-	struct hf_cert_info t = terms("Bench CA", HF_USAGE_CA);
-	size_t ca_len;
-	int i;
+	struct hf_cert_info t = bench_terms("Bench CA", HF_USAGE_CA);
 
 	MUST(hf_init());
 	MUST(hf_identity_new(&ca, NULL));
 	MUST(hf_cert_self(ca_cert, sizeof(ca_cert), &ca_len, ca, &t));
 	MUST(hf_trust_new(&trust));
 	MUST(hf_trust_add_ca(trust, ca_cert, ca_len));
-	make_person(0, "alice", HF_USAGE_INITIATOR, ca_len);
-	make_person(1, "server.example", HF_USAGE_RESPONDER, ca_len);
-	for (i = 0; i < 2; i++) {
-		MUST(hf_config_new(&configs[i],
-		    i == 0 ? HF_INITIATOR : HF_RESPONDER));
-		MUST(hf_config_trust(configs[i], trust));
-		MUST(hf_config_identity(configs[i], people[i], &chain[i], 1));
-	}
+	make_person(0, "alice", HF_USAGE_INITIATOR);
+	make_person(1, "server.example", HF_USAGE_RESPONDER);
+	configs[0] = bench_initiator("server.example");
 	MUST(hf_config_responder(configs[0], &chain[1], 1));
-	MUST(hf_config_expect(configs[0], "server.example"));
+	MUST(hf_config_new(&configs[1], HF_RESPONDER));
+	MUST(hf_config_trust(configs[1], trust));
+	MUST(hf_config_identity(configs[1], people[1], &chain[1], 1));
 }
 
 /* --- handshakes ----------------------------------------------------------------------- */
 
 static size_t wire_bytes;
 
-static void
-pass(struct hf_session *from, struct hf_session *to)
+void
+bench_pass(struct hf_session *from, struct hf_session *to)
 {
 	struct hf_span out = hf_session_output(from);
 	size_t used;
@@ -156,22 +174,28 @@ pass(struct hf_session *from, struct hf_session *to)
 	MUST(hf_session_drained(from, used));
 }
 
-/* One full mutual handshake in the one-round-trip path. */
-static void
-handshake(struct hf_session *s[2])
+void
+bench_handshake(struct hf_session *s[2], struct hf_config *initiator,
+    struct hf_config *responder)
 {
 	wire_bytes = 0;
-	MUST(hf_session_new(&s[0], configs[0], 0, NOW));
-	MUST(hf_session_new(&s[1], configs[1], 0, NOW));
+	MUST(hf_session_new(&s[0], initiator, 0, NOW));
+	MUST(hf_session_new(&s[1], responder, 0, NOW));
 	MUST(hf_session_trust(s[0], HF_OK));
-	pass(s[0], s[1]);
+	bench_pass(s[0], s[1]);
 	MUST(hf_session_admit(s[1], HF_ADMIT));
 	MUST(hf_session_trust(s[1], HF_OK));
-	pass(s[1], s[0]);
-	pass(s[0], s[1]);
+	bench_pass(s[1], s[0]);
+	bench_pass(s[0], s[1]);
 	must(hf_session_want(s[0]) == HF_WANT_DONE &&
 		hf_session_want(s[1]) == HF_WANT_DONE,
 	    "handshake");
+}
+
+static void
+handshake(struct hf_session *s[2])
+{
+	bench_handshake(s, configs[0], configs[1]);
 }
 
 static void
@@ -275,11 +299,6 @@ raw_aead(void)
 
 /* --- ratios ------------------------------------------------------------------------------- */
 
-struct figure {
-	double ratio; /* time of a over time of b */
-	double a_us;  /* of one a */
-};
-
 static double
 timed(void (*f)(void), double best)
 {
@@ -290,8 +309,8 @@ timed(void (*f)(void), double best)
 	return took < best ? took : best;
 }
 
-static struct figure
-compare(void (*a)(void), void (*b)(void), unsigned per_round)
+struct figure
+bench_compare(void (*a)(void), void (*b)(void), unsigned per_round)
 {
 	double best_a = 1e9, best_b = 1e9;
 	int i;
@@ -310,22 +329,22 @@ compare(void (*a)(void), void (*b)(void), unsigned per_round)
 static FILE *json;
 static int rows;
 
-static void
-figure(const char *name, double value)
+void
+bench_figure(const char *name, double value)
 {
 	fprintf(json, "%s\n  \"%s\": %.4g", rows++ == 0 ? "{" : ",", name,
 	    value);
 }
 
-static void
-whole(const char *name, unsigned long value)
+void
+bench_whole(const char *name, unsigned long value)
 {
 	fprintf(json, "%s\n  \"%s\": %lu", rows++ == 0 ? "{" : ",", name,
 	    value);
 }
 
 static void
-bench_handshake(void)
+figures_of_handshakes(void)
 {
 	struct hf_session *s[2];
 	struct figure f;
@@ -334,20 +353,20 @@ bench_handshake(void)
 	MUST(hf_config_cache(configs[0], 0));
 	MUST(hf_config_cache(configs[1], 0));
 	verifies = 2;
-	f = compare(handshakes, primitives, HANDSHAKES);
-	figure("handshake_verified_over_primitives", f.ratio);
-	figure("handshake_verified_us", f.a_us);
+	f = bench_compare(handshakes, primitives, HANDSHAKES);
+	bench_figure("handshake_verified_over_primitives", f.ratio);
+	bench_figure("handshake_verified_us", f.a_us);
 	MUST(hf_config_cache(configs[0], 1));
 	MUST(hf_config_cache(configs[1], 1));
 	verifies = 0;
-	f = compare(handshakes, primitives, HANDSHAKES);
-	figure("handshake_cached_over_primitives", f.ratio);
-	figure("handshake_cached_us", f.a_us);
+	f = bench_compare(handshakes, primitives, HANDSHAKES);
+	bench_figure("handshake_cached_over_primitives", f.ratio);
+	bench_figure("handshake_cached_us", f.a_us);
 	before = allocs;
 	handshake(s);
-	whole("handshake_allocs", allocs - before);
-	whole("handshake_wire_bytes", wire_bytes);
-	whole("session_idle_bytes", hf_session_bytes(s[0]));
+	bench_whole("handshake_allocs", allocs - before);
+	bench_whole("handshake_wire_bytes", wire_bytes);
+	bench_whole("session_idle_bytes", hf_session_bytes(s[0]));
 	hf_session_free(s[0]);
 	hf_session_free(s[1]);
 }
@@ -360,11 +379,11 @@ bench_record(size_t len, const char *name, const char *copied,
 
 	record_len = len;
 	/* Throughput over throughput: the inverse of times. */
-	f = compare(raw_aead, records, 1);
-	figure(name, f.ratio);
-	g = compare(raw_aead, records_copied, 1);
-	figure(copied, g.ratio);
-	figure(rate, RECORD_BYTES / (f.a_us / f.ratio));
+	f = bench_compare(raw_aead, records, 1);
+	bench_figure(name, f.ratio);
+	g = bench_compare(raw_aead, records_copied, 1);
+	bench_figure(copied, g.ratio);
+	bench_figure(rate, RECORD_BYTES / (f.a_us / f.ratio));
 }
 
 /* Both directions at once, with the largest records. */
@@ -387,7 +406,7 @@ bench_memory(void)
 		session[0] = session[1];
 		session[1] = swap;
 	}
-	whole("session_bytes",
+	bench_whole("session_bytes",
 	    hf_session_bytes(session[0]) > hf_session_bytes(session[1]) ?
 		hf_session_bytes(session[0]) :
 		hf_session_bytes(session[1]));
@@ -395,7 +414,7 @@ bench_memory(void)
 	before = allocs;
 	records();
 	records_copied();
-	whole("record_allocs", allocs - before);
+	bench_whole("record_allocs", allocs - before);
 }
 
 int
@@ -416,13 +435,14 @@ main(int argc, char **argv)
 		perror(argv[1]);
 		return 3;
 	}
-	bench_handshake();
+	figures_of_handshakes();
 	handshake(session);
 	bench_record(16384, "record_16k_over_aead",
 	    "record_16k_copied_over_aead", "record_16k_bytes_per_us");
 	bench_record(1024, "record_1k_over_aead", "record_1k_copied_over_aead",
 	    "record_1k_bytes_per_us");
 	bench_memory();
+	bench_move();
 	fprintf(json, "\n}\n");
 	if (fclose(json) != 0) {
 		perror(argv[1]);

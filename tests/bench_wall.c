@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * bench-wall PROGRAM FILE.json: what a client waits for until it hears the
+ * first byte back, from connecting on, by a handshake and by a takeover, in
+ * turns: real responders that echo, each a process, on one LMDB store, over
+ * sockets. The path of one round trip and known certificates, so the shortest
+ * handshake there is. Medians; adds to the figures that bench wrote.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fleet.h"
+#include "real.h"
+
+enum {
+	MOVES = 8,
+	SAMPLES = 50 * MOVES,
+	REST_US = 3000, /* what was before is over */
+	WORD = 16,
+	WORDS = MOVES + 1
+};
+
+static struct real real;
+static const uint8_t word[WORD] = "first echoed b.";
+
+/* One word more than `sent`, and its echo. What the server had not for good
+ * goes with it once more, as it must. */
+static void
+echo(struct real_end *e, uint64_t sent)
+{
+	static uint8_t out[WORDS * WORD];
+	struct hf_bases bases = { 0 };
+	struct hf_span data;
+	size_t len, at;
+
+	real_open(e);
+	REAL_OK(hf_session_error(e->s));
+	if (hf_session_bases(&bases, e->s) != HF_OK)
+		bases.own_bytes = sent;
+	len = (size_t)(sent + WORD - bases.own_bytes);
+	real_must(len % WORD == 0 && len <= sizeof(out), "whole words");
+	for (at = 0; at < len; at += WORD)
+		memcpy(out + at, word, WORD);
+	REAL_OK(hf_session_send(e->s, out, len));
+	data = real_receive(e);
+	real_must(data.len == WORD && memcmp(data.ptr, word, WORD) == 0,
+	    "an echo");
+}
+
+static double
+handshake(void)
+{
+	struct real_end e;
+	uint64_t began = real_ns();
+	double us;
+
+	real_begin(&real, &e, 0);
+	echo(&e, 0);
+	us = (double)(real_ns() - began) / 1e3;
+	real_close(&e);
+	hf_session_free(e.s);
+	(void)usleep(REST_US);
+	return us;
+}
+
+/* The connection breaks, and the client goes to the other server. */
+static double
+takeover(struct real_end *e, int to, uint64_t sent)
+{
+	uint64_t began;
+	double us;
+
+	real_close(e);
+	(void)!hf_session_eof(e->s);
+	(void)usleep(REST_US);
+	began = real_ns();
+	e->fd = real_connect(&real, to);
+	REAL_OK(hf_session_reconnect(e->s, real_ns() / 1000000,
+	    (uint64_t)time(NULL)));
+	echo(e, sent);
+	us = (double)(real_ns() - began) / 1e3;
+	(void)usleep(REST_US);
+	return us;
+}
+
+/* One session, and MOVES takeovers of it between as many handshakes. */
+static void
+round_of(double *shakes, double *moves)
+{
+	struct real_end e;
+	int n;
+
+	real_begin(&real, &e, 0);
+	echo(&e, 0);
+	for (n = 0; n < MOVES; n++) {
+		shakes[n] = handshake();
+		moves[n] = takeover(&e, n % 2 == 0, WORD * (uint64_t)(n + 1));
+	}
+	real_close(&e);
+	hf_session_free(e.s);
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+median(double *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), by_size);
+	return v[n / 2];
+}
+
+static void
+add(FILE *f, const char *name, double value)
+{
+	(void)fprintf(f, ",\n  \"%s\": %.4g", name, value);
+}
+
+/* Before the brace that ends the file. */
+static void
+write_figures(const char *path, double shake, double move, double store)
+{
+	FILE *f = fopen(path, "r+");
+
+	real_must(f != NULL && fseek(f, -3, SEEK_END) == 0 &&
+		fgetc(f) == '\n' && fseek(f, -3, SEEK_END) == 0,
+	    path);
+	add(f, "handshake_wall_lmdb_us", shake);
+	add(f, "takeover_wall_lmdb_us", move);
+	add(f, "takeover_wall_over_handshake_lmdb", move / shake);
+	add(f, "checkpoint_write_lmdb_us", store);
+	(void)fprintf(f, "\n}\n");
+	real_must(fclose(f) == 0, path);
+}
+
+/* One compare-and-set of a sealed state's size. */
+static double
+checkpoint_write(void)
+{
+	static double took[SAMPLES];
+	uint8_t value[2][367];
+	struct hf_span was = { NULL, 0 };
+	char uri[80];
+	struct hf_store *store;
+	uint64_t began;
+	size_t i;
+
+	(void)snprintf(uri, sizeof(uri), "lmdb:%s/db", real.dir);
+	REAL_OK(hf_store_open(&store, uri));
+	memset(value, 1, sizeof(value));
+	for (i = 0; i < SAMPLES; i++) {
+		value[i % 2][0] = (uint8_t)i;
+		began = real_ns();
+		REAL_OK(hf_store_swap(store,
+		    (struct hf_span){ (const uint8_t *)"b", 1 }, was,
+		    (struct hf_span){ value[i % 2], sizeof(value[0]) },
+		    (uint64_t)time(NULL) + 60));
+		took[i] = (double)(real_ns() - began) / 1e3;
+		was = (struct hf_span){ value[i % 2], sizeof(value[0]) };
+	}
+	hf_store_close(store);
+	return median(took, SAMPLES);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char *const does[] = { "--echo", NULL };
+	static double shakes[SAMPLES], moves[SAMPLES];
+	int i;
+
+	if (argc != 3) {
+		(void)fprintf(stderr, "usage: bench-wall PROGRAM FILE.json\n");
+		return 2;
+	}
+	/* Where sessions are by default: in memory. */
+	real_make(&real, argv[1],
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	real_serve(&real, 0, does);
+	real_serve(&real, 1, does);
+	round_of(shakes, moves); /* to warm up */
+	for (i = 0; i < SAMPLES; i += MOVES)
+		round_of(shakes + i, moves + i);
+	write_figures(argv[2], median(shakes, SAMPLES), median(moves, SAMPLES),
+	    checkpoint_write());
+	real_free(&real);
+	return 0;
+}
