@@ -20,6 +20,7 @@
 # bench         measures, writes build/bench.json; bench-lib: the library alone
 # man doc       manual pages; the library's interface in HTML, build/doc
 # sim           SEEDS runs of sessions that move, and what they reached
+# races         RACES of two servers for one session, an owner each time
 # cross         proto on s390x and i386 (qemu), by gcc and clang; with musl;
 #               only one: make cross CROSS=s390x-gcc
 # install uninstall             DESTDIR, PREFIX, LIBDIR
@@ -125,7 +126,7 @@ all: | need-all
 all: lib $(if $(FLEET),$(FLEET_LIB)) $(if $(CLI),$(PROGRAM))
 lib: $(PROTO_LIB) $(PROTO_SO)
 tests: all $(UNIT_BIN) $(FUZZ_REPLAY) $(PRELOAD_SO) $(BUILD)/sim \
-    $(BUILD)/crowd
+    $(BUILD)/crowd $(BUILD)/races
 
 # Build ----------------------------------------------------------------------
 
@@ -198,6 +199,8 @@ $(BUILD)/bench: $(BENCH) $(PROTO_LIB)
 # And these need responders, which are processes of the program.
 REAL = $(BUILD)/tests/real.o $(FLEET_LIB) $(PROTO_LIB)
 $(BUILD)/bench-wall: $(BUILD)/tests/bench_wall.o $(REAL)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
+$(BUILD)/races: $(BUILD)/tests/races.o $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
@@ -338,6 +341,13 @@ sim: deps-test
 	$(BUILD)/sim $$((half + 1)) $$(($(SEEDS) - half)) || bad=1; \
 	wait $$other || bad=1; exit $$bad
 .PHONY: sim
+
+# Two servers race for one session.
+RACES = 10000
+races: deps-test
+	$(SUBMAKE) $(JOBS) all $(BUILD)/races
+	@$(BUILD)/races '$(abspath $(PROGRAM))' $(RACES)
+.PHONY: races
 
 cross: deps-cross
 	+@MAKE='$(MAKE)' \
