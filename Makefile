@@ -21,6 +21,7 @@
 # man doc       manual pages; the library's interface in HTML, build/doc
 # sim           SEEDS runs of sessions that move, and what they reached
 # races         RACES of two servers for one session, an owner each time
+# outages       lost packets, cut connections, owners stopped for 30 s
 # cross         proto on s390x and i386 (qemu), by gcc and clang; with musl;
 #               only one: make cross CROSS=s390x-gcc
 # install uninstall             DESTDIR, PREFIX, LIBDIR
@@ -347,7 +348,12 @@ RACES = 10000
 races: deps-test
 	$(SUBMAKE) $(JOBS) all $(BUILD)/races
 	@$(BUILD)/races '$(abspath $(PROGRAM))' $(RACES)
-.PHONY: races
+# The same as in check, for longer.
+outages: deps-test
+	$(SUBMAKE) $(JOBS) all
+	@HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
+	    $(PYTHON) tests/sh/outages.py --long
+.PHONY: races outages
 
 cross: deps-cross
 	+@MAKE='$(MAKE)' \
@@ -511,8 +517,8 @@ APT_LIB = gcc libc6-dev make libsodium-dev libcbor-dev
 APT_ALL = $(APT_LIB) libuv1-dev liblmdb-dev libbsd-dev libjansson-dev
 APT_VECTORS = $(APT_ALL) python3 python3-cryptography python3-cbor2 \
 	python3-argon2
-APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git mandoc pkg-config \
-	procps scdoc zsh
+APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git iproute2 mandoc \
+	nftables pkg-config procps scdoc zsh
 APT_CT = $(APT_TEST) valgrind
 APT_FAULTS = $(APT_TEST)
 APT_DOC = gcc libc6-dev libsodium-dev doxygen mandoc scdoc

@@ -366,6 +366,8 @@ go_on(enum hf_err err)
 	    (err == HF_E_NO_SESSION || err == HF_E_STORE))
 		return 0;
 	if (self.broken_ms == 0) {
+		if (self.args.trace)
+			cli_note("broken: %s", hf_error_name((int)err));
 		self.broken_ms = now;
 		self.tried = 0;
 		joined_suspend(self.joined);

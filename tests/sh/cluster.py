@@ -63,15 +63,30 @@ class Cluster:
         return self.run("cluster", word, "--key", "web.key", "--store",
                         "lmdb:db", "--cert", name + ".cert", *more)
 
+    def at(self, name):
+        """Where a server listens."""
+        return "unix:%s.sock" % name
+
+    def to(self, name):
+        """Where its clients find it."""
+        return self.at(name)
+
+    def inside(self, name):
+        """What a server is started by."""
+        return []
+
+    def listens(self, name):
+        return os.path.exists(self.path(name + ".sock"))
+
     def serve(self, name, *more, does=("--receive", "in"), checkpoint="20"):
         log = open(self.path(name + ".log"), "ab")
         self.servers[name] = subprocess.Popen(
-            [s.PROGRAM, "respond", "--listen", "unix:%s.sock" % name,
-             "--identity", name + ".key", "--cert", name + ".cert", "--trust",
-             "ca/ca.cert", "--store", "lmdb:db", "--cluster", "web.cert",
+            [*self.inside(name), s.PROGRAM, "respond", "--listen",
+             self.at(name), "--identity", name + ".key", "--cert",
+             name + ".cert", "--trust", "ca/ca.cert", "--store", "lmdb:db", "--cluster", "web.cert",
              "--checkpoint", checkpoint, "--trace", *does, *more],
             cwd=self.dir, stderr=log, stdout=subprocess.DEVNULL)
-        wait_for(lambda: os.path.exists(self.path(name + ".sock")) or
+        wait_for(lambda: self.listens(name) or
                  self.servers[name].poll() is not None, "a socket")
         return self.servers[name]
 
@@ -85,7 +100,7 @@ class Cluster:
     def client(self, *more, to=("a", "b")):
         words = []
         for name in to:
-            words += ["--connect", "unix:%s.sock" % name]
+            words += ["--connect", self.to(name)]
         process = subprocess.Popen(
             [s.PROGRAM, "initiate", *words, "--trust", "ca/ca.cert",
              "--expect", "web", "--identity", "alice.key", "--cert",
@@ -444,4 +459,5 @@ def main():
     s.finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

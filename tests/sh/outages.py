@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""What the world does to sessions that move: packets that are lost, a network
+that cuts every connection again and again, an owner that was stopped for a
+while and then speaks. Real processes; whoever has no right to make a network
+is told so.
+
+    outages.py [--long] [TEST...]
+"""
+import hashlib
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import cluster as k  # noqa: E402
+
+s = k.s
+LONG = "--long" in sys.argv
+STOP = 30 if LONG else 3  # seconds that an owner sleeps
+UPLOAD = (16 if LONG else 2) << 20
+CUT = 2  # seconds from cut to cut
+LOSS = 5  # of 100 packets
+
+
+# Uploads -----------------------------------------------------------------------
+
+
+def upload(c, client, size, seconds=0.0, during=lambda at: None):
+    """Writes a stream, in so many seconds at least; its hash."""
+    digest, began, sent = hashlib.sha256(), time.monotonic(), 0
+    while sent < size:
+        data = os.urandom(min(1 << 14, size - sent))
+        k.say(client, data)
+        digest.update(data)
+        sent += len(data)
+        during(sent)
+        ahead = seconds * sent / size - (time.monotonic() - began)
+        if ahead > 0:
+            time.sleep(ahead)
+    return digest.digest()
+
+
+def whole(c, what, client, digest):
+    client.stdin.close()
+    s.same(what + ": exit code", 0, client.wait(timeout=300))
+    files = c.files()
+    if s.same(what + ": one file", 1, len(files)):
+        with open(files[0], "rb") as f:
+            s.same(what + ": SHA-256", digest.hex(),
+                   hashlib.sha256(f.read()).hexdigest())
+    s.same(what + ": handshakes", 1, k.handshakes(c))
+
+
+# Lost packets -------------------------------------------------------------------
+
+
+class Far(k.Cluster):
+    """Its servers are in another network, and packets are lost both ways."""
+
+    def __init__(self):
+        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "900"])
+        own = os.readlink("/proc/self/ns/net")
+        k.wait_for(lambda: os.readlink("/proc/%d/ns/net" % self.holder.pid)
+                   != own, "a network")
+        self.there = ["nsenter", "-t", str(self.holder.pid), "-n"]
+        must("ip", "link", "add", "hfa", "type", "veth", "peer", "name",
+             "hfb", "netns", str(self.holder.pid))
+        for there, name, address in (([], "hfa", "10.77.0.1/24"),
+                                     (self.there, "hfb", "10.77.0.2/24")):
+            must(*there, "ip", "addr", "add", address, "dev", name)
+            # Packets as they are on a wire, not 64 KiB of them in one.
+            must(*there, "ip", "link", "set", name, "gso_max_segs", "1")
+            must(*there, "ip", "link", "set", name, "up")
+            must(*there, "nft", "add table inet handfast; "
+                 "add chain inet handfast in "
+                 "{ type filter hook input priority 0; }; add rule inet "
+                 "handfast in meta l4proto tcp numgen random mod 100 < %d "
+                 "counter drop" % LOSS)
+        super().__init__()
+
+    def at(self, name):
+        return "10.77.0.2:%d" % (7000 + ord(name))
+
+    def inside(self, name):
+        return self.there
+
+    def listens(self, name):
+        return "listening on" in self.log(name)
+
+    def lost(self):
+        out = must("nft", "list ruleset") + must(*self.there, "nft",
+                                                 "list ruleset")
+        return sum(int(n) for n in re.findall(r"packets (\d+)", out))
+
+    def close(self):
+        super().close()
+        self.holder.kill()
+        self.holder.wait()
+
+
+def must(*words):
+    done = subprocess.run(words, capture_output=True, timeout=k.WAIT)
+    if done.returncode != 0:
+        raise RuntimeError("%s: %s" % (" ".join(words),
+                                       done.stderr.decode().strip()))
+    return done.stdout.decode()
+
+
+def why_no_network():
+    for tool in ("unshare", "nsenter", "ip", "nft"):
+        if shutil.which(tool) is None:
+            return "there is no " + tool
+    done = subprocess.run(["unshare", "-n", "sh", "-ec",
+                           "ip link add hfa type veth peer name hfb; "
+                           "nft 'add table inet handfast'"],
+                          capture_output=True)
+    return done.stderr.decode().strip() if done.returncode else None
+
+
+def lost_packets():
+    """5 of 100 packets are lost, and the owner is killed in the middle."""
+    why = why_no_network()
+    if why is not None:
+        s.note("lost_packets skipped: " + why)
+        return
+    if "HANDFAST_INSIDE" not in os.environ:
+        done = subprocess.run(
+            ["unshare", "-n", sys.executable, *sys.argv[:1], "lost_packets",
+             *(["--long"] if LONG else [])],
+            env=dict(os.environ, HANDFAST_INSIDE="1"), capture_output=True)
+        sys.stdout.write(done.stdout.decode())
+        s.same("lost packets: done", 0, done.returncode)
+        return
+    c = Far()
+    c.serve("a")
+    c.serve("b")
+    client = c.client()
+    killed = []
+
+    def during(sent):
+        if sent > UPLOAD // 2 and not killed:
+            killed.append(c.owner())
+            c.servers[killed[0]].kill()
+            c.servers[killed[0]].wait()
+            c.serve(killed[0])
+
+    digest = upload(c, client, UPLOAD, during=during)
+    whole(c, "lost packets", client, digest)
+    s.check("lost packets: it moved", "moved: epoch" in c.words(), c.words())
+    lost = c.lost()
+    s.check("lost packets: some were", lost > UPLOAD / 1500 / 100, lost)
+    s.note("lost packets: %d MiB, %d packets lost" % (UPLOAD >> 20, lost))
+    c.close()
+
+
+# A relay ------------------------------------------------------------------------
+
+
+class Relay:
+    """Stands in front of a server, passes bytes on and can cut what passes,
+    keep what the server says, or put in words of its own."""
+
+    def __init__(self, path):
+        self.path = path
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.pairs, self.refuses, self.cuts = [], False, 0
+        self.lock = threading.Lock()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            try:
+                if self.refuses:
+                    raise OSError("refused")
+                far.connect(self.path)
+            except OSError:
+                near.close()
+                far.close()
+                continue
+            pair = Pair(near, far)
+            with self.lock:
+                self.pairs.append(pair)
+            threading.Thread(target=pair.run, daemon=True).start()
+
+    def live(self):
+        with self.lock:
+            return [p for p in self.pairs if not p.over]
+
+    def cut(self):
+        for pair in self.live():
+            self.cuts += 1
+            pair.cut()
+
+    def close(self):
+        self.listener.close()
+        self.cut()
+
+
+class Pair:
+    """near: the client's connection; far: the server's."""
+
+    def __init__(self, near, far):
+        self.near, self.far, self.over = near, far, False
+        self.kept = None  # what the server says, from keep() on
+
+    def run(self):
+        way = {self.near: self.far, self.far: self.near}
+        reading = list(way)
+        try:
+            while True:
+                for one in select.select(reading, [], [], 1)[0]:
+                    data = one.recv(1 << 16)
+                    if one is self.far and self.kept is not None:
+                        self.kept += data
+                    elif data:
+                        way[one].sendall(data)
+                    if not data and one is self.near and \
+                            self.kept is not None:
+                        reading.remove(one)
+                    elif not data:
+                        return
+        except (OSError, ValueError):
+            pass
+        finally:
+            self.cut()
+
+    def leave(self):
+        """Cuts the client off; the server hears nothing of that, and what
+        it says is kept."""
+        self.kept = b""
+        try:
+            self.near.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def cut(self):
+        self.over = True
+        for one in (self.near, self.far):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+class Relayed(k.Cluster):
+    def __init__(self):
+        super().__init__()
+        self.relays = {n: Relay(self.path(n + ".sock")) for n in "ab"}
+
+    def to(self, name):
+        return self.relays[name].address
+
+    def close(self):
+        for relay in self.relays.values():
+            relay.close()
+        super().close()
+
+
+def cut_again_and_again():
+    """Every connection is cut every 2 s, whoever has it."""
+    c = Relayed()
+    c.serve("a")
+    c.serve("b")
+    client = c.client()
+    over = threading.Event()
+
+    def cutter():
+        while not over.wait(CUT):
+            for relay in c.relays.values():
+                relay.cut()
+
+    thread = threading.Thread(target=cutter)
+    thread.start()
+    try:
+        digest = upload(c, client, UPLOAD, 20 if LONG else 7)
+        whole(c, "cut", client, digest)
+    finally:
+        over.set()
+        thread.join()
+    cuts = sum(relay.cuts for relay in c.relays.values())
+    s.check("cut: again and again", cuts >= (8 if LONG else 3), cuts)
+    s.note("cut: %d MiB, %d cuts" % (UPLOAD >> 20, cuts))
+    c.close()
+
+
+# An owner that sleeps --------------------------------------------------------------
+
+
+def sleeping_owner():
+    """It is stopped, another takes over, it wakes and answers what it had
+    been told: all of that is captured, nothing of it is taken by the client,
+    and it is fenced."""
+    c = Relayed()
+    for name in "ab":
+        c.serve(name, does=("--echo",))
+    client = c.client()
+    k.say(client, b"first ")
+    got = client.stdout.read(6)
+    k.wait_for(lambda: c.owner() == "a", "a stored session")
+    old = c.relays["a"].live()[0]
+    c.servers["a"].send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    k.say(client, b"second ")
+    time.sleep(0.3)  # it lies before the sleeper's door
+    c.relays["a"].refuses = True
+    old.leave()
+    k.wait_for(lambda: "moved: epoch" in c.words(), "a move")
+    got += client.stdout.read(7)
+    time.sleep(max(0, STOP - (time.monotonic() - stopped)))
+    c.servers["a"].send_signal(signal.SIGCONT)
+    k.wait_for(lambda: "error=HF_E_FENCED" in c.log("a"),
+               "the end of the sleeper's session")
+    k.wait_for(lambda: old.over, "its last words")
+    kept = old.kept
+    s.check("sleeping owner: it spoke", len(kept) > 0, c.log("a") + c.words())
+    s.note("sleeping owner: stopped for %d s, then said %d bytes" %
+           (STOP, len(kept)))
+    # Its words in the middle of the new owner's.
+    new = c.relays["b"].live()[0]
+    new.near.sendall(kept)
+    k.wait_for(lambda: "moved: epoch 2" in c.words(), "a new connection")
+    s.check("sleeping owner: its words are refused", "broken: HF_E_BOX"
+            in c.words(), c.words())
+    k.say(client, b"third")
+    got += client.stdout.read(5)
+    code, rest = k.ends(client)
+    s.same("sleeping owner: exit code", 0, code)
+    s.same("sleeping owner: each byte once", b"first second third",
+           got + rest)
+    s.same("sleeping owner: handshakes", 1, k.handshakes(c))
+    c.close()
+
+
+def main():
+    tests = [lost_packets, cut_again_and_again, sleeping_owner]
+    names = [a for a in sys.argv[1:] if not a.startswith("--")]
+    for test in tests:
+        if names and test.__name__ not in names:
+            continue
+        began = time.monotonic()
+        try:
+            test()
+        except (TimeoutError, RuntimeError, OSError,
+                subprocess.TimeoutExpired) as e:
+            s.fail("%s: %s" % (test.__name__, e))
+        s.note("%s: %.1f s" % (test.__name__, time.monotonic() - began))
+    s.finish()
+
+
+main()
