@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: ISC
 # The simulation of sessions that move: 2,000 seeds without a violation and
-# with everything reached, the same trace twice, and planted faults found.
+# with everything reached, the same trace twice, planted faults found; and the
+# retry window searched whole.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -35,6 +36,22 @@ planted() {
 		    fail "$fault was found for another reason"
 	done
 }
+# Every schedule of three attempts and a replay: nobody is stranded; without
+# the previous secret, or the second compare-and-set, somebody is.
+searched() {
+	"$sim" --search 3 1 >"$BUILD/sim.search" 2>&1 || {
+		cat "$BUILD/sim.search"
+		fail 'a client is stranded'
+	}
+	echo "note: $(tail -n 1 "$BUILD/sim.search")"
+	for fault in no-previous no-cas-at-confirm; do
+		"$sim" --plant "$fault" --search 2 1 >"$BUILD/sim.plant" \
+		    2>&1 && fail "the search did not find $fault"
+		grep -q 'the client is stranded' "$BUILD/sim.plant" ||
+		    fail "the search found $fault for another reason"
+	done
+}
 seeds
 repeats
 planted
+searched

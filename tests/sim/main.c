@@ -3,6 +3,8 @@
  * sim [--plant FAULT] FIRST COUNT: runs so many seeds and says what they
  * reached. Ends with 1 where something happened that may not, or where
  * something that should be reached was not.
+ * sim [--plant FAULT] --search ATTEMPTS REPLAYS: every schedule of the retry
+ * window.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +35,19 @@ static const struct {
 	{ "ends", &tally.ends },
 };
 
+static bool
+plant_named(const char *name)
+{
+	static const char *const names[] = { "cas-on-epoch",
+		"no-cas-at-confirm", "no-previous" };
+	size_t i;
+
+	for (i = 0; i < HF__ARRAY_N(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			plant = (enum plant)(PLANT_NONE + 1 + i);
+	return plant != PLANT_NONE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -41,11 +56,17 @@ main(int argc, char **argv)
 	int bad;
 
 	if (argc > 2 && strcmp(argv[1], "--plant") == 0) {
-		plant = strcmp(argv[2], "cas-on-epoch") == 0 ?
-		    PLANT_CAS_ON_EPOCH :
-		    PLANT_NO_CAS_AT_CONFIRM;
+		if (!plant_named(argv[2]))
+			return 2;
 		argv += 2;
 		argc -= 2;
+	}
+	if (argc == 4 && strcmp(argv[1], "--search") == 0) {
+		if (hf_init() != HF_OK)
+			return 2;
+		search((unsigned)strtoul(argv[2], NULL, 10),
+		    (unsigned)strtoul(argv[3], NULL, 10));
+		return tally.violations > 0;
 	}
 	if (argc != 3 || hf_init() != HF_OK)
 		return 2;

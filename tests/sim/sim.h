@@ -31,7 +31,12 @@ struct tally {
 extern struct tally tally;
 
 /* Faults planted on purpose, to see that they are found. */
-enum plant { PLANT_NONE, PLANT_CAS_ON_EPOCH, PLANT_NO_CAS_AT_CONFIRM };
+enum plant {
+	PLANT_NONE,
+	PLANT_CAS_ON_EPOCH,
+	PLANT_NO_CAS_AT_CONFIRM,
+	PLANT_NO_PREVIOUS /* only in the search */
+};
 extern enum plant plant;
 
 /* oracle.c */
@@ -66,6 +71,10 @@ void place_bring_back(struct place *, uint64_t pick);
 void world_run(uint64_t seed);
 void world_setup(void);
 void world_teardown(void);
+
+/* search.c: every schedule of the retry window, with so many attempts of the
+ * client and resumes replayed. */
+void search(unsigned attempts, unsigned replays);
 
 /* Randomness of the schedule, apart from that of the keys. */
 uint64_t rnd(void);
