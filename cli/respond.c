@@ -21,6 +21,8 @@
 enum {
 	DAY_MS = 86400000,
 	HOUR_MS = 3600000,
+	SOON_MS = 200,
+	GONE_MS = 2000,
 	FILES_MAX = 1 << 16 /* beyond this, memory is what runs out */
 };
 
@@ -32,6 +34,8 @@ static struct {
 	uv_signal_t term, intr, hup;
 	uv_timer_t daily;
 	uv_timer_t hourly; /* key grants last a day */
+	uv_timer_t soon;   /* they were changed now */
+	struct hf_port *port;
 	struct hf_server *server;
 	struct hf_address bound[HF_LISTENERS_MAX];
 	int fds[HF_LISTENERS_MAX];
@@ -182,11 +186,43 @@ hourly(uv_timer_t *timer)
 	reload(&life.hup, SIGHUP);
 }
 
+/* The cluster changes one after another: once for all of them. Where a grant
+ * was taken away the others shall hear of it first: they are to refuse what
+ * this server still seals. */
+static void
+changed(void *arg, struct hf_span key)
+{
+	uint8_t value[HF_STORE_VALUE_MAX];
+	size_t len;
+	int gone;
+
+	(void)arg;
+	if (!vault_concerns(key))
+		return;
+	gone = hf_store_get(respond.server.store, key, value, &len) ==
+	    HF_E_NO_SESSION;
+	(void)uv_timer_start(&life.soon, hourly, gone ? GONE_MS : SOON_MS, 0);
+}
+
 static void
 daily(uv_timer_t *timer)
 {
 	(void)timer;
 	serve_warn_expiry(life.generation);
+}
+
+static int
+watch_grants(void)
+{
+	enum hf_err e;
+
+	if (respond.store == NULL)
+		return CLI_OK;
+	e = hf_port_open(&life.port, respond.server.store, &life.loop);
+	if (e != HF_OK)
+		return cli_fail(e, "%s", respond.store);
+	hf_port_watch(life.port, changed, NULL);
+	return CLI_OK;
 }
 
 static int
@@ -201,6 +237,7 @@ watch_signals(void)
 	    uv_signal_init(&life.loop, &life.hup) != 0 ||
 	    uv_timer_init(&life.loop, &life.daily) != 0 ||
 	    uv_timer_init(&life.loop, &life.hourly) != 0 ||
+	    uv_timer_init(&life.loop, &life.soon) != 0 ||
 	    uv_signal_start(&life.term, stop, SIGTERM) != 0 ||
 	    uv_signal_start(&life.intr, stop, SIGINT) != 0 ||
 	    uv_signal_start(&life.hup, reload, SIGHUP) != 0 ||
@@ -208,7 +245,7 @@ watch_signals(void)
 	    (respond.store != NULL &&
 		uv_timer_start(&life.hourly, hourly, HOUR_MS, HOUR_MS) != 0))
 		return cli_error(CLI_IO, "cannot watch for signals");
-	return CLI_OK;
+	return watch_grants();
 }
 
 static void
@@ -219,6 +256,9 @@ unwatch_signals(void)
 	uv_close((uv_handle_t *)&life.hup, NULL);
 	uv_close((uv_handle_t *)&life.daily, NULL);
 	uv_close((uv_handle_t *)&life.hourly, NULL);
+	uv_close((uv_handle_t *)&life.soon, NULL);
+	hf_port_close(life.port);
+	life.port = NULL;
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&life.loop);
 }

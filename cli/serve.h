@@ -158,5 +158,7 @@ extern const struct hf_service serve_service;
 /* Reads all files into a new generation; has said what was wrong. */
 int serve_load(void **generation);
 void serve_warn_expiry(const void *generation);
+/* vault.c: whether a key of the store is that of a grant of this server. */
+int vault_concerns(struct hf_span key);
 
 #endif

@@ -12,6 +12,10 @@
 
 #include "service.h"
 
+/* Of the main thread. */
+static char own_id[HF_MEMBER_ID_TEXT]; /* in the grants' keys */
+static int admitted;		       /* this process has had grants */
+
 /* FILE.serial beside the identity. */
 static int
 serial_path(char out[4096])
@@ -68,9 +72,24 @@ load_cluster(struct generation *g, struct cli_chain *chain)
 	return CLI_OK;
 }
 
+int
+vault_concerns(struct hf_span key)
+{
+	size_t len = strlen(own_id);
+
+	return len > 0 && key.len > len + 3 && memcmp(key.ptr, "g/", 2) == 0 &&
+	    memcmp(key.ptr + 2, own_id, len) == 0 && key.ptr[2 + len] == '/';
+}
+
 static int
 explain(enum hf_err e)
 {
+	/* Its sessions go elsewhere; those that begin do not move. */
+	if (e == HF_E_NO_SESSION && admitted) {
+		cli_warn("%s is not admitted to the cluster any more",
+		    respond.cert);
+		return CLI_OK;
+	}
 	if (e == HF_E_NO_SESSION) {
 		(void)cli_error(CLI_POLICY,
 		    "%s is not admitted to the cluster in %s", respond.cert,
@@ -105,6 +124,7 @@ vault_load(struct generation *g)
 	    (r = read_serial(&by.serial, path)) == CLI_OK &&
 	    (r = load_cluster(g, chain)) == CLI_OK) {
 		by.cluster = chain->spans[0];
+		hf_member_id(own_id, by.member);
 		e = hf_vault_new(&g->vault, g->leaf.cluster.text,
 		    g->leaf.subject.text);
 		if (e == HF_OK)
@@ -114,6 +134,7 @@ vault_load(struct generation *g)
 			r = explain(e);
 		else if (serial > by.serial)
 			r = write_serial(path, serial);
+		admitted |= e == HF_OK;
 	}
 	free(chain);
 	return r;

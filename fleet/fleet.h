@@ -37,8 +37,9 @@ struct hf_link_hooks {
 	/* HF_WANT_TRUST: answer now or later by one of hf_link_trust(),
 	 * _verify(), _stretched(), _password(). */
 	void (*trust)(void *owner, struct hf_link *link);
-	/* Responder: HF_WANT_COMMIT. */
-	enum hf_err (*commit)(void *owner, struct hf_link *link);
+	/* Responder: HF_WANT_COMMIT of a handshake: the single-use ticket is
+	 * to be burnt. Answered now or later by hf_link_committed(). */
+	void (*commit)(void *owner, struct hf_link *link);
 	/* Responder: HF_WANT_STATE, answered by hf_link_supply(); and
 	 * HF_WANT_COMMIT of a takeover, with the entry to write, by
 	 * hf_link_committed(). NULL: nothing moves here. */
@@ -99,17 +100,21 @@ void hf_link_stretched(struct hf_link *link,
     const uint8_t stretched[HF_KEY_BYTES]);
 void hf_link_password(struct hf_link *link, const char *text, size_t len);
 
-/* Answers to `state` and `store`; see hf_session_supply(), _commit(). */
+/* Answers to `state`, and to `store` and `commit`; see hf_session_supply(),
+ * _commit(). */
 void hf_link_supply(struct hf_link *link, enum hf_err verdict,
     const uint8_t *entry, size_t len);
 void hf_link_committed(struct hf_link *link, enum hf_err verdict);
-/* See hf_session_checkpoint(), _checkpointed(), _query(), _release(). */
+/* See hf_session_checkpoint(), _checkpointed(), _query(), _release(),
+ * _vault(). */
 HF_MUST_USE enum hf_err hf_link_checkpoint(struct hf_link *link, uint8_t *out,
     size_t cap, size_t *len);
 void hf_link_checkpointed(struct hf_link *link, enum hf_err verdict);
 /* 1 while the link waits with its close until all is stored. */
 int hf_link_wants_store(const struct hf_link *link);
 void hf_link_query(struct hf_link *link);
+HF_MUST_USE enum hf_err hf_link_vault(struct hf_link *link,
+    const struct hf_vault *vault);
 void hf_link_release(struct hf_link *link, uint64_t count);
 
 /* Seals data into records and sends them. What cannot be sent yet is queued:

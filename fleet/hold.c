@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The sessions of a server that may move: each is held by an owner, made when
- * it is first needed. What an owner does is owner.c's.
+ * it is first needed, and sealed under the newest keys that the server has.
+ * What an owner does is owner.c's.
  */
 #include "server.h"
 
@@ -40,6 +41,27 @@ hf__server_store(void *owner, struct hf_link *link, struct hf_span entry)
 	hf_owner_store(c->holds, entry);
 }
 
+/* A session outlives its configuration, but not the keys of its cluster. */
+static void
+newest_keys(struct hf_conn_own *c)
+{
+	struct hf_server *s = c->server;
+	const struct hf_vault *vault;
+	struct hf_generation *g;
+
+	if (c->keys_of == atomic_load(&s->generations))
+		return;
+	g = hf__server_current(s);
+	vault = s->service->vault(g->app);
+	if (vault == NULL || !hf_owner_vault(c->holds, vault)) {
+		hf__generation_release(g);
+		return;
+	}
+	hf__generation_release(c->keys);
+	c->keys = g;
+	c->keys_of = g->number;
+}
+
 void
 hf__server_moved(void *owner, struct hf_link *link)
 {
@@ -48,8 +70,10 @@ hf__server_moved(void *owner, struct hf_link *link)
 	(void)link;
 	if (c->server->service->acked != NULL)
 		c->server->service->acked(&c->conn);
-	if (hold(c) == HF_OK)
-		hf_owner_moved(c->holds);
+	if (hold(c) != HF_OK)
+		return;
+	newest_keys(c);
+	hf_owner_moved(c->holds);
 }
 
 int

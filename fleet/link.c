@@ -139,26 +139,15 @@ feed(struct hf_link *l)
 	return used > 0 || e != HF_OK;
 }
 
-/* Answers HF_WANT_ADMIT or HF_WANT_COMMIT. */
 static void
-answer(struct hf_link *l, enum hf_want want)
+admit(struct hf_link *l)
 {
-	enum hf_admission admission = HF_ADMIT;
-	enum hf_err e, verdict = HF_OK;
-	uint64_t t0;
+	enum hf_admission admission = l->hooks->admit(l->owner, l);
+	uint64_t t0 = uv_hrtime();
+	enum hf_err e = hf_session_admit(l->session, admission);
 
-	if (want == HF_WANT_ADMIT)
-		admission = l->hooks->admit(l->owner, l);
-	else
-		verdict = l->hooks->commit(l->owner, l);
-	t0 = uv_hrtime();
-	if (want == HF_WANT_ADMIT)
-		e = hf_session_admit(l->session, admission);
-	else
-		e = hf_session_commit(l->session, verdict);
 	l->spent += uv_hrtime() - t0;
-	if (want == HF_WANT_ADMIT)
-		received(l);
+	received(l);
 	if (e != HF_OK && hf_session_want(l->session) != HF_WANT_FAILED)
 		hf__link_end(l, e, 1);
 }
@@ -203,17 +192,17 @@ step(struct hf_link *l)
 		ask_state(l);
 		return !l->asked;
 	case HF_WANT_COMMIT:
-		if (hf_session_commit_kind(l->session) == HF_COMMIT_TICKET) {
-			answer(l, want);
-			return 1;
-		}
 		if (l->asked)
 			return 0;
 		l->asked = 1;
-		l->hooks->store(l->owner, l, hf_session_entry(l->session));
+		if (hf_session_commit_kind(l->session) == HF_COMMIT_TICKET)
+			l->hooks->commit(l->owner, l);
+		else
+			l->hooks->store(l->owner, l,
+			    hf_session_entry(l->session));
 		return !l->asked;
 	case HF_WANT_ADMIT:
-		answer(l, want);
+		admit(l);
 		return 1;
 	case HF_WANT_TRUST:
 		if (l->asked)
@@ -416,8 +405,14 @@ hf_link_committed(struct hf_link *l, enum hf_err verdict)
 enum hf_err
 hf_link_checkpoint(struct hf_link *l, uint8_t *out, size_t cap, size_t *len)
 {
+	enum hf_err e;
+
 	if (l->phase != RUNNING || !l->opened)
 		return HF_E_STATE;
+	/* Keys are good for some time only. */
+	if ((e = hf_session_tick(l->session, hf__link_ms(),
+		 (uint64_t)time(NULL))) != HF_OK)
+		return e;
 	return hf_session_checkpoint(l->session, out, cap, len);
 }
 
@@ -430,6 +425,14 @@ hf_link_release(struct hf_link *l, uint64_t count)
 		return;
 	if (!l->running)
 		hf__link_run(l);
+}
+
+enum hf_err
+hf_link_vault(struct hf_link *l, const struct hf_vault *vault)
+{
+	if (l->phase != RUNNING || !l->opened)
+		return HF_E_STATE;
+	return hf_session_vault(l->session, vault);
 }
 
 void

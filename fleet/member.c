@@ -353,9 +353,31 @@ has_scope(const struct hf_member *m, const char *scope)
 	return 0;
 }
 
+/* Of a changed scope, and of the member's other scopes too: it takes no grant
+ * whose serial is below another's. */
+static enum hf_err
+grant_scopes(struct hf_cluster *c, const struct hf_member *m,
+    const struct hf_keygrant *changed)
+{
+	enum hf_err e = grant(c, m, changed);
+	struct hf_keygrant ring;
+	size_t i;
+
+	for (i = 0; e == HF_OK && i < m->scope_n; i++) {
+		if (strcmp(m->scope[i].text, changed->scope.text) == 0)
+			continue;
+		if ((e = load_ring(&ring, c, m->scope[i].text)) == HF_OK)
+			e = grant(c, m, &ring);
+		sodium_memzero(&ring, sizeof(ring));
+	}
+	return e;
+}
+
 /* Fresh grants of one scope for all who have it. */
 static enum hf_err
-grant_all(struct hf_cluster *c, const struct hf_keygrant *ring, size_t *n)
+grant_all(struct hf_cluster *c, const struct hf_keygrant *ring, size_t *n,
+    enum hf_err (*make)(struct hf_cluster *c, const struct hf_member *m,
+	const struct hf_keygrant *ring))
 {
 	struct crowd crowd = { NULL, 0, HF_OK };
 	enum hf_err e;
@@ -365,7 +387,7 @@ grant_all(struct hf_cluster *c, const struct hf_keygrant *ring, size_t *n)
 		e = crowd.e;
 	for (i = 0; e == HF_OK && i < crowd.n; i++)
 		if (has_scope(&crowd.member[i], ring->scope.text)) {
-			e = grant(c, &crowd.member[i], ring);
+			e = make(c, &crowd.member[i], ring);
 			*n += e == HF_OK;
 		}
 	free(crowd.member);
@@ -434,7 +456,7 @@ hf_cluster_admit(struct hf_cluster *c, struct hf_span cert,
 	}
 	if (e == HF_OK && (e = save_ring(c, &ring)) == HF_OK &&
 	    (e = write_member(c, &m)) == HF_OK)
-		e = grant(c, &m, &ring);
+		e = grant_scopes(c, &m, &ring);
 	sodium_memzero(&ring, sizeof(ring));
 	return e;
 }
@@ -456,7 +478,7 @@ hf_cluster_rotate(struct hf_cluster *c, const char *scope, int cut_off,
 			ring.generation[i].cut_off = c->now;
 	new_generation(&ring);
 	if ((e = save_ring(c, &ring)) == HF_OK)
-		e = grant_all(c, &ring, n);
+		e = grant_all(c, &ring, n, grant_scopes);
 	sodium_memzero(&ring, sizeof(ring));
 	return e;
 }
@@ -521,7 +543,7 @@ hf_cluster_renew(struct hf_cluster *c, size_t *n)
 	c->serial--; /* nothing changes */
 	for (i = 0; e == HF_OK && i < r->n; i++)
 		if ((e = load_ring(&ring, c, r->scope[i].text)) == HF_OK)
-			e = grant_all(c, &ring, n);
+			e = grant_all(c, &ring, n, grant);
 	sodium_memzero(&ring, sizeof(ring));
 	free(r);
 	return e;

@@ -12,6 +12,8 @@
 
 #include "owner.h"
 
+enum { REST_MS = 100 }; /* after a write that failed */
+
 enum doing { NOTHING, FETCHING, CLAIMING, WRITING, FINDING_OUT, LOOKING };
 
 struct version {
@@ -30,7 +32,7 @@ struct hf_owner {
 	enum hf_err wrote; /* what the write said that is looked after */
 	struct version known, next;
 	uint64_t bytes_at; /* data moved at the last checkpoint */
-	int timed, handing_over, queried, dead;
+	int timed, resting, handing_over, queried, dead;
 };
 
 static struct hf_span
@@ -73,6 +75,7 @@ key_of(const struct hf_owner *o, uint8_t key[HF__OWNER_KEY_BYTES])
 /* --- what became of a write --------------------------------------------------------- */
 
 static void found(void *, enum hf_err, const uint8_t *, size_t);
+static void time_is_up(uv_timer_t *);
 
 static void
 tell(struct hf_owner *o, enum doing what, enum hf_err e)
@@ -80,6 +83,10 @@ tell(struct hf_owner *o, enum doing what, enum hf_err e)
 	o->doing = NOTHING;
 	if (e == HF_OK)
 		o->known = o->next;
+	if (what == WRITING && e == HF_E_STORE) {
+		o->resting = 1;
+		(void)uv_timer_start(&o->timer, time_is_up, REST_MS, 0);
+	}
 	if (what == CLAIMING)
 		hf_link_committed(o->link, e);
 	else
@@ -224,13 +231,28 @@ forget_other(struct hf_owner *o)
 		o->known.len = 0;
 }
 
+/* It goes on, or begins anew, with a server that has keys. */
+static void
+let_go(struct hf_owner *o)
+{
+	if (o->queried)
+		return;
+	o->queried = 1;
+	hf_link_query(o->link);
+}
+
 static void
 checkpoint(struct hf_owner *o)
 {
+	enum hf_err e;
+
 	o->timed = 0;
 	o->bytes_at = hf_link_bytes_in(o->link) + hf_link_bytes_out(o->link);
-	if (hf_link_checkpoint(o->link, o->next.bytes, sizeof(o->next.bytes),
-		&o->next.len) != HF_OK)
+	e = hf_link_checkpoint(o->link, o->next.bytes, sizeof(o->next.bytes),
+	    &o->next.len);
+	if (e == HF_E_EXPIRED)
+		let_go(o);
+	if (e != HF_OK)
 		return;
 	forget_other(o);
 	write_next(o, WRITING);
@@ -242,6 +264,7 @@ time_is_up(uv_timer_t *timer)
 	struct hf_owner *o = timer->data;
 
 	o->timed = 1;
+	o->resting = 0;
 	hf_owner_moved(o);
 }
 
@@ -274,16 +297,14 @@ hf_owner_moved(struct hf_owner *o)
 {
 	int due = hf_session_checkpoint_due(hf_link_session(o->link));
 
-	if (o->doing != NOTHING || o->dead)
+	if (o->doing != NOTHING || o->resting || o->dead)
 		return;
 	if (due == 2 || (due == 1 && wants(o))) {
 		checkpoint(o);
 		return;
 	}
-	if (due == 0 && o->handing_over && !o->queried) {
-		o->queried = 1;
-		hf_link_query(o->link);
-	}
+	if (due == 0 && o->handing_over)
+		let_go(o);
 }
 
 void
@@ -330,6 +351,17 @@ hf_owner_look(struct hf_owner *o)
 	o->op = hf_port_get(o->port, key_of(o, key), looked, o);
 	if (o->op == NULL)
 		o->doing = NOTHING;
+}
+
+/* Its session is sealed under the newest of them, at once if that is another
+ * one than it was. */
+int
+hf_owner_vault(struct hf_owner *o, const struct hf_vault *vault)
+{
+	if (o->dead || hf_link_vault(o->link, vault) != HF_OK)
+		return 0;
+	o->vault = vault;
+	return 1;
 }
 
 enum hf_err

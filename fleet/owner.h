@@ -22,6 +22,9 @@ void hf_owner_end(struct hf_owner *owner, int in_order);
 void hf_owner_state(struct hf_owner *owner);
 void hf_owner_store(struct hf_owner *owner, struct hf_span entry);
 void hf_owner_moved(struct hf_owner *owner);
+/* The keys have changed: from now on these, borrowed. 0: it goes on with the
+ * others. */
+int hf_owner_vault(struct hf_owner *owner, const struct hf_vault *vault);
 /* Somebody may have taken the session over: looks, and then lets go. */
 void hf_owner_look(struct hf_owner *owner);
 /* Stores what there is and asks the peer to go elsewhere. */

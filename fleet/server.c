@@ -20,7 +20,6 @@ enum {
 	REPLAY_N = 1 << 16,
 	LIMIT_N = 1 << 16,
 	USED_N = 1 << 18,
-	PAIR_MAX = HF_USER_MAX + 1 + sizeof(((struct hf__source *)0)->key),
 	FDS_PROCESS = 24, /* standard streams, signals, files being read */
 	FDS_WORKER = 12
 };
@@ -71,6 +70,7 @@ hf_server_generation(struct hf_server *s, void *app)
 {
 	struct hf_generation *g, *old;
 	enum hf_err e = HF_OK;
+	unsigned i;
 
 	if ((g = calloc(1, sizeof(*g))) == NULL)
 		return HF_E_MEMORY;
@@ -94,8 +94,12 @@ hf_server_generation(struct hf_server *s, void *app)
 	uv_mutex_lock(&s->lock);
 	old = s->current;
 	s->current = g;
+	g->number = old == NULL ? 1 : old->number + 1;
+	atomic_store(&s->generations, g->number);
 	uv_mutex_unlock(&s->lock);
 	hf__generation_release(old);
+	for (i = 0; i < s->started; i++)
+		hf__worker_wake(s->worker[i]);
 	return HF_OK;
 }
 
@@ -137,6 +141,7 @@ hf_server_new(struct hf_server **server,
 	if (s->options.max_open_subject == 0)
 		s->options.max_open_subject = share;
 	atomic_init(&s->stopping, 0);
+	atomic_init(&s->generations, 0);
 	randombytes_buf(s->cookie_key, sizeof(s->cookie_key));
 	hf__tally_init(&s->pending);
 	hf__tally_init(&s->working);
@@ -163,6 +168,7 @@ hf_server_new(struct hf_server **server,
 		 options->max_source_failures)) != HF_OK ||
 	    (e = hf_limit_new(&s->unopened, LIMIT_N,
 		 options->max_source_unopened)) != HF_OK ||
+	    (e = hf_limit_new(&s->known, LIMIT_N, 1)) != HF_OK ||
 	    (e = hf_used_new(&s->used, USED_N)) != HF_OK ||
 	    (options->used_path != NULL &&
 		(e = hf_used_open(s->used, options->used_path,
@@ -232,6 +238,7 @@ hf_server_free(struct hf_server *s)
 	hf_limit_free(s->pairs);
 	hf_limit_free(s->sources);
 	hf_limit_free(s->unopened);
+	hf_limit_free(s->known);
 	hf_used_free(s->used);
 	uv_mutex_destroy(&s->lock);
 	uv_mutex_destroy(&s->used_lock);
@@ -341,37 +348,6 @@ admit(void *owner, struct hf_link *link)
 	return answer;
 }
 
-/* A user as one source knows him: no single one uses up his allowance. */
-static size_t
-pair(uint8_t key[PAIR_MAX], const struct hf_conn_own *c)
-{
-	size_t len = strlen(c->user) + 1;
-
-	memcpy(key, c->user, len);
-	memcpy(key + len, c->source.key, c->source.len);
-	return len + c->source.len;
-}
-
-int
-hf_server_allowed(struct hf_conn *conn)
-{
-	struct hf_conn_own *c = conn->own;
-	struct hf_server *s = c->server;
-	uint64_t ms = uv_hrtime() / 1000000;
-	uint8_t key[PAIR_MAX];
-	size_t len = pair(key, c);
-	int ok;
-
-	uv_mutex_lock(&s->lock);
-	ok = hf_limit_allows(s->sources, c->source.key, c->source.len, ms) &&
-	    (c->user[0] == '\0' ||
-		(hf_limit_allows(s->pairs, key, len, ms) &&
-		    hf_limit_allows(s->users, (const uint8_t *)c->user,
-			strlen(c->user), ms)));
-	uv_mutex_unlock(&s->lock);
-	return ok;
-}
-
 int
 hf_conn_same_source(const struct hf_conn *a, const struct hf_conn *b)
 {
@@ -388,101 +364,36 @@ trust(void *owner, struct hf_link *link)
 	struct hf_span print = hf_session_fingerprint(session);
 	struct hf_peer peer;
 	enum hf_err e;
-	size_t len;
 	int fresh = 1;
 
 	if ((e = hf_session_peer(&peer, session)) != HF_OK) {
 		hf_link_trust(link, e);
 		return;
 	}
-	len = peer.name == NULL ? 0 : strlen(peer.name);
-	if (len > 0 &&
-	    (peer.method == HF_METHOD_PASSWORD ||
-		peer.method == HF_METHOD_PLAIN_PASSWORD) &&
-	    len <= HF_USER_MAX)
-		memcpy(c->user, peer.name, len);
 	uv_mutex_lock(&c->server->lock);
 	if (print.len == HF_FINGERPRINT_BYTES)
 		fresh = hf_replay_enter(c->server->replay, print.ptr,
 		    (uint64_t)time(NULL));
 	uv_mutex_unlock(&c->server->lock);
-	if (!fresh)
-		hf_link_trust(link, HF_E_REPLAY);
-	else if (!hf_server_allowed(&c->conn) || !room_for(c, peer.subject, 0))
-		hf_link_trust(link, HF_E_LIMITED);
+	if (fresh)
+		hf__failures_ask(c, &peer);
 	else
-		c->server->service->judge(&c->conn);
+		hf_link_trust(link, HF_E_REPLAY);
 }
 
-static enum hf_err
-commit(void *owner, struct hf_link *link)
+void
+hf__server_judge(struct hf_conn_own *c)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_link *link = c->conn.link;
 	struct hf_peer peer;
 	enum hf_err e;
 
 	if ((e = hf_session_peer(&peer, hf_link_session(link))) != HF_OK)
-		return e;
-	if (peer.ticket == NULL || !peer.ticket->single_use)
-		return HF_OK;
-	uv_mutex_lock(&c->server->used_lock);
-	e = hf_used_burn(c->server->used, peer.ticket->cti,
-	    peer.ticket->expires, (uint64_t)time(NULL));
-	uv_mutex_unlock(&c->server->used_lock);
-	return e;
-}
-
-/* Whether an error is a refused token: these alone are counted. Malformed
- * bytes cost little, unless in a token that was opened. */
-static int
-counts(enum hf_err e, int token)
-{
-	switch (e) {
-	case HF_E_SIGNATURE:
-	case HF_E_ISSUER:
-	case HF_E_EXPIRED:
-	case HF_E_NOT_YET:
-	case HF_E_REVOKED:
-	case HF_E_STALE_LIST:
-	case HF_E_USAGE:
-	case HF_E_CONSTRAINT:
-	case HF_E_TOKEN:
-	case HF_E_PASSWORD:
-	case HF_E_TICKET:
-	case HF_E_TICKET_USED:
-	case HF_E_POLICY:
-		return 1;
-	case HF_E_CBOR:
-	case HF_E_SHAPE:
-	case HF_E_PUBLIC_KEY:
-	case HF_E_OBJECT:
-		return token;
-	default:
-		return 0;
-	}
-}
-
-static void
-failed(void *owner, struct hf_link *link, enum hf_err err)
-{
-	struct hf_conn_own *c = owner;
-	struct hf_server *s = c->server;
-	uint64_t ms = uv_hrtime() / 1000000;
-	uint8_t key[PAIR_MAX];
-	struct hf_peer peer;
-	int token = hf_session_peer(&peer, hf_link_session(link)) == HF_OK &&
-	    peer.method != 0;
-
-	if (hf_link_opened(link) || !counts(err, token))
-		return;
-	uv_mutex_lock(&s->lock);
-	hf_limit_failed(s->sources, c->source.key, c->source.len, ms);
-	if (err == HF_E_PASSWORD && c->user[0] != '\0') {
-		hf_limit_failed(s->users, (const uint8_t *)c->user,
-		    strlen(c->user), ms);
-		hf_limit_failed(s->pairs, key, pair(key, c), ms);
-	}
-	uv_mutex_unlock(&s->lock);
+		hf_link_trust(link, e);
+	else if (!hf_server_allowed(&c->conn) || !room_for(c, peer.subject, 0))
+		hf_link_trust(link, HF_E_LIMITED);
+	else
+		c->server->service->judge(&c->conn);
 }
 
 static void
@@ -536,6 +447,8 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 	struct hf_conn_own *c = owner;
 	struct hf_server *s = c->server;
 
+	hf__burn_forget(c);
+	hf__failures_forget(c);
 	hf__server_finish(c);
 	uv_mutex_lock(&s->lock);
 	if (c->counted)
@@ -562,7 +475,7 @@ traced(void *owner, struct hf_link *link, int sent, int type, size_t bytes,
 
 const struct hf_link_hooks hf__server_hooks = { .admit = admit,
 	.trust = trust,
-	.commit = commit,
+	.commit = hf__burn_commit,
 	.state = hf__server_state,
 	.store = hf__server_store,
 	.moved = hf__server_moved,
@@ -570,6 +483,6 @@ const struct hf_link_hooks hf__server_hooks = { .admit = admit,
 	.data = data,
 	.closed = closed,
 	.drained = drained,
-	.failed = failed,
+	.failed = hf__failures_failed,
 	.ended = ended,
 	.trace = traced };

@@ -29,6 +29,7 @@ enum {
 /* One configuration: a config for each worker, and what they borrow from. */
 struct hf_generation {
 	atomic_uint refs;
+	unsigned number; /* rises */
 	const struct hf_service *service;
 	void *app;
 	unsigned n;
@@ -51,6 +52,28 @@ struct hf__source {
 	size_t len;
 };
 
+/* What failures are counted for: in tables of this server, and under keys of
+ * a store where there is one. */
+enum { HF__OF_USER, HF__OF_PAIR, HF__OF_SOURCE, HF__COUNTERS };
+enum {
+	HF__COUNTER_BYTES = 2 + 16,
+	HF__COUNTED_MAX =
+	    HF_USER_MAX + 1 + sizeof(((struct hf__source *)0)->key)
+};
+
+/* Asks the store for one of a connection's counters. */
+struct hf__count_read {
+	struct hf_conn_own *c;
+	struct hf_op *op;
+};
+
+/* Burns a connection's ticket in the store. */
+struct hf__burn {
+	struct hf_op *op;
+	enum hf_err wrote;
+	uint8_t token[16]; /* by which its own write is known */
+};
+
 struct hf__listener {
 	uv_poll_t poll;
 	struct hf_worker *worker; /* NULL: not in use */
@@ -71,7 +94,9 @@ struct hf_worker {
 	unsigned line_n;
 	uv_tcp_t first; /* of the loop's streams: closed at once */
 	struct hf__listener listener[HF_LISTENERS_MAX];
-	struct hf_port *port; /* NULL without a store */
+	struct hf_port *port;	  /* NULL without a store */
+	struct hf__count *counts; /* being written to it */
+	unsigned counts_n;
 	struct hf_conn *conns;
 	unsigned conns_n;
 	unsigned ticks;		       /* since it stops */
@@ -94,8 +119,15 @@ struct hf_conn_own {
 	struct hf__places at_work;  /* and there, too */
 	struct hf__places open;	    /* where its subject is */
 	int handshaking, working, admitted, counted;
-	struct hf_owner *holds; /* NULL: the session does not move */
-	uint64_t moved;		/* bytes, when last looked at */
+	struct hf_owner *holds;	    /* NULL: the session does not move */
+	struct hf_generation *keys; /* NULL, or whose keys that one uses */
+	unsigned keys_of;	    /* its number */
+	int shares; /* its failures are counted in the store: under these */
+	uint8_t counter[HF__COUNTERS][HF__COUNTER_BYTES];
+	struct hf__count_read read[HF__COUNTERS];
+	unsigned reading;
+	struct hf__burn burn;
+	uint64_t moved; /* bytes, when last looked at */
 	int quiet;
 };
 
@@ -108,6 +140,7 @@ struct hf_server {
 	unsigned listeners_n, started;
 	unsigned worker_conns; /* open at once in a worker */
 	atomic_int stopping;
+	atomic_uint generations; /* number of the newest */
 	struct hf_worker **worker;
 	uint8_t cookie_key[HF_KEY_BYTES];
 	/* all below by the lock */
@@ -116,6 +149,9 @@ struct hf_server {
 	struct hf_replay *replay;
 	struct hf_limit *users, *pairs, *sources; /* refused tokens */
 	struct hf_limit *unopened; /* what never became a session, by source */
+	struct hf_limit *known;	   /* counters of the store that are not 0 */
+	uint64_t made_since;	   /* ms: when the minute began in which */
+	unsigned made;		   /* so many new ones were begun */
 	struct hf__tally pending;  /* unfinished, by source */
 	struct hf__tally working;  /* of these, those not in a line */
 	struct hf__tally open;	   /* open sessions, by subject */
@@ -136,6 +172,20 @@ enum hf__welcome hf__server_begin(struct hf_conn_own *c);
 int hf__server_turn(struct hf_conn_own *c);
 /* Counts it out; once. */
 void hf__server_finish(struct hf_conn_own *c);
+/* May the peer have a session? After the failures are known. */
+void hf__server_judge(struct hf_conn_own *c);
+/* burn.c: the link's hook, and its end. */
+void hf__burn_commit(void *owner, struct hf_link *link);
+void hf__burn_forget(struct hf_conn_own *c);
+/* failures.c: finds out what other servers have counted, then judges; counts
+ * what failed; its end. */
+void hf__failures_ask(struct hf_conn_own *c, const struct hf_peer *peer);
+void hf__failures_failed(void *owner, struct hf_link *link, enum hf_err err);
+void hf__failures_forget(struct hf_conn_own *c);
+/* Another server wrote this key. */
+void hf__failures_heard(struct hf_server *s, struct hf_span key);
+/* What is being written is let go, before the port is. */
+void hf__failures_end(struct hf_worker *w);
 /* hold.c: the link's hooks about sessions that move. */
 void hf__server_state(void *owner, struct hf_link *link);
 void hf__server_store(void *owner, struct hf_link *link, struct hf_span entry);

@@ -18,6 +18,7 @@
 enum {
 	QUEUE_MAX = 20000, /* operations that may wait for the engine */
 	SWEEP_MS = 60000,
+	SWEEP_AGAIN_MS = 1000, /* where operations wait meanwhile */
 	WATCH_MS = 200
 };
 
@@ -77,15 +78,17 @@ op_free(struct hf_op *op)
 
 /* --- the thread ------------------------------------------------------------------------ */
 
-/* Expired values go, when there is nothing else to do. */
-static void
+/* Expired values go, some at a time, when there is nothing else to do; or, now
+ * and then, when there was for too long. Returns 0 when there are no more. */
+static int
 sweep_sometimes(struct hf_store *s)
 {
+	uint64_t since = clock_ms() - s->swept;
 	const char *reason = NULL;
 	size_t n;
 
-	if (clock_ms() - s->swept < SWEEP_MS || s->queue != NULL)
-		return;
+	if (since < (s->queue == NULL ? SWEEP_MS : 2 * SWEEP_MS))
+		return 0;
 	uv_mutex_unlock(&s->lock);
 	if (s->engine->sweep(s->at, (uint64_t)time(NULL), &n, &reason) !=
 	    HF_OK)
@@ -93,7 +96,11 @@ sweep_sometimes(struct hf_store *s)
 	uv_mutex_lock(&s->lock);
 	if (reason != NULL)
 		s->reason = reason;
-	s->swept = clock_ms();
+	if (n == 0)
+		s->swept = clock_ms();
+	else if (s->queue != NULL)
+		s->swept = clock_ms() - 2 * SWEEP_MS + SWEEP_AGAIN_MS;
+	return n > 0;
 }
 
 static struct hf_op *
@@ -101,10 +108,10 @@ next_op(struct hf_store *s)
 {
 	struct hf_op *op;
 
-	while (s->queue == NULL && !s->stopping) {
-		sweep_sometimes(s);
-		(void)uv_cond_timedwait(&s->work, &s->lock, SWEEP_NS);
-	}
+	(void)sweep_sometimes(s);
+	while (s->queue == NULL && !s->stopping)
+		if (!sweep_sometimes(s))
+			(void)uv_cond_timedwait(&s->work, &s->lock, SWEEP_NS);
 	if ((op = s->queue) == NULL)
 		return NULL;
 	if ((s->queue = op->next) == NULL)

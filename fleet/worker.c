@@ -30,6 +30,7 @@ hf__worker_begin(struct hf_worker *w, struct hf_conn_own *c)
 	struct hf_generation *g = hf__server_current(w->server);
 
 	c->generation = g;
+	c->keys_of = g->number;
 	c->conn.generation = g->app;
 	hf_link_hurry(c->conn.link, HF__FIRST_MS);
 	hf_link_start(c->conn.link, g->config[w->index], c->source.key,
@@ -47,11 +48,12 @@ leave(struct hf_worker *w)
 	uv_close((uv_handle_t *)&w->retry, NULL);
 	uv_close((uv_handle_t *)&w->turn, NULL);
 	uv_close((uv_handle_t *)&w->wake, NULL);
+	hf__failures_end(w);
 	hf_port_close(w->port);
 	w->port = NULL;
 }
 
-/* Another process wrote what may be a session of ours. */
+/* Another process wrote what may be a session of ours, or a count. */
 static void
 changed(void *arg, struct hf_span key)
 {
@@ -60,6 +62,7 @@ changed(void *arg, struct hf_span key)
 	struct hf_conn *c, *next;
 	struct hf_span sid;
 
+	hf__failures_heard(w->server, key);
 	for (c = w->conns; c != NULL; c = next) {
 		next = c->own->next;
 		if (c->own->holds == NULL || !hf_link_opened(c->link))
@@ -98,6 +101,7 @@ hf__worker_forget(struct hf_conn_own *c)
 		c->next->own->prev = c->prev;
 	w->conns_n--;
 	hf__generation_release(c->generation);
+	hf__generation_release(c->keys);
 	free(c);
 	hf__doors_open(w);
 	leave(w);
@@ -175,13 +179,30 @@ tick(uv_timer_t *timer)
 	}
 }
 
+/* There is a new generation: sessions that move get its keys. */
+static void
+newer_keys(struct hf_worker *w)
+{
+	struct hf_conn *c, *next;
+
+	for (c = w->conns; c != NULL; c = next) {
+		next = c->own->next;
+		if (c->own->holds != NULL && hf_link_opened(c->link))
+			hf__server_moved(c->own, c->link);
+	}
+}
+
 static void
 woken(uv_async_t *async)
 {
 	struct hf_worker *w = async->data;
 
-	if (w->stopping || !atomic_load(&w->server->stopping))
+	if (w->stopping)
 		return;
+	if (!atomic_load(&w->server->stopping)) {
+		newer_keys(w);
+		return;
+	}
 	w->stopping = 1;
 	hf__doors_close(w);
 	if (uv_timer_start(&w->grace, tick, 0, HF__TICK_MS) != 0)

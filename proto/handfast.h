@@ -502,6 +502,13 @@ HF_MUST_USE enum hf_err hf_vault_scope(struct hf_vault *vault,
  * @return HF_OK; HF_E_ARG; HF_E_SPACE when it would be the oldest */
 HF_MUST_USE enum hf_err hf_vault_key(struct hf_vault *vault, const char *scope,
     uint32_t generation, const uint8_t key[HF_KEY_BYTES], uint64_t not_after);
+/** A hash of @p data that all who hold the same keys make, and who reads only
+ * the store cannot: for names that a store must not show (spec section 10.4).
+ * The key is the oldest one in force of the scope whose name is the first.
+ * @return HF_OK; HF_E_ARG; HF_E_EXPIRED where no key is in force */
+HF_MUST_USE enum hf_err hf_vault_hash(uint8_t out[HF_KEY_BYTES],
+    const struct hf_vault *vault, const uint8_t *data, size_t len,
+    uint64_t now);
 
 enum { HF_OWNER_TOKEN_BYTES = 16 };
 
@@ -901,12 +908,21 @@ void hf_session_acked(uint64_t *count, uint64_t *bytes,
  * @return HF_OK; HF_E_ARG for a count that was not received, or was before */
 HF_MUST_USE enum hf_err hf_session_release(struct hf_session *session,
     uint64_t count);
+/** Responder: in an open session that may move, the keys under which it is
+ * sealed from now on, in the place of its configuration's. Where the newest key
+ * of its scope is another one it is due to be stored again. Borrowed until
+ * the session ends or has others.
+ * @return HF_OK; HF_E_ARG, also for another cluster's; HF_E_STATE */
+HF_MUST_USE enum hf_err hf_session_vault(struct hf_session *session,
+    const struct hf_vault *vault);
 /** Responder: 0 nothing to store; 1 something; 2 it must be now, for the
- * peer waits, or soon will; -1 a checkpoint is being written. */
+ * peer waits, or soon will, or the keys have changed; -1 a checkpoint is being
+ * written. */
 int hf_session_checkpoint_due(const struct hf_session *session);
 /** Responder: seals the session's state for the store. One is written at a
  * time: hf_session_checkpointed() ends it.
- * @return HF_OK; HF_E_STATE; HF_E_SPACE */
+ * @return HF_OK; HF_E_STATE; HF_E_SPACE; HF_E_EXPIRED where the keys of its
+ * scope are void, or taken away: it can be stored no more */
 HF_MUST_USE enum hf_err hf_session_checkpoint(struct hf_session *session,
     uint8_t *out, size_t cap, size_t *len);
 /** Responder: what became of it. HF_OK: it is stored, and the peer is told.
@@ -955,6 +971,13 @@ int hf_limit_allows(struct hf_limit *limit, const uint8_t *key, size_t len,
 /** Counts one failure of the key. */
 void hf_limit_failed(struct hf_limit *limit, const uint8_t *key, size_t len,
     uint64_t ms);
+/** What a failure adds to a key's debt; per_minute of it flow back in a
+ * millisecond. */
+enum { HF_LIMIT_FAILURE = 60000 };
+/** Somebody else counted too: the key's debt is @p debt at least, though
+ * never more than a whole allowance. */
+void hf_limit_raise(struct hf_limit *limit, const uint8_t *key, size_t len,
+    uint64_t debt, uint64_t ms);
 
 /** @} */
 

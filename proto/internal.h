@@ -464,7 +464,7 @@ bool hf__cookie_valid(struct hf_span cookie, const uint8_t key[32],
 struct hf__generation {
 	uint32_t number;
 	uint64_t not_after; /* what it sealed is refused from then; 0: never */
-	uint8_t box_key[32], nonce_key[32];
+	uint8_t box_key[32], nonce_key[32], name_key[32];
 };
 
 struct hf__scope {
@@ -485,6 +485,9 @@ struct hf_vault {
 /* The scope of a target, with a key to seal; NULL for none. */
 const struct hf__scope *hf__vault_scope(const struct hf_vault *,
     struct hf_span target, uint64_t now);
+/* The one of that name; NULL for none. */
+const struct hf__scope *hf__vault_find(const struct hf_vault *,
+    const char *name);
 /* Whether its keys may be used now. */
 bool hf__scope_valid(const struct hf__scope *, uint64_t now);
 bool hf__scope_serves(const struct hf__scope *, struct hf_span target);
@@ -526,7 +529,8 @@ enum { HF__CLOSED_I = 1, HF__CLOSED_R = 2 };
 
 void hf__write_mark(struct hf__writer *, const struct hf__mark *);
 void hf__read_mark(struct hf__reader *, struct hf__mark *);
-/* Seals under the newest generation of its scope. */
+/* Seals under the newest generation of its scope: HF_E_EXPIRED where that is
+ * void, or none. */
 enum hf_err hf__state_seal(uint8_t out[HF_ENTRY_MAX], size_t *len,
     const struct hf_vault *, const struct hf__stored *, uint64_t now);
 /* HF_E_ENTRY for whatever is wrong with it. */

@@ -240,3 +240,23 @@ hf_limit_failed(struct hf_limit *limit, const uint8_t *key, size_t len,
 	if (e->debt > debt_max(limit))
 		e->debt = debt_max(limit);
 }
+
+void
+hf_limit_raise(struct hf_limit *limit, const uint8_t *key, size_t len,
+    uint64_t debt, uint64_t ms)
+{
+	uint8_t id[ID_BYTES];
+	struct entry *e;
+	uint32_t i;
+
+	if (debt == 0)
+		return;
+	identify(id, limit, key, len);
+	if ((i = use(limit, id, ms)) == 0)
+		i = add(limit, id, ms);
+	e = at(limit, i);
+	if (debt > debt_max(limit))
+		debt = debt_max(limit);
+	if (debt > e->debt)
+		e->debt = debt;
+}

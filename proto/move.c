@@ -418,6 +418,35 @@ hf__move_state(struct hf__stored *st, const struct hf_session *s)
 	state_peer(st, s);
 }
 
+/* What is being written was sealed under the key that was the newest then. */
+enum hf_err
+hf_session_vault(struct hf_session *s, const struct hf_vault *vault)
+{
+	const struct hf__scope *was, *is;
+	const struct hf_vault *old;
+
+	if (s == NULL || vault == NULL)
+		return HF_E_ARG;
+	if (s->move == NULL || s->config->role != HF_RESPONDER ||
+	    s->state != HF__OPEN)
+		return HF_E_STATE;
+	old = s->move->vault != NULL ? s->move->vault : s->config->vault;
+	if (old->cluster.len != vault->cluster.len ||
+	    !hf__same(old->cluster.text, vault->cluster.text,
+		old->cluster.len))
+		return HF_E_ARG;
+	was = s->move->scope;
+	is = was == NULL ? NULL : hf__vault_find(vault, was->name.text);
+	if (is != NULL && is->generation_n == 0)
+		is = NULL;
+	if (is == NULL ||
+	    was->generation[0].number != is->generation[0].number)
+		s->move->reseal = true;
+	s->move->vault = vault;
+	s->move->scope = is;
+	return HF_OK;
+}
+
 int
 hf_session_checkpoint_due(const struct hf_session *s)
 {
@@ -429,7 +458,7 @@ hf_session_checkpoint_due(const struct hf_session *s)
 		return 0;
 	if (m->writing)
 		return -1;
-	if (!m->stored)
+	if (!m->stored || m->reseal)
 		return 2;
 	received = m->released.count - m->stored_received.count;
 	sent = s->send.count - m->stored_sent.count;
@@ -455,8 +484,9 @@ hf_session_checkpoint(struct hf_session *s, uint8_t *out, size_t cap,
 	    s->state != HF__OPEN || s->move->writing)
 		return HF_E_STATE;
 	hf__move_state(&state, s);
-	if ((e = hf__state_seal(entry, len, s->config->vault, &state,
-		 s->now)) == HF_OK) {
+	if ((e = hf__state_seal(entry, len,
+		 s->move->vault != NULL ? s->move->vault : s->config->vault,
+		 &state, s->now)) == HF_OK) {
 		e = *len > cap ? HF_E_SPACE : HF_OK;
 		if (e == HF_OK)
 			memcpy(out, entry, *len);
@@ -465,6 +495,8 @@ hf_session_checkpoint(struct hf_session *s, uint8_t *out, size_t cap,
 		s->move->writing = true;
 		s->move->writing_received = state.received;
 		s->move->writing_sent = state.sent;
+		s->move->resealing = s->move->reseal;
+		s->move->reseal = false;
 	}
 	sodium_memzero(&state, sizeof(state));
 	return e;
@@ -481,6 +513,7 @@ hf_session_checkpointed(struct hf_session *s, enum hf_err verdict)
 	if ((m = s->move) == NULL || !m->writing)
 		return HF_E_STATE;
 	m->writing = false;
+	m->reseal |= m->resealing && verdict != HF_OK;
 	if (verdict == HF_E_FENCED)
 		return hf__fail_silently(s, HF_E_FENCED);
 	if (verdict != HF_OK || s->state != HF__OPEN)

@@ -182,7 +182,9 @@ struct hf__move {
 	const struct hf__suite *suite;
 	struct hf__mark told; /* initiator: released at its last ack */
 	/* responder */
-	const struct hf__scope *scope;
+	const struct hf_vault *vault;  /* NULL: the configuration's */
+	const struct hf__scope *scope; /* NULL: its keys were taken away */
+	bool reseal, resealing; /* to be stored under the newest key; is now */
 	uint8_t token[HF__TOKEN_BYTES];
 	uint64_t authenticated;
 	struct hf__mark stored_received, stored_sent; /* in the store */

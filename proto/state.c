@@ -309,14 +309,15 @@ enum hf_err
 hf__state_seal(uint8_t out[HF_ENTRY_MAX], size_t *len,
     const struct hf_vault *vault, const struct hf__stored *st, uint64_t now)
 {
-	const struct hf__generation *g = &st->scope->generation[0];
+	const struct hf__generation *g;
 	uint8_t aad[HF_ENTRY_MAX], plain[PLAIN_MAX], nonce[NONCE_BYTES], *box;
 	size_t aad_len, start;
 	struct hf__writer w, inner;
 	enum hf_err e;
 
-	if (!hf__scope_valid(st->scope, now))
+	if (st->scope == NULL || !hf__scope_valid(st->scope, now))
 		return HF_E_EXPIRED;
+	g = &st->scope->generation[0];
 	hf__write_init(&inner, plain, sizeof(plain));
 	write_state(&inner, st);
 	hf__write_init(&w, out, HF_ENTRY_MAX);

@@ -9,7 +9,7 @@
 #include "internal.h"
 
 static const char CONTEXT[crypto_kdf_CONTEXTBYTES + 1] = "hfstate_";
-enum subkey { SUBKEY_BOX = 1, SUBKEY_NONCE = 2 };
+enum subkey { SUBKEY_BOX = 1, SUBKEY_NONCE = 2, SUBKEY_NAME = 3 };
 
 static enum hf_err
 set_name(struct hf_name *name, const char *text, size_t least)
@@ -92,6 +92,8 @@ derive(struct hf__generation *g, const uint8_t key[HF_KEY_BYTES])
 	return crypto_kdf_derive_from_key(g->box_key, 32, SUBKEY_BOX, CONTEXT,
 		   key) == 0 &&
 		crypto_kdf_derive_from_key(g->nonce_key, 32, SUBKEY_NONCE,
+		    CONTEXT, key) == 0 &&
+		crypto_kdf_derive_from_key(g->name_key, 32, SUBKEY_NAME,
 		    CONTEXT, key) == 0 ?
 	    HF_OK :
 	    HF_E_CRYPTO;
@@ -159,4 +161,52 @@ hf__vault_scope(const struct hf_vault *vault, struct hf_span target,
 		    hf__scope_serves(&vault->scope[i], target))
 			return &vault->scope[i];
 	return NULL;
+}
+
+const struct hf__scope *
+hf__vault_find(const struct hf_vault *vault, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < vault->scope_n; i++)
+		if (strcmp(vault->scope[i].name.text, name) == 0)
+			return &vault->scope[i];
+	return NULL;
+}
+
+/* Of the scope whose name is the first, the oldest generation in force: a
+ * member that has not heard of the newest has the same. */
+static const struct hf__generation *
+name_key(const struct hf_vault *vault, uint64_t now)
+{
+	const struct hf__generation *found = NULL;
+	const struct hf__scope *s = NULL;
+	size_t i;
+
+	for (i = 0; i < vault->scope_n; i++)
+		if (hf__scope_valid(&vault->scope[i], now) &&
+		    (s == NULL ||
+			strcmp(vault->scope[i].name.text, s->name.text) < 0))
+			s = &vault->scope[i];
+	for (i = 0; s != NULL && i < s->generation_n; i++)
+		if (s->generation[i].not_after == 0 ||
+		    now < s->generation[i].not_after)
+			found = &s->generation[i];
+	return found;
+}
+
+enum hf_err
+hf_vault_hash(uint8_t out[HF_KEY_BYTES], const struct hf_vault *vault,
+    const uint8_t *data, size_t len, uint64_t now)
+{
+	const struct hf__generation *g;
+
+	if (out == NULL || vault == NULL || data == NULL)
+		return HF_E_ARG;
+	if ((g = name_key(vault, now)) == NULL)
+		return HF_E_EXPIRED;
+	return crypto_generichash(out, HF_KEY_BYTES, data, len, g->name_key,
+		   sizeof(g->name_key)) == 0 ?
+	    HF_OK :
+	    HF_E_CRYPTO;
 }

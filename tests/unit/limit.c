@@ -308,6 +308,34 @@ clock_set_back(void **state)
 	hf_limit_free(l);
 }
 
+static void
+raise_to(struct hf_limit *l, const char *key, uint64_t debt, uint64_t ms)
+{
+	hf_limit_raise(l, (const uint8_t *)key, strlen(key), debt, ms);
+}
+
+/* What others counted: never less than before, never more than all. */
+static void
+raised(void **state)
+{
+	struct hf_limit *l = make(2, 20);
+
+	(void)state;
+	failed(l, "anna", T0);
+	raise_to(l, "anna", 5 * HF_LIMIT_FAILURE, T0);
+	raise_to(l, "anna", 4 * HF_LIMIT_FAILURE, T0);
+	assert_int_equal(exhaust(l, "anna", T0), 15);
+	raise_to(l, "bob", UINT64_MAX, T0);
+	assert_int_equal(allows(l, "bob", T0 + 2999), 0);
+	assert_int_equal(allows(l, "bob", T0 + 3000), 1);
+	/* Nothing takes nobody's place. */
+	raise_to(l, "carl", 0, T0 + 3000);
+	assert_int_equal(exhaust(l, "anna", T0 + 3000), 1);
+	raise_to(l, "carl", 19 * HF_LIMIT_FAILURE, T0 + 3000);
+	assert_int_equal(exhaust(l, "carl", T0 + 3000), 1);
+	hf_limit_free(l);
+}
+
 int
 main(void)
 {
@@ -325,6 +353,7 @@ main(void)
 		cmocka_unit_test(many_keys),
 		cmocka_unit_test(lagging_clock_gains_nothing),
 		cmocka_unit_test(clock_set_back),
+		cmocka_unit_test(raised),
 	};
 
 	if (sodium_init() < 0)
