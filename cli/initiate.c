@@ -44,6 +44,7 @@ static struct {
 	uint8_t sid[HF_SID_BYTES];
 	uint64_t broken_ms; /* since when it has none; 0: it has */
 	unsigned refused;   /* attempts in a row that it was */
+	int heard;	    /* a record of the responder's, in this session */
 	struct hf_lost given_up;
 	int opened_once, moving, lost, elsewhere;
 	int result;
@@ -207,6 +208,7 @@ opened(void *owner, struct hf_link *link)
 	(void)owner;
 	memcpy(self.sid, id.ptr, HF_SID_BYTES);
 	self.broken_ms = self.refused = 0;
+	self.heard &= same;
 	if (!self.opened_once) {
 		opened_first(link);
 		return;
@@ -232,10 +234,14 @@ opened(void *owner, struct hf_link *link)
 static void
 moved(void *owner, struct hf_link *link)
 {
+	struct hf_session *s = hf_link_session(link);
+	uint8_t digest[HF_KEY_BYTES];
 	uint64_t count, bytes;
 
 	(void)owner;
-	hf_session_acked(&count, &bytes, hf_link_session(link));
+	if (hf_session_digest(digest, &count, s, HF_RESPONDER) == HF_OK)
+		self.heard |= count > 0;
+	hf_session_acked(&count, &bytes, s);
 	joined_acked(self.joined, bytes);
 }
 
@@ -395,6 +401,15 @@ go_on(enum hf_err err)
 	return 1;
 }
 
+/* A session that was refused before anything of it came back: its ticket may
+ * be used. There is none to go on with. */
+static int
+never_began(const struct hf_link *link, enum hf_err err)
+{
+	return (err == HF_E_REFUSED || err == HF_E_STORE) &&
+	    hf_link_opened(link) && !self.heard;
+}
+
 static void
 ended(void *owner, struct hf_link *link, enum hf_err err)
 {
@@ -402,7 +417,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 	self.link = NULL;
 	if (self.stretch != NULL)
 		self.stretch->link = NULL;
-	if (go_on(self.connected ? err : HF_E_IO))
+	if (!never_began(link, err) && go_on(self.connected ? err : HF_E_IO))
 		return;
 	self.broken_ms = 0;
 	if (!self.connected) {

@@ -23,8 +23,10 @@ WAIT = 60 if s.SAN else 25
 
 class Cluster:
     """A CA, a cluster, two servers a and b, and a client alice."""
+    open = []
 
     def __init__(self):
+        Cluster.open.append(self)
         self.dir = tempfile.mkdtemp(prefix="handfast-cluster.")
         self.servers, self.clients = {}, []
         self.do("ca", "init", "ca", "--name", "CA")
@@ -132,6 +134,7 @@ class Cluster:
         return sum(os.path.getsize(f) for f in self.files())
 
     def close(self):
+        Cluster.open.remove(self)
         for p in list(self.servers.values()) + self.clients:
             if p.poll() is None:
                 p.send_signal(signal.SIGCONT)
@@ -230,6 +233,7 @@ def echoed():
     client.stdin.close()
     got = client.stdout.read(100000)
     for n in range(3):
+        wait_for(c.owner, "an owner")
         name = c.owner()
         c.kill(name)
         c.serve(name, does=("--echo",), checkpoint="record")
@@ -455,6 +459,8 @@ def main():
         except (TimeoutError, RuntimeError, OSError,
                 subprocess.TimeoutExpired) as e:
             s.fail("%s: %s" % (test.__name__, e))
+            for c in list(Cluster.open):
+                c.close()
         s.note("%s: %.1f s" % (test.__name__, time.monotonic() - began))
     s.finish()
 
