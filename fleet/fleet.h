@@ -346,7 +346,8 @@ struct hf_service {
 	/* Makes the config of one worker. */
 	enum hf_err (*configure)(struct hf_config **config, void *generation);
 	void (*retire)(void *generation);
-	/* Where there is a store: whose sessions may be held. */
+	/* Where there is a store: whose sessions may be held, and under which
+	 * keys names stand there. May be NULL, or give NULL. */
 	const struct hf_vault *(*vault)(void *generation);
 	/* Limits and replay are seen to: judge the peer by hf_link_trust() or
 	 * hf_link_verify(), now or later. */
@@ -370,7 +371,8 @@ struct hf_service {
 
 struct hf_server_options {
 	unsigned workers; /* threads; 1 to HF_WORKERS_MAX */
-	/* A user and minute, from one source; from all of them twice that. */
+	/* A user and minute, from one source; from all of them twice that. The
+	 * servers on one store count wrong passwords together. */
 	uint32_t max_failures;
 	uint32_t max_source_failures;
 	/* Connections of a source and minute that come to no session: what
@@ -382,12 +384,14 @@ struct hf_server_options {
 	unsigned max_pending_source;
 	/* Open sessions of a subject; 0: that quarter too. */
 	unsigned max_open_subject;
-	uint64_t idle_ms;	/* 0, or how long a session may be quiet */
-	unsigned fds_per_conn;	/* that the service takes, socket too */
-	uint32_t tolerance;	/* seconds that clocks may differ */
-	const char *used_path;	/* used tickets; NULL: memory only */
-	struct hf_store *store; /* NULL: sessions do not move */
-	uint64_t store_ms;	/* the deadline of its answers */
+	uint64_t idle_ms;      /* 0, or how long a session may be quiet */
+	unsigned fds_per_conn; /* that the service takes, socket too */
+	uint32_t tolerance;    /* seconds that clocks may differ */
+	const char *used_path; /* used tickets; NULL: memory only */
+	/* NULL: sessions do not move, and what is counted and burnt is so for
+	 * this server alone. */
+	struct hf_store *store;
+	uint64_t store_ms; /* the deadline of its answers */
 	struct hf_checkpoint_policy checkpoint;
 };
 enum { HF_WORKERS_MAX = 64, HF_LISTENERS_MAX = 8 };
@@ -398,7 +402,8 @@ HF_MUST_USE enum hf_err hf_server_new(struct hf_server **server,
 /* Adds a listening socket, which it closes in the end; before start. */
 HF_MUST_USE enum hf_err hf_server_listen(struct hf_server *server, int fd,
     int family);
-/* Sets what new sessions use. The generation is the server's after HF_OK. */
+/* Sets what new sessions use, and under which keys those that move are stored.
+ * The generation is the server's after HF_OK. */
 HF_MUST_USE enum hf_err hf_server_generation(struct hf_server *server,
     void *generation);
 /* Starts the threads; the generation must have been set.

@@ -63,14 +63,15 @@ changed(void *arg, struct hf_span key)
 	struct hf_span sid;
 
 	hf__failures_heard(w->server, key);
+	if (key.len != sizeof(own) || memcmp(key.ptr, "s/", 2) != 0)
+		return;
 	for (c = w->conns; c != NULL; c = next) {
 		next = c->own->next;
 		if (c->own->holds == NULL || !hf_link_opened(c->link))
 			continue;
 		sid = hf_session_id(hf_link_session(c->link));
 		hf__owner_key(own, sid);
-		if (key.len == sizeof(own) &&
-		    memcmp(key.ptr, own, sizeof(own)) == 0)
+		if (memcmp(key.ptr, own, sizeof(own)) == 0)
 			hf_owner_look(c->own->holds);
 	}
 }

@@ -99,14 +99,14 @@ class Cluster:
             os.unlink(self.path(name + ".sock"))
         return code
 
-    def client(self, *more, to=("a", "b")):
+    def client(self, *more, to=("a", "b"),
+               token=("--identity", "alice.key", "--cert", "alice.cert")):
         words = []
         for name in to:
             words += ["--connect", self.to(name)]
         process = subprocess.Popen(
             [s.PROGRAM, "initiate", *words, "--trust", "ca/ca.cert",
-             "--expect", "web", "--identity", "alice.key", "--cert",
-             "alice.cert", "--trace", *more],
+             "--expect", "web", *token, "--trace", *more],
             cwd=self.dir, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=open(self.path("alice.err"), "wb"))
         self.clients.append(process)

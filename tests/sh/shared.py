@@ -182,6 +182,26 @@ def heard_of():
     c.close()
 
 
+def guessing():
+    """Guessing at a user's password does not stop his session: it moves to
+    a server that lets nobody try any more."""
+    c = Pair()
+    for name in "ab":
+        c.serve(name, "--users", "users", "--max-failures", "1")
+    client = c.client(*as_user("bob"), token=())
+    say(client, b"first ")
+    arrived(c, b"first ")
+    wait_for(lambda: c.owner() == "a", "a stored session")
+    c.comes("b", *as_user("bob", "wrong"))
+    s.same("guessing: no more", 4, c.comes("b", *as_user("bob")))
+    s.same("guessing: why", 1, c.said("b", "HF_E_LIMITED"))
+    c.kill("a")
+    say(client, b"second")
+    s.same("guessing: exit code", 0, ends(client)[0])
+    whole(c, "guessing", b"first second")
+    c.close()
+
+
 def user_gone():
     """A user whom one server no longer has: his sessions are not taken over
     there, nor his tickets; at the other they go on."""
@@ -191,13 +211,8 @@ def user_gone():
     c.serve("a", "--ring", "ring", "--users", "users", "--issue-tickets",
             "1h")
     c.serve("b", "--ring", "ring", "--users", "fewer")
-    moving = ["--trust", "ca/ca.cert", "--expect", "web", "--retry", "3s",
-              "--ticket-out", "bob.ticket", *as_user("bob")]
-    client = subprocess.Popen(
-        [s.PROGRAM, "initiate", "--connect", "unix:a.sock", "--connect",
-         "unix:b.sock", *moving], cwd=c.dir, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=open(c.path("alice.err"), "wb"))
-    c.clients.append(client)
+    client = c.client("--retry", "3s", "--ticket-out", "bob.ticket",
+                      *as_user("bob"), token=())
     say(client, b"first ")
     arrived(c, b"first ")
     wait_for(lambda: c.owner() == "a", "a stored session")
@@ -371,7 +386,7 @@ def two_scopes():
 def main():
     names = sys.argv[1:]
     for test in (ticket_once, ticket_store_hangs, failures_add_up, heard_of,
-                 user_gone, replayed_elsewhere, rotated, another_evicted,
+                 guessing, user_gone, replayed_elsewhere, rotated, another_evicted,
                  owner_evicted, owner_released, two_scopes):
         if names and test.__name__ not in names:
             continue
