@@ -292,8 +292,8 @@ nonsense(void **state)
 		is.len = len;
 		assert_ok(hf_store_swap(store,
 		    (struct hf_span){ key, seen.key_len }, was, is, NOW));
+		welcome(9, w.stretched);
 	}
-	welcome(9, w.stretched);
 	unwelcome(9, wrong, HF_E_PASSWORD);
 	unwelcome(9, w.stretched, HF_E_LIMITED);
 	leave_all();
