@@ -198,6 +198,12 @@ hf_link_wants_store(const struct hf_link *l)
 	return l->wants;
 }
 
+enum hf_err
+hf_link_vault(struct hf_link *l, const struct hf_vault *vault)
+{
+	return hf_session_vault(l->s, vault);
+}
+
 void
 hf_link_query(struct hf_link *l)
 {
@@ -221,6 +227,28 @@ uint64_t
 hf_link_bytes_out(const struct hf_link *l)
 {
 	return l->bytes - l->bytes / 2;
+}
+
+static void
+nothing_to_do(uv_timer_t *timer)
+{
+	(void)timer;
+}
+
+/* A write has failed: the next waits a little, and comes by itself. */
+static void
+rested(void)
+{
+	uv_timer_t awake;
+
+	hf_owner_moved(owner);
+	assert_false(port.waits);
+	(void)uv_timer_init(&loop, &awake);
+	(void)uv_timer_start(&awake, nothing_to_do, 5, 5);
+	while (!port.waits)
+		(void)uv_run(&loop, UV_RUN_ONCE);
+	uv_close((uv_handle_t *)&awake, NULL);
+	(void)uv_run(&loop, UV_RUN_NOWAIT);
 }
 
 /* --- the stage ----------------------------------------------------------------------- */
@@ -363,13 +391,13 @@ answer_lost(void **state)
 	says(HF_E_STORE);
 	store();
 	assert_told(&link_.checkpointed, 3, HF_E_STORE);
-	hf_owner_moved(owner);
+	rested();
 	assert_same(&port.op.expected, &first);
 	/* Nor is it known what is there now. */
 	says(HF_E_STORE);
 	says(HF_E_STORE);
 	assert_told(&link_.checkpointed, 4, HF_E_STORE);
-	hf_owner_moved(owner);
+	rested();
 	says(HF_E_STORE);
 	c.shelf.len = 0;
 	store();
@@ -395,14 +423,14 @@ late_write(void **state)
 	store();
 	assert_told(&link_.checkpointed, 2, HF_E_STORE);
 	hear("two");
-	hf_owner_moved(owner);
+	rested();
 	assert_same(&port.op.expected, &first);
 	c.shelf = second;
 	store();
 	store();
 	assert_told(&link_.checkpointed, 3, HF_E_STORE);
 	assert_int_equal(a.s->state, HF__OPEN);
-	hf_owner_moved(owner);
+	rested();
 	assert_same(&port.op.expected, &second);
 	store();
 	assert_told(&link_.checkpointed, 4, HF_OK);
@@ -513,12 +541,12 @@ no_room(void **state)
 	hf_owner_state(owner);
 	assert_told(&link_.supplied, 1, HF_E_STORE);
 	port.full = 0;
-	hf_owner_moved(owner);
+	rested();
 	port.full = 1;
 	says(HF_E_STORE); /* and there is no finding out */
 	assert_told(&link_.checkpointed, 2, HF_E_STORE);
 	port.full = 0;
-	hf_owner_moved(owner);
+	rested();
 	store();
 	assert_told(&link_.checkpointed, 3, HF_OK);
 	port.full = 1;
