@@ -4,9 +4,7 @@
 #   fuzz.sh corpus 0 NAME...       takes what they found into the corpora
 # A fuzzer fails by a finding, which is kept in build-fuzz/found, or when its
 # corpus reaches less than nine tenths of the features that stand in
-# tests/fuzz/floors: then the corpus no longer fits what is fuzzed. Inputs
-# with a name of their own stay in a corpus, those named by their hash come
-# and go.
+# tests/fuzz/floors: then the corpus no longer fits what is fuzzed.
 set -u
 floors=tests/fuzz/floors
 corpus_max=100000
@@ -48,24 +46,22 @@ one() {
 	    <<<"$line")"
 }
 
-# Beside those with names, the fewest inputs that reach the same code and
-# compare the same values, small ones first.
-minimise() {
+# The fewest inputs that reach what the corpus does not, small ones first.
+grow() {
 	local name=$1 to=tests/fuzz/$1.corpus new=build-fuzz/merged/$1
-	local old=build-fuzz/corpus/$1 total=0 size file
+	local total size file
 	rm -rf "$new"
-	mkdir -p "$new" "$old" "$to"
-	find "$to" -type f -regextype egrep -regex '.*/[0-9a-f]{12}' \
-	    -exec mv -t "$old" {} +
-	find "$to" -type f -exec cp -t "$new" {} +
-	build-fuzz/fuzz/"$name" -merge=1 -use_counters=0 \
-	    -use_value_profile=1 -timeout=20 "$new" "$old" \
+	mkdir -p "$new" "$to" build-fuzz/corpus/"$name"
+	cp -r "$to"/. "$new"
+	build-fuzz/fuzz/"$name" -merge=1 -use_counters=0 -timeout=20 \
+	    -rss_limit_mb=4096 "$new" build-fuzz/corpus/"$name" \
 	    >build-fuzz/log/"$name".merge 2>&1 || return 1
+	total=$(cat "$to"/* | wc -c)
 	find "$new" -type f -printf '%s %p\n' | sort -n |
 	while read -r size file; do
+		[[ $file =~ /[0-9a-f]{40}$ ]] || continue
 		[ "$((total += size))" -le "$corpus_max" ] || break
-		[[ ! $file =~ /[0-9a-f]{40}$ ]] ||
-		    cp "$file" "$to/$(basename "$file" | cut -c 1-12)"
+		cp "$file" "$to/$(basename "$file" | cut -c 1-12)"
 	done
 }
 
@@ -78,7 +74,7 @@ one)
 	;;
 corpus)
 	for name; do
-		minimise "$name" || { echo "$name: fails" >&2; exit 1; }
+		grow "$name" || { echo "$name: fails" >&2; exit 1; }
 		reached=$(measure "$name") || { echo "$name: fails" >&2; exit 1; }
 		echo "$name $reached"
 		{ grep -v "^$name " $floors; echo "$name $reached"; } |
