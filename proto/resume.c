@@ -253,15 +253,18 @@ static enum hf_err
 judge_anew(const struct hf_session *s, const struct hf__stored *st)
 {
 	struct hf_ticket_info info = { .origin_n = st->origin_n };
+	enum hf_err e;
 
 	if (s->now >= st->expires ||
 	    (st->not_after != 0 && s->now >= st->not_after) ||
 	    (st->has_ticket && s->now >= st->limit))
 		return HF_E_EXPIRED;
-	if (!hf__scope_serves(st->scope, hf_session_target(s)))
-		return HF_E_NO_SESSION;
 	memcpy(info.origin, st->origin, sizeof(info.origin));
-	return hf__origins_judge(s->config->trust, &info, s->now);
+	if ((e = hf__origins_judge(s->config->trust, &info, s->now)) != HF_OK)
+		return e;
+	return hf__scope_serves(st->scope, hf_session_target(s)) ?
+	    HF_OK :
+	    HF_E_NO_SESSION;
 }
 
 /* One direction by one end, and whether its close is within the mark. */
@@ -363,12 +366,13 @@ judge(struct hf_session *s, struct hf__stored *st)
 		return HF_E_ENTRY;
 	if ((e = choose_secret(st, outer)) != HF_OK)
 		return e;
-	if (suite == NULL)
-		return HF_E_NO_SESSION;
 	if ((outer->reply_key.ptr != NULL) !=
-		(st->mobility == HF_MOVES_PROVED) ||
-	    (outer->reply_key.ptr != NULL &&
-		outer->reply_key.len != suite->kem->pk_len))
+	    (st->mobility == HF_MOVES_PROVED))
+		return HF_E_SHAPE;
+	if (suite == NULL) /* whose sizes nobody knows here */
+		return HF_E_NO_SESSION;
+	if (outer->reply_key.ptr != NULL &&
+	    outer->reply_key.len != suite->kem->pk_len)
 		return HF_E_SHAPE;
 	if ((e = open_box(&cl, outer, st->secret)) != HF_OK ||
 	    (e = judge_anew(s, st)) != HF_OK ||

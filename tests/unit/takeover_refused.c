@@ -327,6 +327,9 @@ by_list(const uint8_t cti[HF_CTI_BYTES], uint64_t now, enum hf_err why)
 	    NOW + 1000));
 	assert_ok(hf_trust_add_list(c.world.trust, list, len));
 	judged_anew(&b, now, why);
+	/* Before it is asked what the scope is for. */
+	c.vault[1]->scope[0].target_n = 1;
+	judged_anew(&b, now, why);
 	finish();
 }
 
@@ -715,6 +718,19 @@ other_entries(void **state)
 
 /* --- proved ----------------------------------------------------------------------------------------- */
 
+/* The state says another suite than it was. */
+static void
+store_suite(uint16_t suite)
+{
+	struct hf__stored st;
+
+	assert_ok(hf__state_open(&st, c.vault[0], c.shelf.entry, c.shelf.len,
+	    NOW));
+	st.suite = suite;
+	assert_ok(hf__state_seal(c.shelf.entry, &c.shelf.len, c.vault[0], &st,
+	    NOW));
+}
+
 static void
 reply_keys(void **state)
 {
@@ -728,6 +744,14 @@ reply_keys(void **state)
 	i->move->mobility = HF_MOVES_PROVED;
 	resume_of(&resume);
 	assert_failed(&b, hear(&b, 1, &resume), HF_E_SHAPE);
+	end_free(&b);
+	store_suite(99); /* that, whatever the suite is */
+	assert_failed(&b, hear(&b, 1, &resume), HF_E_SHAPE);
+	end_free(&b);
+	i->move->mobility = HF_MOVES_SOFT;
+	resume_of(&resume);
+	assert_ok(hear(&b, 1, &resume));
+	assert_refused(&b, HF_E_NO_SESSION, no_session);
 	finish();
 	begin(&by_cert, HF_MOVES_PROVED);
 	i->move->mobility = HF_MOVES_SOFT;
