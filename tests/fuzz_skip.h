@@ -4,8 +4,10 @@
 #define HANDFAST_FUZZ_SKIP_H
 
 enum {
-	SKIP_SEALS = 1,	  /* boxes, signatures, key exchange */
+	SKIP_BOXES = 1,
 	SKIP_STRETCH = 2, /* passwords */
+	SKIP_KEYS = 4,	  /* signatures, key exchange */
+	SKIP_SEALS = SKIP_BOXES | SKIP_KEYS,
 	SKIP_REFUSED = 0xff
 };
 

@@ -280,6 +280,9 @@ fuzz_session(struct hf_config *c)
 	return s;
 }
 
+/* What a store has of the session that is asked for; no bytes: nothing. */
+static struct hf_span fuzz_entry;
+
 /* Whatever the session asks is granted; a password is the right one. */
 static inline enum hf_err
 fuzz_answer(struct hf_session *s)
@@ -289,9 +292,14 @@ fuzz_answer(struct hf_session *s)
 		return hf_session_admit(s, HF_ADMIT);
 	case HF_WANT_COMMIT:
 		return hf_session_commit(s, HF_OK);
+	case HF_WANT_STATE:
+		return hf_session_supply(s,
+		    fuzz_entry.len > 0 ? HF_OK : HF_E_NO_SESSION,
+		    fuzz_entry.ptr, fuzz_entry.len);
 	case HF_WANT_TRUST:
 		if (s->config->role == HF_RESPONDER)
-			return s->method == HF_METHOD_PASSWORD ?
+			return s->method == HF_METHOD_PASSWORD &&
+				(s->move == NULL || s->move->claim == NULL) ?
 			    hf_session_verify(s, fuzz.verifier) :
 			    hf_session_trust(s, HF_OK);
 		if (s->config->method == HF_METHOD_PASSWORD)

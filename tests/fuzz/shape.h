@@ -225,6 +225,40 @@ shape_item(struct hf_span array, size_t n)
 		major == 2 || major == 3 ? (size_t)value : 0 };
 }
 
+/* From the n-th item of an array, which fits, on: its head and what follows. */
+static inline struct hf_span
+shape_from(struct hf_span array, size_t n)
+{
+	struct shape_at at = { array.ptr, array.len, 0 };
+	unsigned major;
+	uint64_t value;
+
+	CLAIM(shape_head(&at, &major, &value) && major == 4 && value >= n);
+	while (n-- > 0)
+		CLAIM(shape_skip(&at));
+	return (struct hf_span){ at.ptr + at.off, at.len - at.off };
+}
+
+/* The number that the n-th item of an array is, or how many are in it. */
+static inline uint64_t
+shape_number(struct hf_span array, size_t n)
+{
+	struct hf_span from = shape_from(array, n);
+	struct shape_at at = { from.ptr, from.len, 0 };
+	unsigned major;
+	uint64_t value;
+
+	CLAIM(shape_head(&at, &major, &value));
+	return value;
+}
+
+static inline bool
+shape_is_name(struct hf_span text, const char *name)
+{
+	return text.len == strlen(name) &&
+	    memcmp(text.ptr, name, text.len) == 0;
+}
+
 /* A ticket file (spec section 7.3): iat below exp, exp at most limit. */
 static inline bool
 shape_ticket_file(struct hf_span file)
