@@ -25,14 +25,15 @@ const char help_cluster[] =
     "init     makes the cluster's key (X.key) and certificate (X.cert)\n"
     "admit    gives a server the keys of a scope; again for another one\n"
     "release  ends that for a server that leaves; the others get new keys\n"
-    "evict    the same for one that is not to be believed any more: what it\n"
-    "         could open is refused from now on. Revoke its certificate too\n"
+    "evict    the same for one that is not to be believed any more: what was\n"
+    "         stored until now is refused. Revoke its certificate too\n"
     "renew    fresh grants for all members, for a day\n"
     "rotate   new keys for a scope\n"
-    "members  who is in\n"
+    "members  who is in, as the store says\n"
     "\n"
     "      --store URI          lmdb:DIR\n"
-    "      --key X.key          the cluster's key; X.cert is beside it\n"
+    "      --key X.key          the cluster's key; X.cert is beside it, and\n"
+    "                           X.key.serial: keep it, against old keys\n"
     "      --cert S.cert        a server's certificate: usage responder,server\n"
     "                           and --cluster N\n"
     "      --scope S[=T,...]    a named set of targets (default, every target)\n"
@@ -308,6 +309,7 @@ struct opened {
 	struct hf_identity *id;
 	struct cli_chain chain, server;
 	struct hf_cluster *cluster;
+	uint64_t least; /* the highest ring serial seen */
 };
 
 static int
@@ -321,6 +323,7 @@ open_all(struct opened *o)
 	if (args.key == NULL)
 		return cli_usage("cluster", "no --key X.key");
 	if ((r = beside(cert, args.key, ".key", ".cert")) != CLI_OK ||
+	    (r = cli_serial_read(&o->least, args.key)) != CLI_OK ||
 	    (r = cli_load_identity(&o->id, args.key, &args.pass)) != CLI_OK ||
 	    (r = cli_load_chain(&o->chain, cert)) != CLI_OK ||
 	    (r = cli_store_open(&o->store, args.store)) != CLI_OK)
@@ -333,7 +336,10 @@ open_all(struct opened *o)
 	if (r != CLI_OK)
 		return r;
 	e = hf_cluster_open(&o->cluster, o->store, o->id, o->chain.spans[0],
-	    cli_now());
+	    cli_now(), o->least);
+	if (e == HF_E_ROLLBACK)
+		cli_hint("the store has an older ring than %s.serial says",
+		    args.key);
 	return e == HF_OK ? CLI_OK : cli_store_fail(e, o->store, cert);
 }
 
@@ -457,6 +463,7 @@ cmd_cluster(int argc, char **argv)
 	static const char *const words[] = { "admit", "release", "evict",
 		"renew", "rotate" };
 	struct opened *o;
+	uint64_t serial;
 	size_t i;
 	int r;
 
@@ -478,8 +485,13 @@ cmd_cluster(int argc, char **argv)
 		    argv[1]);
 	if ((o = calloc(1, sizeof(*o))) == NULL)
 		return cli_fail(HF_E_MEMORY, "cluster");
-	if ((r = open_all(o)) == CLI_OK)
+	if ((r = open_all(o)) == CLI_OK) {
 		r = change(o, argv[1]);
+		serial = hf_cluster_serial(o->cluster);
+		if (serial > o->least &&
+		    cli_serial_write(args.key, serial) != CLI_OK)
+			r = CLI_IO;
+	}
 	close_all(o);
 	return r;
 }

@@ -13,5 +13,8 @@ int cli_store_open(struct hf_store **store, const char *uri);
 /* cli_fail(), with what the store said. */
 int cli_store_fail(enum hf_err e, const struct hf_store *store,
     const char *what);
+/* The highest ring serial seen, in KEY.serial; 0 where there is none. */
+int cli_serial_read(uint64_t *serial, const char *key);
+int cli_serial_write(const char *key, uint64_t serial);
 
 #endif

@@ -5,57 +5,14 @@
  * serial seen, kept on this machine's own disk so that no store can bring an
  * older ring back.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "service.h"
 
 /* Of the main thread. */
 static char own_id[HF_MEMBER_ID_TEXT]; /* in the grants' keys */
 static int admitted;		       /* this process has had grants */
-
-/* FILE.serial beside the identity. */
-static int
-serial_path(char out[4096])
-{
-	int n = snprintf(out, 4096, "%s.serial", respond.identity);
-
-	return n > 0 && n < 4096 ?
-	    CLI_OK :
-	    cli_error(CLI_USAGE, "%s: too long a path", respond.identity);
-}
-
-static int
-read_serial(uint64_t *serial, const char *path)
-{
-	char *text = NULL, *end;
-	size_t len;
-	int r;
-
-	*serial = 0;
-	if (access(path, F_OK) != 0 && errno == ENOENT)
-		return CLI_OK;
-	if ((r = cli_read_file(path, 64, &text, &len)) != CLI_OK)
-		return r;
-	errno = 0;
-	*serial = strtoull(text, &end, 10);
-	if (errno != 0 || end == text || (*end != '\n' && *end != '\0'))
-		r = cli_error(CLI_FORMAT, "%s: not a number", path);
-	cli_free_file(text, len);
-	return r;
-}
-
-static int
-write_serial(const char *path, uint64_t serial)
-{
-	char text[32];
-	int n =
-	    snprintf(text, sizeof(text), "%llu\n", (unsigned long long)serial);
-
-	return cli_write_file(path, text, (size_t)n, 0600, CLI_REPLACE);
-}
 
 /* The cluster's certificate, as the same CAs as everybody else's believe. */
 static int
@@ -112,7 +69,6 @@ vault_load(struct generation *g)
 		.now = cli_now(),
 		.tolerance = respond.server.tolerance };
 	uint64_t serial = 0;
-	char path[4096];
 	enum hf_err e;
 	int r;
 
@@ -120,8 +76,7 @@ vault_load(struct generation *g)
 		return CLI_OK;
 	if ((chain = malloc(sizeof(*chain))) == NULL)
 		return cli_fail(HF_E_MEMORY, "%s", respond.cluster);
-	if ((r = serial_path(path)) == CLI_OK &&
-	    (r = read_serial(&by.serial, path)) == CLI_OK &&
+	if ((r = cli_serial_read(&by.serial, respond.identity)) == CLI_OK &&
 	    (r = load_cluster(g, chain)) == CLI_OK) {
 		by.cluster = chain->spans[0];
 		hf_member_id(own_id, by.member);
@@ -133,7 +88,7 @@ vault_load(struct generation *g)
 		if (e != HF_OK)
 			r = explain(e);
 		else if (serial > by.serial)
-			r = write_serial(path, serial);
+			r = cli_serial_write(respond.identity, serial);
 		admitted |= e == HF_OK;
 	}
 	free(chain);

@@ -264,7 +264,7 @@ HF_MUST_USE enum hf_err hf_store_sweep(struct hf_store *store, uint64_t now,
     size_t *n);
 
 /*
- * member.c: who may hold a cluster's sessions (spec section 19)
+ * member.c, cluster.c: who may hold a cluster's sessions (spec section 19)
  */
 enum { HF_MEMBER_ID_TEXT = 2 * HF_KEY_BYTES + 1 };
 struct hf_member {
@@ -277,26 +277,34 @@ struct hf_member {
 struct hf_cluster;
 
 void hf_member_id(char out[HF_MEMBER_ID_TEXT], struct hf_span cert);
-/* For who has the cluster's key. All is borrowed.
+/* For who has the cluster's key. All is borrowed. `least`: the serial that
+ * hf_cluster_serial() said after the last change, kept where no store can
+ * change it; 0 at first.
  * @return HF_OK; HF_E_OWN_CERT when the certificate is not this key's, or no
- * cluster's */
+ * cluster's; HF_E_ROLLBACK where the store has an older ring; as
+ * hf_keygrant_open() for one that is not right */
 HF_MUST_USE enum hf_err hf_cluster_open(struct hf_cluster **cluster,
     struct hf_store *store, const struct hf_identity *id, struct hf_span cert,
-    uint64_t now);
+    uint64_t now, uint64_t least);
 void hf_cluster_close(struct hf_cluster *cluster);
+/* The highest serial of all rings. */
+uint64_t hf_cluster_serial(const struct hf_cluster *cluster);
 /* `scope` says its name and targets; HF_E_ARG where it has others. */
 HF_MUST_USE enum hf_err hf_cluster_admit(struct hf_cluster *cluster,
     struct hf_span cert, const struct hf_keygrant *scope);
-/* Takes a member out, with new keys for the others. Evicted: what it could
- * open is refused from now on. @return HF_OK; HF_E_NO_SESSION: no member */
+/* Takes a member out, with new keys for all scopes. Evicted: what anybody
+ * could open until now is refused from now on. @return HF_OK; HF_E_NO_SESSION:
+ * done, but there was no record of it */
 HF_MUST_USE enum hf_err hf_cluster_remove(struct hf_cluster *cluster,
     struct hf_span cert, int evict);
-/* A new key for a scope; with cut_off the others are refused from now on. */
+/* A new key for a scope; with cut_off the others are refused from now on. *n:
+ * the grants made of it. */
 HF_MUST_USE enum hf_err hf_cluster_rotate(struct hf_cluster *cluster,
     const char *scope, int cut_off, size_t *n);
 /* Fresh grants for everybody. *n tells how many. */
 HF_MUST_USE enum hf_err hf_cluster_renew(struct hf_cluster *cluster,
     size_t *n);
+/* The members by what the store says, who may say what is not so. */
 HF_MUST_USE enum hf_err hf_cluster_members(struct hf_store *store,
     int (*each)(void *arg, const struct hf_member *member), void *arg);
 /* A member's grants into its vault. *serial: the highest there is now.

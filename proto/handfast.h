@@ -560,6 +560,11 @@ HF_MUST_USE enum hf_err hf_keygrant_make(uint8_t *out, size_t cap, size_t *len,
  * @return HF_OK, HF_E_OBJECT, HF_E_CBOR */
 HF_MUST_USE enum hf_err hf_keygrant_read(struct hf_keygrant *g,
     const uint8_t *grant, size_t len);
+/** The same, and believed: the cluster, by its certificate, has signed it for
+ * whichever member. @return HF_OK; HF_E_USAGE, HF_E_NAME for another's
+ * certificate; HF_E_SIGNATURE; HF_E_OBJECT, HF_E_CBOR */
+HF_MUST_USE enum hf_err hf_keygrant_verify(struct hf_keygrant *g,
+    const uint8_t *grant, size_t len, struct hf_span cluster);
 /** By what a grant is judged. */
 struct hf_keygrant_judge {
 	const struct hf_identity *identity; /**< the member's key */

@@ -310,6 +310,25 @@ judge_member(const struct hf_keygrant *g, const struct hf_keygrant_judge *by)
 	    HF_E_NAME;
 }
 
+static enum hf_err
+judge_cluster(const struct hf_keygrant *g, const struct hf__cert *cluster)
+{
+	if (cluster->usage != HF_USAGE_CLUSTER)
+		return HF_E_USAGE;
+	return cluster->subject.len == g->cluster.len &&
+		hf__same(cluster->subject.ptr, g->cluster.text,
+		    g->cluster.len) ?
+	    HF_OK :
+	    HF_E_NAME;
+}
+
+static enum hf_err
+judge_signature(const struct parts *p, const struct hf__cert *cluster)
+{
+	return hf__sign1_verify(&p->cose, (const uint8_t *)label,
+	    sizeof(label) - 1, cluster->key.ptr);
+}
+
 /* What is judged before the keys are opened, in the order of the spec. */
 static enum hf_err
 judge(const struct hf_keygrant *g, const struct parts *p,
@@ -318,15 +337,9 @@ judge(const struct hf_keygrant *g, const struct parts *p,
 	uint8_t member[32];
 	enum hf_err e;
 
-	if (cluster->usage != HF_USAGE_CLUSTER)
-		return HF_E_USAGE;
-	if (cluster->subject.len != g->cluster.len ||
-	    !hf__same(cluster->subject.ptr, g->cluster.text, g->cluster.len))
-		return HF_E_NAME;
-	if ((e = judge_member(g, by)) != HF_OK)
-		return e;
-	if ((e = hf__sign1_verify(&p->cose, (const uint8_t *)label,
-		 sizeof(label) - 1, cluster->key.ptr)) != HF_OK)
+	if ((e = judge_cluster(g, cluster)) != HF_OK ||
+	    (e = judge_member(g, by)) != HF_OK ||
+	    (e = judge_signature(p, cluster)) != HF_OK)
 		return e;
 	hf__hash(member, by->member.ptr, by->member.len);
 	if (!hf__same(member, g->member, sizeof(member)))
@@ -336,6 +349,25 @@ judge(const struct hf_keygrant *g, const struct parts *p,
 	if (!by->own_copy && g->not_after > by->now + DAY + by->tolerance)
 		return HF_E_NOT_YET;
 	return g->serial < by->serial ? HF_E_ROLLBACK : HF_OK;
+}
+
+enum hf_err
+hf_keygrant_verify(struct hf_keygrant *g, const uint8_t *grant, size_t len,
+    struct hf_span cluster)
+{
+	struct hf__cert cert;
+	struct parts p;
+	enum hf_err e;
+
+	if (g == NULL || grant == NULL)
+		return HF_E_ARG;
+	if ((e = read_grant(g, &p, grant, len)) == HF_OK &&
+	    (e = hf__cert_parse(&cert, cluster.ptr, cluster.len)) == HF_OK &&
+	    (e = judge_cluster(g, &cert)) == HF_OK)
+		e = judge_signature(&p, &cert);
+	if (e != HF_OK)
+		sodium_memzero(g, sizeof(*g));
+	return e;
 }
 
 enum hf_err

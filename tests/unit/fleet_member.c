@@ -92,7 +92,7 @@ static void
 again(uint64_t now)
 {
 	hf_cluster_close(c);
-	assert_ok(hf_cluster_open(&c, store, key, span(&cluster), now));
+	assert_ok(hf_cluster_open(&c, store, key, span(&cluster), now, 0));
 }
 
 static struct hf_keygrant
@@ -190,13 +190,13 @@ whose_key(void **state)
 	struct hf_cluster *bad = NULL;
 
 	(void)state;
-	assert_err(hf_cluster_open(&bad, store, one, span(&cluster), NOW),
+	assert_err(hf_cluster_open(&bad, store, one, span(&cluster), NOW, 0),
 	    HF_E_OWN_CERT);
-	assert_err(hf_cluster_open(&bad, store, key, span(&ca_like), NOW),
+	assert_err(hf_cluster_open(&bad, store, key, span(&ca_like), NOW, 0),
 	    HF_E_OWN_CERT);
 	assert_err(hf_cluster_open(&bad, store, key,
-		       (struct hf_span){ cluster.bytes, cluster.len - 1 },
-		       NOW),
+		       (struct hf_span){ cluster.bytes, cluster.len - 1 }, NOW,
+		       0),
 	    HF_E_CBOR);
 	assert_null(bad);
 	again(NOW);
@@ -294,7 +294,7 @@ admit_arguments(void **state)
 static void
 serials(void **state)
 {
-	struct blob first;
+	struct blob first, second;
 	size_t n;
 
 	(void)state;
@@ -306,9 +306,11 @@ serials(void **state)
 	assert_int_equal(n, 1);
 	assert_ok(grants(&one_cert, 1, NOW));
 	assert_int_equal(serial, 2);
+	assert_ok(look(&second, 'g', &one_cert, "default"));
 	force('g', &one_cert, "default", &first);
 	assert_ok(grants(&one_cert, 1, NOW));
 	assert_err(grants(&one_cert, 2, NOW), HF_E_ROLLBACK);
+	force('g', &one_cert, "default", &second);
 	/* Fresh grants change nothing but their end. */
 	again(NOW + 100);
 	assert_ok(hf_cluster_renew(c, &n));
@@ -392,15 +394,16 @@ removed(void **state)
 		assert_err(hf_cluster_remove(c, span(&two_cert), evict),
 		    HF_E_NO_SESSION);
 		assert_ok(grants(&one_cert, 0, NOW + 1));
+		/* Twice new keys: that there was no record says nothing. */
 		assert_int_equal(vault->scope[0].generation[0].number,
-		    2 + evict);
+		    3 + 2 * evict);
 		assert_int_equal(vault->scope[0].generation[1].not_after,
 		    evict ? NOW + 1 : 0);
 	}
 	/* Also in a scope that was its own. */
 	assert_ok(look(&b, 'r', NULL, "more"));
 	assert_ok(hf_keygrant_read(&g, b.bytes, b.len));
-	assert_int_equal(g.generation_n, 3);
+	assert_int_equal(g.generation_n, 5);
 	assert_int_equal(g.generation[1].cut_off, NOW + 1);
 	assert_int_equal(g.generation[2].cut_off, NOW + 1);
 }
@@ -443,15 +446,15 @@ bad_records(void **state)
 		if (bad.len > 11)
 			bad.len = 11;
 		force('m', &one_cert, NULL, &bad);
-		assert_err(hf_cluster_members(store, count, NULL),
-		    HF_E_OBJECT);
-		assert_err(admit(&one_cert, "default", NULL), HF_E_OBJECT);
+		assert_ok(hf_cluster_members(store, count, NULL));
+		assert_int_equal(members, 1);
+		assert_ok(admit(&one_cert, "default", NULL));
 	}
 #define TRY(change)                        \
 	bad = good;                        \
 	change;                            \
 	force('m', &one_cert, NULL, &bad); \
-	assert_err(hf_cluster_members(store, count, NULL), HF_E_OBJECT)
+	assert_ok(hf_cluster_members(store, count, NULL))
 	TRY(bad.bytes[0] = HF_SCOPES_MAX + 1);
 	TRY(bad.bytes[1] = 0);
 	TRY(bad.bytes[9] = 255; bad.len = 10 + 254);
