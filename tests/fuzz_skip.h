@@ -8,6 +8,7 @@ enum {
 	SKIP_STRETCH = 2, /* passwords */
 	SKIP_KEYS = 4,	  /* signatures, key exchange */
 	SKIP_SEALS = SKIP_BOXES | SKIP_KEYS,
+	SKIP_CURVE = 8, /* with SKIP_KEYS: signatures are, but cost little */
 	SKIP_REFUSED = 0xff
 };
 

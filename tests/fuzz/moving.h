@@ -155,8 +155,8 @@ line_add(struct line *l, size_t bytes)
 	past_be8(in + 32, last->count);
 	next->count = last->count + 1;
 	next->bytes = last->bytes + bytes;
-	CLAIM(
-	    crypto_generichash(next->digest, 32, in, sizeof(in), NULL, 0) == 0);
+	CLAIM(crypto_generichash(next->digest, 32, in, sizeof(in), NULL, 0) ==
+	    0);
 	l->n++;
 }
 
@@ -295,7 +295,8 @@ moving_claimed(struct hf_session *i, const struct hf_session *before,
     enum leave leave)
 {
 	struct hf_session *r = fuzz_session(before->config);
-	struct past own = moving.own.past[1], peers = *line_last(&moving.peers);
+	struct past own = moving.own.past[1],
+		    peers = *line_last(&moving.peers);
 	const struct hf__takeover *claim;
 
 	fuzz_give(r, moving_resume(i));

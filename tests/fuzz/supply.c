@@ -175,9 +175,10 @@ unseal(uint8_t out[HF_ENTRY_MAX], struct hf_span entry)
 	memcpy(out, entry.ptr, entry.len);
 	memset(out + entry.len - HF__TAG_BYTES, 0, HF__TAG_BYTES);
 	CLAIM(crypto_kdf_derive_from_key(box_key, 32, 1, context, key) == 0);
-	return crypto_aead_xchacha20poly1305_ietf_decrypt(
-		   out + (box.ptr - entry.ptr), NULL, NULL, box.ptr, box.len,
-		   aad, sizeof(head) - 1 + clear, nonce.ptr, box_key) == 0;
+	return crypto_aead_xchacha20poly1305_ietf_decrypt(out +
+		       (box.ptr - entry.ptr),
+		   NULL, NULL, box.ptr, box.len, aad, sizeof(head) - 1 + clear,
+		   nonce.ptr, box_key) == 0;
 }
 
 /* Section 17.2: by the secret of the state, or the previous one. */
@@ -195,13 +196,13 @@ unseal_resume(uint8_t *out, struct hf_span message, struct hf_span entry)
 		secret = shape_item(shape_from(state, STATE_PREVIOUS), 1);
 	memcpy(in, label, sizeof(label) - 1);
 	memcpy(in + sizeof(label) - 1, shape_item(message, 6).ptr, 32);
-	CLAIM(crypto_generichash(key, 32, in, sizeof(in), secret.ptr, 32) ==
-	    0);
+	CLAIM(
+	    crypto_generichash(key, 32, in, sizeof(in), secret.ptr, 32) == 0);
 	memcpy(out, message.ptr, message.len);
 	memset(out + message.len - HF__TAG_BYTES, 0, HF__TAG_BYTES);
-	return crypto_aead_chacha20poly1305_ietf_decrypt(
-		   out + (box.ptr - message.ptr), NULL, NULL, box.ptr, box.len,
-		   message.ptr,
+	return crypto_aead_chacha20poly1305_ietf_decrypt(out +
+		       (box.ptr - message.ptr),
+		   NULL, NULL, box.ptr, box.len, message.ptr,
 		   (size_t)(shape_from(message, RESUME_BOX).ptr - message.ptr),
 		   nonce, key) == 0;
 }
@@ -232,8 +233,8 @@ due_sealed(struct hf_span entry, struct hf_span message)
 static void
 check_sealed(const struct act *a, struct hf_span entry)
 {
-	enum hf_err due = entry.len == 0 ? HF_E_NO_SESSION :
-					   due_sealed(entry, a->said);
+	enum hf_err due =
+	    entry.len == 0 ? HF_E_NO_SESSION : due_sealed(entry, a->said);
 
 	if (due == HF_OK)
 		CLAIM(a->r->state == HF__R_RESUMED);

@@ -12,13 +12,13 @@
 #define SHAPE_ENTRY                                                       \
 	"[ =1 t1-255 t1-255 u4294967295 b16-16 u4294967295 t1-255 b16-16" \
 	" u9007199254740992 b24-24 b16-2064 ]"
-#define SHAPE_STATE                                                            \
-	"[ u65535 u2 b32-32 ( n | [ u4294967295 b32-32 ] ) u4294967295 "       \
-	SHAPE_MARK " " SHAPE_MARK " u3 t0-255 [ u8 t1-255 t1-320"              \
-	" u9007199254740992 ( n | b32-32 ) *0-4 b32-32 u9007199254740992"      \
+#define SHAPE_STATE                                                                 \
+	"[ u65535 u2 b32-32 ( n | [ u4294967295 b32-32 ] ) u4294967295 " SHAPE_MARK \
+	" " SHAPE_MARK " u3 t0-255 [ u8 t1-255 t1-320"                              \
+	" u9007199254740992 ( n | b32-32 ) *0-4 b32-32 u9007199254740992"           \
 	" ( [ ] | [ u8 u9007199254740992 u9007199254740992 u1 ] ) ] ]"
-#define SHAPE_RESUME                                                    \
-	"[ =6 =1 b16-16 u4294967295 u4294967295 t0-255 b32-32"          \
+#define SHAPE_RESUME                                           \
+	"[ =6 =1 b16-16 u4294967295 u4294967295 t0-255 b32-32" \
 	" ( n | b1-64 ) ( n | b32-2048 ) e b16-272 ]"
 #define SHAPE_TOLD "[ " SHAPE_MARK " " SHAPE_MARK " u3 ]"
 
@@ -330,8 +330,8 @@ check_claim(struct hf_span claim, struct hf_span entry, struct hf_span resume,
 	CLAIM(shape_number(previous, 0) == theirs_epoch);
 	CLAIM(memcmp(shape_item(previous, 1).ptr,
 		  theirs_epoch == shape_number(entry, ENTRY_EPOCH) ?
-			shape_item(was, STATE_SECRET).ptr :
-			shape_item(shape_from(was, STATE_PREVIOUS), 1).ptr,
+		      shape_item(was, STATE_SECRET).ptr :
+		      shape_item(shape_from(was, STATE_PREVIOUS), 1).ptr,
 		  32) == 0);
 	CLAIM(memcmp(shape_item(is, STATE_SECRET).ptr,
 		  shape_item(was, STATE_SECRET).ptr, 32) != 0);
@@ -361,8 +361,8 @@ check_resumed(struct hf_span out, struct hf_span entry, struct hf_span resume)
 
 	CLAIM(take_secret(&received, &sent, entry, resume) == HF_OK);
 	CLAIM(take_fits(shape_number(state, STATE_MOBILITY) == 2 ?
-		      "[ =7 b32-32 b32-32 *1-4 b1-2048 b16-272 ]" :
-		      "[ =7 b32-32 n n b16-272 ]",
+		"[ =7 b32-32 b32-32 *1-4 b1-2048 b16-272 ]" :
+		"[ =7 b32-32 n n b16-272 ]",
 	    out));
 	plain = take_plain(out, 4);
 	CLAIM(take_fits("[ u4294967295 " SHAPE_MARK " " SHAPE_MARK " u3 ]",
@@ -377,8 +377,8 @@ static inline void
 check_taken(const struct hf_session *r, struct hf_span out,
     struct hf_span entry, struct hf_span resume)
 {
-	enum hf_err due = entry.len == 0 ? HF_E_NO_SESSION :
-					   take_steps(entry, resume);
+	enum hf_err due =
+	    entry.len == 0 ? HF_E_NO_SESSION : take_steps(entry, resume);
 	const struct hf__takeover *claim;
 	struct past received, sent;
 

@@ -724,11 +724,11 @@ store_suite(uint16_t suite)
 {
 	struct hf__stored st;
 
-	assert_ok(hf__state_open(&st, c.vault[0], c.shelf.entry, c.shelf.len,
-	    NOW));
+	assert_ok(
+	    hf__state_open(&st, c.vault[0], c.shelf.entry, c.shelf.len, NOW));
 	st.suite = suite;
-	assert_ok(hf__state_seal(c.shelf.entry, &c.shelf.len, c.vault[0], &st,
-	    NOW));
+	assert_ok(
+	    hf__state_seal(c.shelf.entry, &c.shelf.len, c.vault[0], &st, NOW));
 }
 
 static void
