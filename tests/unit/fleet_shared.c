@@ -33,6 +33,15 @@ mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn)
 }
 
 int
+mdb_txn_renew(MDB_txn *txn)
+{
+	int (*real)(MDB_txn *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "mdb_txn_renew");
+	return atomic_load(&down) ? EIO : real(txn);
+}
+
+int
 mdb_get(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value)
 {
 	int (*real)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *);
