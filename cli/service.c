@@ -350,6 +350,10 @@ log_session(const struct hf_conn *conn, enum hf_err err)
 	log_text(&line, "sid", sid);
 	if (session != NULL && hf_session_epoch(session) > 0)
 		log_number(&line, "epoch", hf_session_epoch(session));
+	/* Why a session that is stored did not go on here. */
+	if (session != NULL && hf_session_refused(session) != HF_OK)
+		log_text(&line, "resume",
+		    hf_error_name((int)hf_session_refused(session)));
 	if (err != HF_OK)
 		log_text(&line, "error", hf_error_name((int)err));
 	log_number(&line, "bytes_in", hf_link_bytes_in(conn->link));

@@ -353,6 +353,7 @@ def hanging_store():
         ["/usr/bin/python3", "-c", HOLD, c.path("db")],
         stdout=subprocess.PIPE)
     holder.stdout.read(1)
+    holder.send_signal(signal.SIGSTOP)
     say(client, b"second ")
     arrived(c, b"first second ")
     s.ok("hanging store: a live session goes on")
