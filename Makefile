@@ -193,7 +193,8 @@ $(BENCH): $(BUILD)/tests/%.o: tests/%.c Makefile | need-lib
 	$(call say,cc $<)$(COMPILE) $(FLAGS_tests) -c -o $@ $<
 $(BUILD)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(TESTING) \
     $(PROTO_LIB)
-	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
+	$(call say,ld $@)$(LINK) -Wl,--wrap=hf__schedule_takeover -o $@ $^ \
+	    $(LIBS_tests) $(LIBS_proto)
 
 $(BUILD)/bench: $(BENCH) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_proto) -ldl -lpthread

@@ -25,6 +25,8 @@ static const struct {
 	{ "cuts", &tally.cuts },
 	{ "doubled", &tally.doubled },
 	{ "replayed resumes", &tally.replays },
+	{ "forged resumes", &tally.forged },
+	{ "histories rewritten", &tally.rewritten },
 	{ "lost answers", &tally.lost_answers },
 	{ "store failures", &tally.down },
 	{ "pauses", &tally.pauses },
@@ -39,7 +41,8 @@ static bool
 plant_named(const char *name)
 {
 	static const char *const names[] = { "cas-on-epoch",
-		"no-cas-at-confirm", "no-previous" };
+		"no-cas-at-confirm", "no-previous", "no-epoch", "no-digest",
+		"claim-first" };
 	size_t i;
 
 	for (i = 0; i < HF__ARRAY_N(names); i++)

@@ -19,14 +19,16 @@ enum {
 	PLACES = 24,   /* session ids in one run */
 	VERSIONS = 24, /* of an entry that the store can bring back */
 	QUEUE = 1 << 14,
-	RESUMES = 6 /* recorded for replay */
+	RESUMES = 6, /* recorded for replay, with what followed */
+	SAID = 1 << 11
 };
 
 /* What a run reached, and what went wrong in it. */
 struct tally {
 	unsigned long takeovers, races, rollbacks, crashes, replays,
 	    lost_answers, pauses, fenced, fallbacks, tails, cuts, jumps,
-	    retries, proved, ends, down, doubled, violations;
+	    retries, proved, ends, down, doubled, forged, rewritten,
+	    violations;
 };
 extern struct tally tally;
 
@@ -35,7 +37,10 @@ enum plant {
 	PLANT_NONE,
 	PLANT_CAS_ON_EPOCH,
 	PLANT_NO_CAS_AT_CONFIRM,
-	PLANT_NO_PREVIOUS /* only in the search */
+	PLANT_NO_PREVIOUS, /* only in the search */
+	PLANT_NO_EPOCH,	   /* plants.c */
+	PLANT_NO_DIGEST,
+	PLANT_CLAIM_FIRST
 };
 extern enum plant plant;
 

@@ -14,6 +14,7 @@ enum {
 	STEPS = 260,
 	QUIET_STEPS = 4000,
 	PATIENCE = 60, /* steps a client waits for an answer */
+	TRUTHS = 4096, /* records of a session that are remembered */
 	REFUSALS = 2
 };
 
@@ -28,6 +29,7 @@ struct queue {
 struct link {
 	bool used, attached; /* attached: the client's present one */
 	bool gone;	     /* the client's side is closed */
+	bool forged;	     /* its resume is nobody's */
 	int server;
 	struct hf_session *r;
 	struct queue up, down;
@@ -53,12 +55,18 @@ static struct {
 	uint64_t epoch, in, out, total, acked;
 	unsigned waited, refused;
 	bool finished;
-	uint8_t resume[RESUMES][1024];
-	size_t resume_len[RESUMES];
+	/* What it said on a connection that began with a resume. */
+	struct said {
+		const struct link *to;
+		uint8_t bytes[SAID];
+		size_t len, resume_len;
+	} said[RESUMES];
 	unsigned resumes;
 } client;
 
 static uint64_t state, ms, now, server_total;
+static struct hf__mark truth[TRUTHS];
+static uint64_t truths;
 static bool quiet, rolled_back;
 
 uint64_t
@@ -186,6 +194,8 @@ apply(struct link *l)
 {
 	bool seen;
 
+	if (l->forged && l->next.len > 0)
+		violation("a claim by a resume that nobody made");
 	if (store_down) {
 		l->result = HF_E_STORE;
 	} else if (l->next.len == 0) {
@@ -454,6 +464,36 @@ go_on(void)
 	start_anew();
 }
 
+/* What the client said, record by record, as it was when it said it. */
+static void
+remember_truth(void)
+{
+	const struct hf__move *m = client.s->move;
+
+	if (m == NULL || m->sent.cap == 0 || m->epoch != client.epoch ||
+	    memcmp(client.sid, client.s->sid, HF_SID_BYTES) != 0)
+		return;
+	for (; truths <= m->sent.newest && truths < TRUTHS; truths++)
+		if (!hf__history_find(&truth[truths], &m->sent, truths))
+			truth[truths].count = UINT64_MAX;
+}
+
+/* The history that both ends go on with is the true one. */
+static void
+check_truth(uint64_t base)
+{
+	struct hf__mark now_is, was;
+
+	if (base < truths && truth[base].count == base &&
+	    hf__history_find(&now_is, &client.s->move->sent, base)) {
+		was = truth[base];
+		hf__schedule_epoch(&was, client.epoch, HF_INITIATOR);
+		if (memcmp(was.digest, now_is.digest, sizeof(was.digest)) != 0)
+			violation("a history that never was");
+	}
+	truths = base;
+}
+
 static void
 client_opened(void)
 {
@@ -466,7 +506,7 @@ client_opened(void)
 		hf_session_lost(&lost, client.s);
 		tally.fallbacks += lost.lost != 0;
 		memcpy(client.sid, hf_session_id(client.s).ptr, HF_SID_BYTES);
-		client.in = client.out = client.acked = 0;
+		client.in = client.out = client.acked = truths = 0;
 		client.epoch = 0;
 	}
 	if (hf_session_epoch(client.s) == client.epoch)
@@ -480,6 +520,7 @@ client_opened(void)
 	if (bases.peer_bytes != client.in)
 		violation("the client's own base is not what it took");
 	client.out = bases.own_bytes;
+	check_truth(bases.own_count);
 }
 
 static void
@@ -512,18 +553,43 @@ client_done(void)
 		arrive(client.s, &client.link->down);
 }
 
+/* A resume begins a recording, and what follows on that connection is part
+ * of it. */
 static void
-remember_resume(void)
+remember(struct hf_span out)
 {
-	struct hf_span out = hf_session_output(client.s);
-	unsigned n = client.resumes % RESUMES;
+	struct said *said;
 
-	if (out.len < 2 || out.ptr[1] != HF__RESUME ||
-	    out.len > sizeof(client.resume[n]))
+	if (out.len > 1 && out.ptr[1] == HF__RESUME) {
+		said = &client.said[client.resumes++ % RESUMES];
+		said->to = client.link;
+		said->len = 0;
+		said->resume_len = out.len;
+	} else {
+		if (client.resumes == 0)
+			return;
+		said = &client.said[(client.resumes - 1) % RESUMES];
+	}
+	if (said->to != client.link || out.len > SAID - said->len)
 		return;
-	memcpy(client.resume[n], out.ptr, out.len);
-	client.resume_len[n] = out.len;
-	client.resumes++;
+	memcpy(said->bytes + said->len, out.ptr, out.len);
+	said->len += out.len;
+}
+
+/* Says some of it, and all of it is remembered once. */
+static void
+client_say(void)
+{
+	static const struct hf_session *whose;
+	static size_t left; /* of what was remembered already */
+	struct hf_span out = hf_session_output(client.s);
+
+	if (whose != client.s || left > out.len)
+		left = 0;
+	whose = client.s;
+	remember((struct hf_span){ out.ptr + left, out.len - left });
+	emit(client.s, &client.link->up);
+	left = hf_session_output(client.s).len;
 }
 
 static void
@@ -531,10 +597,9 @@ client_want(void)
 {
 	switch (hf_session_want(client.s)) {
 	case HF_WANT_WRITE:
-		remember_resume();
 		if (client.s->state == HF__OPEN)
 			client.waited = 0;
-		emit(client.s, &client.link->up);
+		client_say();
 		break;
 	case HF_WANT_TRUST:
 		(void)!hf_session_trust(client.s, HF_OK);
@@ -564,6 +629,9 @@ client_step(void)
 {
 	enum hf_want want;
 
+	if (client.s->state == HF__OPEN)
+		client_opened();
+	remember_truth();
 	(void)!hf_session_tick(client.s, ms, now);
 	want = hf_session_want(client.s);
 	/* What has arrived is taken before the end of the stream is. */
@@ -582,22 +650,78 @@ client_step(void)
 
 /* --- the adversary ------------------------------------------------------------------------- */
 
+static struct said *
+some_said(void)
+{
+	if (client.resumes == 0)
+		return NULL;
+	return &client.said[rnd() %
+	    (client.resumes < RESUMES ? client.resumes : RESUMES)];
+}
+
+static struct link *
+link_of_nobody(void)
+{
+	struct link *l = link_new();
+
+	if (client.link == NULL)
+		attach();
+	l->gone = true;
+	return l;
+}
+
+/* Word for word, with all that followed or without. */
 static void
 replay_resume(void)
 {
-	struct link *l;
-	unsigned n;
+	const struct said *said = some_said();
 
-	if (client.resumes == 0)
+	if (said == NULL)
 		return;
-	n = (unsigned)(rnd() %
-	    (client.resumes < RESUMES ? client.resumes : RESUMES));
-	l = link_new();
-	if (client.link == NULL)
-		attach();
-	queue_put(&l->up, client.resume[n], client.resume_len[n]);
-	l->gone = true;
+	queue_put(&link_of_nobody()->up, said->bytes,
+	    chance(500) ? said->resume_len : said->len);
 	tally.replays++;
+}
+
+/* The next attempt, by somebody who does not have the secret. */
+static void
+forge_resume(void)
+{
+	enum { SERIAL = 21 }; /* while the epoch is one byte */
+	const struct said *said = some_said();
+	uint8_t bytes[SAID];
+	struct link *l;
+
+	if (said == NULL || said->bytes[SERIAL - 1] > 22 ||
+	    said->bytes[SERIAL] > 21)
+		return;
+	memcpy(bytes, said->bytes, said->resume_len);
+	bytes[SERIAL] += 1 + (uint8_t)chance(300);
+	l = link_of_nobody();
+	l->forged = true;
+	queue_put(&l->up, bytes, said->resume_len);
+	tally.forged++;
+}
+
+/* A member that went wrong: it seals a state of another history. */
+static void
+rewrite_history(struct place *place)
+{
+	const struct version *was = place_now(place);
+	uint8_t entry[HF_ENTRY_MAX];
+	struct hf__stored st;
+	size_t len;
+
+	if (was->len == 0 ||
+	    hf__state_open(&st, stage.vault[0], was->bytes, was->len, now) !=
+		HF_OK)
+		return;
+	st.received.digest[0] ^= 1;
+	assert_ok(hf__state_seal(entry, &len, stage.vault[0], &st, now));
+	assert_ok(
+	    place_swap(place, was, (struct hf_span){ entry, len }, false));
+	tally.rewritten++;
+	rolled_back = true;
 }
 
 static void
@@ -616,6 +740,7 @@ static void
 mischief(void)
 {
 	size_t i = rnd() % LINKS;
+	struct place *place;
 
 	ms += rnd() % 30;
 	now = (uint64_t)NOW + (ms - START_MS) / 1000;
@@ -643,6 +768,10 @@ mischief(void)
 	}
 	if (fault(8))
 		replay_resume();
+	if (fault(6))
+		forge_resume();
+	if (fault(1) && (place = place_find(client.sid, false)) != NULL)
+		rewrite_history(place);
 	if (fault(5))
 		store_down = !store_down;
 }
@@ -682,6 +811,7 @@ reset(uint64_t seed)
 	for (i = 0; i < 8; i++)
 		(void)rnd();
 	memset(&client, 0, sizeof(client));
+	truths = 0;
 	for (i = 0; i < PLACES; i++)
 		places[i].used = false;
 	ms = START_MS;
