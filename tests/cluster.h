@@ -34,6 +34,7 @@ struct cluster {
 	struct hf_vault *vault[2];
 	struct hf_config *server[2];
 	struct shelf shelf;
+	void (*before_commit)(const struct hf_session *);
 };
 
 static inline void
@@ -157,6 +158,8 @@ end_step(struct cluster *c, struct end *end, enum hf_err *e)
 		*e = end_supply(end);
 		return 1;
 	case HF_WANT_COMMIT:
+		if (c->before_commit != NULL)
+			c->before_commit(end->s);
 		*e = hf_session_commit(end->s,
 		    hf_session_commit_kind(end->s) == HF_COMMIT_TICKET ?
 			HF_OK :

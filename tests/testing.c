@@ -119,7 +119,7 @@ item_at(size_t *len, const uint8_t *ptr, size_t total, size_t n)
 	size_t i, count;
 
 	hf__read_init(&r, ptr, total);
-	count = hf__read_list(&r, 1, 10);
+	count = hf__read_list(&r, 1, 16);
 	assert_true(n < count);
 	for (i = 0; i <= n; i++)
 		item = hf__read_skip(&r, 1);

@@ -13,10 +13,12 @@ The mutants stand in tests/mutants/*.txt, each as
 TEST is unit/BINARY:NAME of a cmocka test, vectors/DIR/FILE.json:ID of a test
 vector, or sh/SCRIPT:what it says where it fails. The
 lines must stand in FILE exactly once, and together. A mutant is a copy of FILE
-compiled into a directory of its own and linked with the objects of the tree as
-it is, so that no file of the tree is ever touched. It is killed when TEST
+compiled into a directory of its own and linked with the libraries of the tree
+as it is, so that no file of the tree is ever touched. It is killed when TEST
 fails by name; one that does not compile is an error, and one whose test takes
 too long is not killed. Before, every such test must pass without a mutant.
+Only what can kill it is run: of a unit test that test alone, of a script what
+comes before the line that says so.
 
     run.py [--find] [--list] [ID...]     ID may hold *
 """
@@ -31,13 +33,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 CC = shlex.split(os.environ.get("CC", "gcc"))
-TIMEOUT = 60  # seconds for one test
+TIMEOUT = {"unit": 60, "vectors": 60, "sh": 300}  # seconds for one test
 WORKERS = int(os.environ.get("WORKERS", "2"))
 # How the rooms are compiled and linked, as the Makefile has it.
 FLAGS = {room: shlex.split(os.environ.get("FLAGS_" + room, "-I" + room))
@@ -107,17 +110,6 @@ def command(words, log, **more):
     return p.returncode
 
 
-def objects(room, mutant=None):
-    """The objects of a room, that of the mutant in its place."""
-    found = []
-    for source in sorted(glob.glob(os.path.join(ROOT, room, "*.c"))):
-        name = "%s/%s.o" % (room, os.path.basename(source)[:-2])
-        at = mutant and os.path.join(mutant, name)
-        found.append(at if at and os.path.exists(at)
-                     else os.path.join(BUILD, name))
-    return found
-
-
 def compiled(m, place):
     room = m.file.split("/")[0]
     source = os.path.join(place, m.file)
@@ -126,45 +118,81 @@ def compiled(m, place):
         f.write(changed(m))
     log = []
     if command(CC + ["-O0"] + FLAGS[room] +
-               ["-w", "-I" + room, "-c", "-o", source[:-2] + ".o", source], log) != 0:
+               ["-w", "-I" + room, "-c", "-o",
+                os.path.join(place, "mutant.o"), source], log) != 0:
         raise Bad("it does not compile\n" + "".join(log))
 
 
-def linked(test, place):
-    """The program that the test runs, with what is in `place`."""
+def is_fleet(name):
+    return name.startswith("fleet_")
+
+
+def library(name):
+    return os.path.join(BUILD, "lib%s.a" % name)
+
+
+def program(test):
+    """What the test runs where there is no mutant."""
     kind, name = test.split(":", 1)[0].split("/", 1)
-    name = os.path.basename(name)
-    log = []
+    return os.path.join(BUILD, "tests", name) if kind == "unit" else \
+        os.path.join(BUILD, "handfast")
+
+
+def linked(test, place):
+    """The program that the test runs, the mutant in it: what is defined
+    there is not taken from the libraries."""
+    kind, name = test.split(":", 1)[0].split("/", 1)
+    out = os.path.join(place, os.path.basename(program(test)))
+    words = [os.path.join(place, "mutant.o")]
     if kind == "unit":
-        out = os.path.join(place, name)
-        fleet = name.startswith("fleet_")
-        words = [os.path.join(BUILD, "tests", "unit", name + ".o"),
-                 os.path.join(BUILD, "libtesting.a")] + \
-            (objects("fleet", place) if fleet else []) + \
-            objects("proto", place) + LIBS["tests"] + \
-            LIBS["fleet" if fleet else "proto"]
+        words += [os.path.join(BUILD, "tests", "unit", name + ".o"),
+                  library("testing")] + \
+            ([library("handfast-fleet")] if is_fleet(name) else []) + \
+            [library("handfast")] + LIBS["tests"] + \
+            LIBS["fleet" if is_fleet(name) else "proto"]
     else:
-        out = os.path.join(place, "handfast")
-        words = objects("cli", place) + objects("fleet", place) + \
-            objects("proto", place) + LIBS["cli"]
+        words += [x for x in [os.path.join(BUILD, "cli", "handfast.o")]
+                  if not os.path.exists(os.path.join(place,
+                                                     "cli/handfast.c"))]
+        words += [library("handfast-cli"), library("handfast-fleet"),
+                  library("handfast")] + LIBS["cli"]
+    log = []
     if not os.path.exists(out) and \
             command(CC + ["-pie", "-o", out] + words, log) != 0:
         raise Bad("it does not link\n" + "".join(log))
     return out
 
 
-def ended(words, env, seconds):
-    """Output, and exit code; None for one that took too long."""
-    p = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         env=dict(os.environ, **env),
-                         start_new_session=True)
-    try:
-        out = p.communicate(timeout=seconds)[0]
-        return out.decode("utf-8", "replace"), p.returncode
-    except subprocess.TimeoutExpired:
-        os.killpg(p.pid, 9)
-        return p.communicate()[0].decode("utf-8", "replace"), None
+def ended(words, env, seconds, enough=None):
+    """Output, and exit code: None for one that took too long, 1 for one that
+    was ended when its output was enough. Whatever it left behind ends, too."""
+    until, sent = time.monotonic() + seconds, None
+    with tempfile.TemporaryFile(dir=env["TMPDIR"]) as file:
+        p = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL,
+                             stdout=file, stderr=subprocess.STDOUT,
+                             env=dict(os.environ, **env),
+                             start_new_session=True)
+
+        def output():
+            return os.pread(file.fileno(), os.fstat(file.fileno()).st_size,
+                            0).decode("utf-8", "replace")
+
+        pause = 0.005
+        while p.poll() is None:
+            if time.monotonic() > until:
+                os.killpg(p.pid, 9)
+                p.wait()
+                return output(), None if sent is None else 1
+            if enough and sent is None and enough(output()):
+                sent, until = 15, time.monotonic() + 20
+                os.killpg(p.pid, sent)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.1)
+        try:
+            os.killpg(p.pid, 9)
+        except ProcessLookupError:
+            pass
+        return output(), 1 if sent else p.returncode
 
 
 def unit_failures(out, code):
@@ -177,28 +205,32 @@ def unit_failures(out, code):
     return failed
 
 
-def run_test(test, place, only=True, seconds=TIMEOUT):
-    """Runs one test with what is in `place`. Returns what failed in it by
+def script_failures(out):
+    return set(re.findall(r"^FAIL:? (.*)$", out, re.M))
+
+
+def run_test(test, place, what, only=True, seconds=None):
+    """Runs one test by the program `what`. Returns what failed in it by
     name, its exit code (None: it took too long), and its output."""
     unit, name = test.split(":", 1)
     kind, file = unit.split("/", 1)
-    program = linked(test, place)
-    env = {"BUILD": BUILD, "HANDFAST": program, "TMPDIR": place,
+    seconds = seconds or TIMEOUT[kind]
+    env = {"BUILD": BUILD, "HANDFAST": what, "TMPDIR": place,
            "PYTHONDONTWRITEBYTECODE": "1"}
     if kind == "unit":
         if only:
             env.update(HANDFAST_TEST=name,
                        LD_PRELOAD=os.path.join(BUILD, "tests", "only.so"))
-        out, code = ended([program], env, seconds)
+        out, code = ended([what], env, seconds)
         return unit_failures(out, code), code, out
     if kind == "vectors":
-        out, code = ended([program, "vectors", "verify", unit], env, seconds)
+        out, code = ended([what, "vectors", "verify", unit], env, seconds)
         return set(re.findall("^handfast: error: %s: ([^ :]+): " %
                               re.escape(unit), out, re.M)), code, out
     runner = "/usr/bin/python3" if file.endswith(".py") else "bash"
     out, code = ended([runner, os.path.join("tests", "sh", file)], env,
-                      seconds)
-    return set(re.findall(r"^FAIL:? (.*)$", out, re.M)), code, out
+                      seconds, lambda x: hit(test, script_failures(x)))
+    return script_failures(out), code, out
 
 
 def hit(test, failed):
@@ -224,29 +256,31 @@ class Place:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def sound(test):
-    """Why the test cannot judge a mutant: None when it passes without one."""
-    with Place("sound-" + re.sub(r"\W+", "-", test)) as place:
-        try:
-            failed, code, out = run_test(test, place)
-        except Bad as e:
-            return str(e)
+def sound(tests):
+    """Why these tests, which are one run, cannot judge a mutant: None when
+    they pass without one."""
+    with Place("sound-" + re.sub(r"\W+", "-", tests[0])) as place:
+        failed, code, out = run_test(tests[0], place, program(tests[0]))
     if code != 0:
         return "it fails without a mutant\n" + out
-    unit, name = test.split(":", 1)
-    if unit.startswith("unit/") and "[       OK ] %s\n" % name not in out or \
-            unit.startswith("vectors/") and \
-            '"id": "%s"' % name not in open(os.path.join(ROOT, unit)).read():
-        return "there is no such test"
+    for test in tests:
+        unit, name = test.split(":", 1)
+        if unit.startswith("unit/") and \
+                "[       OK ] %s\n" % name not in out or \
+                unit.startswith("vectors/") and '"id": "%s"' % name not in \
+                open(os.path.join(ROOT, unit)).read():
+            return "there is no such test: " + test
     return None
 
 
-def judge(m, seconds=TIMEOUT):
+def judge(m, seconds=None):
     """None when the mutant was killed by its test, or why not."""
     with Place(m.id) as place:
         try:
             compiled(m, place)
-            failed, code, out = run_test(m.test, place, seconds=seconds)
+            failed, code, out = run_test(m.test, place,
+                                         linked(m.test, place),
+                                         seconds=seconds)
         except Bad as e:
             return str(e)
     if code is None:
@@ -299,11 +333,12 @@ def find(m, skip):
             if m.file.startswith("fleet/") and \
                     not test.startswith("unit/fleet_"):
                 continue
-            failed, code, out = run_test(test, place, only=False)
+            what = linked(test, place)
+            failed, code, out = run_test(test, place, what, only=False)
             killers += [test[:-1] + x for x in sorted(failed)]
             if code is None:
                 killers.append(test[:-1] + "(too long)")
-            os.unlink(os.path.join(place, test.split("/")[1].split(":")[0]))
+            os.unlink(what)
     return killers
 
 
@@ -322,10 +357,15 @@ def read_lists(patterns):
 
 def check_tests(pool, mutants):
     """The tests that do not pass without a mutant, and why."""
-    tests = sorted({m.test for m in mutants})
-    broken = {t: why for t, why in zip(tests, pool.map(sound, tests)) if why}
-    for t, why in broken.items():
-        print("FAIL %s without a mutant: %s" % (t, why))
+    runs = collections.defaultdict(list)
+    for test in sorted({m.test for m in mutants}):
+        runs[test if test.startswith("unit/") else
+             test.split(":")[0]].append(test)
+    broken = {}
+    for tests, why in zip(runs.values(), pool.map(sound, runs.values())):
+        if why:
+            print("FAIL %s without a mutant: %s" % (tests[0], why))
+            broken.update((t, why) for t in tests)
     return broken
 
 
@@ -339,6 +379,7 @@ def main():
     p.add_argument("id", nargs="*")
     args = p.parse_args()
     mutants = read_lists(args.id)
+    mutants.sort(key=lambda m: not m.test.startswith("sh/"))  # the slowest
     begun = time.time()
     if args.list:
         for m in mutants:

@@ -205,6 +205,7 @@ every_allocation_of_a_move(void **state)
 	(void)state;
 	for (k = 0; k < HF__ARRAY_N(ways); k++) {
 		cluster_make(&c, &ways[k].meeting, ways[k].mobility);
+		c.before_commit = watch_session;
 		for (all = 0; all < 2; all++)
 			for (n = 1; refuse(n, all); n++)
 				total++;

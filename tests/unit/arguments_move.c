@@ -29,6 +29,7 @@ vaults(void **state)
 		many[i] = "t";
 	assert_err(hf_vault_new(NULL, "c", "o"), HF_E_ARG);
 	assert_err(hf_vault_new(&v, "", "o"), HF_E_ARG);
+	assert_err(hf_vault_new(&v, "c\n", "o"), HF_E_ARG);
 	assert_null(v);
 	assert_err(hf_vault_new(&v, "c", name), HF_E_ARG);
 	assert_ok(hf_vault_new(&v, "c", "o"));

@@ -45,6 +45,7 @@ set_up(void **state)
 	certify(&one_cert, w.ca, &w.ca_cert, one, &terms);
 	name_set(&terms.subject, "two");
 	certify(&two_cert, w.ca, &w.ca_cert, two, &terms);
+	terms = terms_of("c", HF_USAGE_CA);
 	certify(&ca_like, w.ca, &w.ca_cert, key, &terms);
 	return 0;
 }
@@ -236,6 +237,7 @@ admitted(void **state)
 static void
 scopes(void **state)
 {
+	struct hf_keygrant more;
 	char name[32];
 	int n;
 
@@ -243,6 +245,10 @@ scopes(void **state)
 	again(NOW);
 	assert_ok(admit(&one_cert, "files", "f"));
 	assert_err(admit(&two_cert, "files", "g"), HF_E_ARG);
+	more = scope_of("files", "f");
+	name_set(&more.target[1], "g");
+	more.target_n = 2;
+	assert_err(hf_cluster_admit(c, span(&two_cert), &more), HF_E_ARG);
 	assert_err(grants(&two_cert, 0, NOW), HF_E_NO_SESSION);
 	assert_ok(admit(&two_cert, "files", "f"));
 	assert_ok(admit(&two_cert, "files", NULL)); /* as it is */
@@ -325,6 +331,14 @@ serials(void **state)
 	assert_ok(admit(&two_cert, "other", NULL));
 	assert_ok(grants(&two_cert, 0, NOW + 101));
 	assert_int_equal(serial, 3);
+	again(NOW + 102);
+	assert_ok(hf_cluster_renew(c, &n));
+	assert_int_equal(n, 2);
+	assert_ok(grants(&one_cert, 3, NOW + 102));
+	again(NOW + 103);
+	assert_ok(admit(&two_cert, "third", NULL));
+	assert_ok(grants(&two_cert, 0, NOW + 103));
+	assert_int_equal(serial, 4);
 }
 
 static void
@@ -367,6 +381,7 @@ rotated(void **state)
 	assert_int_equal(vault->scope[0].generation[0].not_after, 0);
 	assert_int_equal(vault->scope[0].generation[1].not_after, NOW + 9);
 	assert_int_equal(vault->scope[0].generation[2].not_after, NOW + 5);
+	assert_int_equal(vault->scope[0].generation[3].not_after, NOW + 5);
 	assert_ok(grants(&two_cert, 0, NOW));
 	assert_int_equal(vault->scope[0].generation_n, 1);
 }
@@ -456,6 +471,8 @@ bad_records(void **state)
 	force('m', &one_cert, NULL, &bad); \
 	assert_ok(hf_cluster_members(store, count, NULL))
 	TRY(bad.bytes[0] = HF_SCOPES_MAX + 1);
+	TRY(bad.bytes[0] = HF_SCOPES_MAX + 1;
+	    memset(bad.bytes + 1, 1, 2 * HF_SCOPES_MAX + 2));
 	TRY(bad.bytes[1] = 0);
 	TRY(bad.bytes[9] = 255; bad.len = 10 + 254);
 	TRY(memset(bad.bytes + good.len, 0, 4096 - good.len); bad.len = 4000);

@@ -530,6 +530,55 @@ older_epoch(void **state)
 	finish();
 }
 
+/* Two servers had claimed the same epoch, and the store now shows the other
+ * one's: it is not taken for an own write that came late. */
+static void
+same_epoch(void **state)
+{
+	struct shelf was, other;
+	struct blob resume;
+	struct end d;
+	enum hf_err e;
+
+	(void)state;
+	begin(HF_CHECKPOINT_RECORD, 0);
+	stored();
+	was = c.shelf;
+	assert_err(hf_session_eof(i), HF_E_TRUNCATED);
+	assert_ok(hf_session_reconnect(i, START_MS, NOW + 1));
+	take(&resume, i);
+	end_make(&d, &c, 0);
+	end_make(&b, &c, 1);
+	assert_ok(give(d.s, resume.bytes, resume.len));
+	assert_ok(give(b.s, resume.bytes, resume.len));
+	while (hf_session_want(d.s) != HF_WANT_COMMIT)
+		assert_true(end_step(&c, &d, &e));
+	put(&other, hf_session_entry(d.s));
+	end_free(&d);
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(b.s->state, HF__OPEN);
+	link_.s = b.s;
+	hf_owner_end(owner, 0);
+	assert_ok(hf_owner_new(&owner, &loop, &port, &link_, c.vault[1],
+	    &(struct hf_checkpoint_policy){ HF_CHECKPOINT_RECORD, 0 }));
+	hf_owner_state(owner);
+	store();
+	was = c.shelf;
+	say(i, "one");
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(received(b.s, "one"), HF_CONTENT_DATA);
+	hf_owner_moved(owner);
+	assert_same(&port.op.expected, &was);
+	c.shelf = other;
+	store();
+	store();
+	assert_told(&link_.checkpointed, 2, HF_E_STORE);
+	hf_owner_moved(owner);
+	assert_same(&port.op.expected, &was);
+	port.waits = 0;
+	finish();
+}
+
 static void
 no_room(void **state)
 {
@@ -808,7 +857,8 @@ ends(void **state)
 	assert_null(port.op.done);
 	store();
 	assert_int_equal(c.shelf.len, 0);
-	hf_owner_moved(owner); /* and does nothing more */
+	hear("after the end"); /* and it does nothing more */
+	hf_owner_moved(owner);
 	hf_owner_look(owner);
 	hf_owner_end(owner, 1);
 	assert_false(port.waits);
@@ -826,6 +876,19 @@ ends(void **state)
 	assert_true(port.op.forgotten);
 	assert_true(c.shelf.len > 0);
 	finish();
+	/* What it knows to be there, not what it could not write. */
+	begin(HF_CHECKPOINT_RECORD, 0);
+	stored();
+	was = c.shelf;
+	hear("one");
+	hf_owner_moved(owner);
+	says(HF_E_STORE);
+	store();
+	hf_owner_end(owner, 1);
+	assert_asks(1);
+	assert_same(&port.op.expected, &was);
+	port.waits = 0;
+	finish();
 	hf_owner_end(NULL, 1);
 }
 
@@ -839,6 +902,7 @@ main(void)
 		cmocka_unit_test(fenced),
 		cmocka_unit_test(no_fence),
 		cmocka_unit_test(older_epoch),
+		cmocka_unit_test(same_epoch),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(policies),
 		cmocka_unit_test(hand_over),

@@ -82,16 +82,20 @@ done(void *arg, enum hf_err err, const uint8_t *value, size_t len)
 
 	a->n++;
 	a->err = err;
+	if (err != HF_OK)
+		assert_null(value);
 	assert_in_range(len, 0, sizeof(a->value) - 1);
 	if (len > 0)
 		memcpy(a->value, value, len);
 	a->value[len] = '\0';
 }
 
+static unsigned patience_s = 20;
+
 static void
 wait_for(const struct answer *a, int n)
 {
-	uint64_t until = uv_hrtime() + 20000000000ULL;
+	uint64_t until = uv_hrtime() + patience_s * 1000000000ULL;
 
 	while (a->n < n && uv_hrtime() < until)
 		(void)uv_run(&loop, UV_RUN_ONCE);
@@ -156,6 +160,8 @@ limits(void **state)
 	    (struct hf_span){ big, HF_STORE_KEY_MAX + 1 }, done, &got));
 	assert_null(hf_port_swap(port, text("k"), nothing,
 	    (struct hf_span){ big, sizeof(big) }, NOW, done, &got));
+	assert_null(hf_port_swap(port, text("k"),
+	    (struct hf_span){ big, sizeof(big) }, nothing, NOW, done, &got));
 	assert_ok(hf_store_swap(store, text("k"), nothing,
 	    (struct hf_span){ big, HF_STORE_VALUE_MAX }, NOW));
 	assert_ok(hf_store_get(store, text("k"), value, &len));
@@ -309,6 +315,13 @@ write_k(struct hf_store *mine)
 }
 
 static void
+write_old(struct hf_store *mine)
+{
+	if (hf_store_swap(mine, text("old"), nothing, text("x"), NOW) != HF_OK)
+		_exit(3);
+}
+
+static void
 tick(uv_timer_t *timer)
 {
 	(void)timer;
@@ -335,6 +348,7 @@ changes(void **state)
 	(void)state;
 	news = 0;
 	assert_ok(swap("before", NULL, "one"));
+	other_process(write_old);
 	hf_port_watch(port, changed, NULL);
 	run_for(50);
 	assert_ok(swap("k", NULL, "one")); /* one's own is no news */
@@ -391,6 +405,7 @@ stalled(void **state)
 	(void)state;
 	assert_ok(swap("k", NULL, "one"));
 	hf_port_deadline(port, 300);
+	patience_s = 5;
 	pid = stopped_writer();
 	began = uv_hrtime();
 	assert_err(swap("k", "one", "begun"), HF_E_STORE);
@@ -405,6 +420,7 @@ stalled(void **state)
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	hf_port_deadline(port, 30000);
+	patience_s = 20;
 	assert_ok(swap("k", "begun", "two")); /* behind it */
 	assert_err(get("k2"), HF_E_NO_SESSION);
 	assert_ok(get("k"));
@@ -425,10 +441,158 @@ forgotten(void **state)
 		assert_non_null(hf_port_swap(other, text("f"), nothing,
 		    text("v"), NOW, done, &none));
 	hf_port_close(other);
+	/* Also when the answers are there. */
+	assert_ok(hf_port_open(&other, store, &loop));
+	for (n = 0; n < 50; n++)
+		assert_non_null(hf_port_get(other, text("f"), done, &none));
+	usleep(200000);
+	hf_port_close(other);
 	hf_op_forget(hf_port_get(port, text("f"), done, &none));
 	assert_err(get("g"), HF_E_NO_SESSION);
 	run_for(20);
 	assert_int_equal(none.n, 0);
+}
+
+static int order[20], orders;
+
+static void
+in_order_done(void *arg, enum hf_err err, const uint8_t *value, size_t len)
+{
+	(void)value;
+	(void)len;
+	assert_err(err, HF_E_NO_SESSION);
+	order[orders++] = *(int *)arg;
+}
+
+/* Answers that have gathered come as they were asked for. */
+static void
+in_order(void **state)
+{
+	int number[20], n;
+
+	(void)state;
+	orders = 0;
+	for (n = 0; n < 20; n++) {
+		number[n] = n;
+		assert_non_null(
+		    hf_port_get(port, text("k"), in_order_done, &number[n]));
+	}
+	usleep(300000);
+	run_for(20);
+	assert_int_equal(orders, 20);
+	for (n = 0; n < 20; n++)
+		assert_int_equal(order[n], n);
+}
+
+/* Somebody writes into the database what no store does. */
+static void
+write_raw(const char *key, size_t len)
+{
+	static uint8_t bytes[HF_STORE_VALUE_MAX + 100];
+	MDB_val k = { strlen(key), (void *)(uintptr_t)key },
+		v = { len, bytes };
+	char path[64];
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	(void)snprintf(path, sizeof(path), "%s/db", dir);
+	if (mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, 3) != 0 ||
+	    mdb_env_open(env, path, 0, 0600) != 0 ||
+	    mdb_txn_begin(env, NULL, 0, &txn) != 0 ||
+	    mdb_dbi_open(txn, "values", 0, &dbi) != 0 ||
+	    mdb_put(txn, dbi, &k, &v, 0) != 0 || mdb_txn_commit(txn) != 0)
+		_exit(1);
+}
+
+/* What is in the database and cannot be a value is an error of the store. */
+static void
+spoilt(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_ok(swap("good", NULL, "one"));
+	if ((pid = fork()) == 0) {
+		write_raw("short", 7);
+		write_raw("long", 8 + HF_STORE_VALUE_MAX + 1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_err(get("short"), HF_E_STORE);
+	assert_err(swap("short", NULL, "one"), HF_E_STORE);
+	assert_err(get("long"), HF_E_STORE);
+	assert_true(strlen(hf_store_reason(store)) > 0);
+	assert_ok(get("good"));
+}
+
+static enum hf_err
+opened(const char *path)
+{
+	struct hf_store *s;
+	char at[160];
+	enum hf_err e;
+
+	(void)snprintf(at, sizeof(at), "lmdb:%s", path);
+	e = hf_store_open(&s, at);
+	hf_store_close(s);
+	return e;
+}
+
+/* A store is a directory, and its owner's alone. */
+static void
+directories(void **state)
+{
+	char path[64], other[64];
+	FILE *f;
+
+	(void)state;
+	(void)snprintf(other, sizeof(other), "%s/link", dir);
+	(void)snprintf(path, sizeof(path), "%s/behind", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(symlink(path, other), 0);
+	assert_err(opened(other), HF_E_STORE);
+	(void)snprintf(path, sizeof(path), "%s/file", dir);
+	assert_non_null(f = fopen(path, "w"));
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(path, 0700), 0);
+	{
+		struct hf_store *s;
+		char at[80];
+
+		(void)snprintf(at, sizeof(at), "lmdb:%s", path);
+		assert_err(hf_store_open(&s, at), HF_E_STORE);
+		assert_string_equal(hf_store_reason(s), "not a directory");
+		hf_store_close(s);
+	}
+	if (geteuid() != 0)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/another's", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(chown(path, 12345, 12345), 0);
+	assert_err(opened(path), HF_E_POLICY);
+}
+
+/* What is made is for its owner alone, whatever the umask. */
+static void
+made(void **state)
+{
+	char path[64], command[128];
+	mode_t mask = umask(0);
+	struct stat st;
+
+	(void)state;
+	strcpy(dir, "/tmp/handfast-store.XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/new", dir);
+	assert_ok(opened(path));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	(void)umask(mask);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
+	assert_int_equal(system(command), 0);
 }
 
 static void
@@ -464,7 +628,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(changes, enter, leave),
 		cmocka_unit_test_setup_teardown(stalled, enter, leave),
 		cmocka_unit_test_setup_teardown(forgotten, enter, leave),
+		cmocka_unit_test_setup_teardown(in_order, enter, leave),
+		cmocka_unit_test_setup_teardown(spoilt, enter, leave),
+		cmocka_unit_test_setup_teardown(directories, enter, leave),
 		cmocka_unit_test_setup_teardown(refused, enter, leave),
+		cmocka_unit_test(made),
 	};
 
 	struct statfs fs;

@@ -77,10 +77,26 @@ given(void **state)
 	assert_null(hf__vault_scope(v,
 	    (struct hf_span){ (const uint8_t *)"t", 1 }, NOW + 3600));
 	assert_int_equal(v->scope[0].generation[0].number, 3);
+	assert_int_equal(v->scope[0].generation[0].not_after, 0);
+	assert_int_equal(v->scope[0].generation[1].not_after, NOW + 100);
 	assert_err(hf_vault_grant(v, &got), HF_E_ARG);
 	hf_vault_free(v);
 	assert_ok(hf_keygrant_read(&got, b.bytes, b.len));
 	assert_true(sodium_is_zero(got.generation[0].key, 32));
+}
+
+/* The same grant again is sealed by another key. */
+static void
+sealed_anew(void **state)
+{
+	struct hf_keygrant g = usual();
+	struct blob b, again;
+
+	(void)state;
+	make(&b, &g);
+	make(&again, &g);
+	assert_int_equal(b.len, again.len);
+	assert_memory_not_equal(b.bytes, again.bytes, b.len);
 }
 
 /* The cluster's own copy, for as long as it likes. */
@@ -129,6 +145,11 @@ refused(void **state)
 	name_set(&g.cluster, "d");
 	make(&b, &g);
 	TRY((void)0, HF_E_NAME);
+	/* For a member of that one, by this cluster's key. */
+	assert_ok(hf_keygrant_make(b.bytes, sizeof(b.bytes), &b.len, cluster,
+	    &g, other_cert.bytes, other_cert.len));
+	TRY(by.member = ((struct hf_span){ other_cert.bytes, other_cert.len }),
+	    HF_E_NAME);
 	/* Signed by another key. */
 	assert_ok(hf_keygrant_make(b.bytes, sizeof(b.bytes), &b.len, other, &g,
 	    member_cert.bytes, member_cert.len));
@@ -181,10 +202,36 @@ labels(void **state)
 	    HF_E_SIGNATURE);
 }
 
+/* Nothing follows what was signed. */
+static void
+longer(void **state)
+{
+	struct hf_keygrant g = usual(), got;
+	struct hf_keygrant_judge by = usual_judge();
+	uint8_t payload[HF_MESSAGE_MAX];
+	struct hf__sign1 cose;
+	struct blob b, again;
+	size_t len;
+
+	(void)state;
+	make(&b, &g);
+	assert_ok(hf__sign1_read(&cose, b.bytes, b.len));
+	memcpy(payload, cose.payload.ptr, cose.payload.len);
+	payload[cose.payload.len] = 0;
+	for (len = cose.payload.len; len < cose.payload.len + 2; len++) {
+		assert_ok(hf__sign1_make(again.bytes, sizeof(again.bytes),
+		    &again.len, cluster, "handfast/1 key grant", payload,
+		    len));
+		assert_err(hf_keygrant_open(&got, again.bytes, again.len, &by),
+		    len == cose.payload.len ? HF_OK : HF_E_CBOR);
+	}
+}
+
 static void
 arguments(void **state)
 {
 	struct hf_keygrant g;
+	struct hf_vault *v;
 	uint8_t out[64];
 	size_t len;
 
@@ -200,6 +247,7 @@ arguments(void **state)
 	BAD(g.serial = 0);
 	BAD(g.generation_n = 0);
 	BAD(g.generation[1].number = 3);
+	BAD(g.generation[1].number = 4);
 	BAD(g.generation[1].number = 0);
 	BAD(g.target_n = HF_SCOPE_TARGETS_MAX + 1);
 #undef BAD
@@ -207,6 +255,12 @@ arguments(void **state)
 	assert_err(hf_keygrant_make(out, sizeof(out), &len, cluster, &g,
 		       member_cert.bytes, member_cert.len),
 	    HF_E_SPACE);
+	g.generation_n = 0;
+	assert_ok(hf_vault_new(&v, "c", "m"));
+	assert_err(hf_vault_grant(v, &g), HF_E_ARG);
+	assert_int_equal(v->scope_n, 0);
+	hf_vault_free(v);
+	g = usual();
 	assert_err(hf_keygrant_make(out, sizeof(out), &len, cluster, &g,
 		       member_cert.bytes, member_cert.len - 1),
 	    HF_E_CBOR);
@@ -230,6 +284,7 @@ set_up(void **state)
 	terms = terms_of("m", HF_USAGE_RESPONDER | HF_USAGE_SERVER);
 	name_set(&terms.cluster, "c");
 	certify(&member_cert, w.ca, &w.ca_cert, member, &terms);
+	name_set(&terms.cluster, "d");
 	certify(&other_cert, w.ca, &w.ca_cert, other, &terms);
 	return 0;
 }
@@ -250,10 +305,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(given),
+		cmocka_unit_test(sealed_anew),
 		cmocka_unit_test(own_copy),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(every_bit),
 		cmocka_unit_test(labels),
+		cmocka_unit_test(longer),
 		cmocka_unit_test(arguments),
 	};
 

@@ -86,10 +86,14 @@ assert_refused(struct end *end, enum hf_err why, const uint8_t *alert)
 	assert_int_equal(end->s->state, HF__R_START);
 	assert_null(end->s->move);
 	assert_int_equal(hf_session_id(end->s).len, 0);
+	assert_string_equal(end->s->name, "");
+	assert_string_equal(end->s->subject, "");
 	assert_true(sodium_is_zero((const uint8_t *)&end->s->secrets,
 	    sizeof(end->s->secrets)));
 	assert_true(sodium_is_zero((const uint8_t *)&end->s->send,
 	    sizeof(end->s->send)));
+	assert_true(sodium_is_zero((const uint8_t *)&end->s->recv,
+	    sizeof(end->s->recv)));
 	assert_said(end, alert, 3);
 }
 
@@ -768,6 +772,48 @@ reply_keys(void **state)
 	finish();
 }
 
+/* A proved session is not answered without proof, even by who has all its
+ * secrets. */
+static void
+without_proof(void **state)
+{
+	struct blob resume, resumed;
+
+	(void)state;
+	begin(&by_cert, HF_MOVES_PROVED);
+	resume_of(&resume);
+	end_make(&b, &c, 1);
+	assert_ok(give(b.s, resume.bytes, resume.len));
+	assert_ok(hf_session_admit(b.s, HF_ADMIT));
+	assert_ok(end_supply(&b));
+	b.s->move->claim->state.mobility = HF_MOVES_SOFT;
+	assert_ok(hf_session_trust(b.s, HF_OK));
+	assert_ok(hf_session_commit(b.s, HF_OK));
+	take(&resumed, b.s);
+	assert_err(give(i, resumed.bytes, resumed.len), HF_E_SHAPE);
+	finish();
+}
+
+/* A point of small order in the answer: where it goes into one secret only. */
+static void
+small_answer(void **state)
+{
+	static const struct meeting m = { .method = HF_METHOD_PASSWORD,
+		.known = 1,
+		.target = "t" };
+	static const uint8_t enc[34] = { 0x58, 0x20 };
+	struct blob resume, resumed;
+
+	(void)state;
+	begin(&m, HF_MOVES_PROVED);
+	resume_of(&resume);
+	assert_ok(hear(&b, 1, &resume));
+	take(&resumed, b.s);
+	assert_true(replace(&resumed, 2, enc, sizeof(enc)));
+	assert_err(give(i, resumed.bytes, resumed.len), HF_E_PUBLIC_KEY);
+	finish();
+}
+
 /* The server that answers must be of the cluster, and may hold sessions. */
 static void
 servers(void **state)
@@ -1143,6 +1189,8 @@ main(void)
 		cmocka_unit_test(every_bit_of_an_entry),
 		cmocka_unit_test(other_entries),
 		cmocka_unit_test(reply_keys),
+		cmocka_unit_test(without_proof),
+		cmocka_unit_test(small_answer),
 		cmocka_unit_test(servers),
 		cmocka_unit_test(fallback_meets_another),
 		cmocka_unit_test(fallback_after_proof),
