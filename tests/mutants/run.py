@@ -260,7 +260,10 @@ def sound(tests):
     """Why these tests, which are one run, cannot judge a mutant: None when
     they pass without one."""
     with Place("sound-" + re.sub(r"\W+", "-", tests[0])) as place:
-        failed, code, out = run_test(tests[0], place, program(tests[0]))
+        for _ in range(2):  # some are in a hurry, on a machine that is not
+            failed, code, out = run_test(tests[0], place, program(tests[0]))
+            if code == 0:
+                break
     if code != 0:
         return "it fails without a mutant\n" + out
     for test in tests:
