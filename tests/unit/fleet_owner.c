@@ -573,7 +573,7 @@ same_epoch(void **state)
 	store();
 	store();
 	assert_told(&link_.checkpointed, 2, HF_E_STORE);
-	hf_owner_moved(owner);
+	rested();
 	assert_same(&port.op.expected, &was);
 	port.waits = 0;
 	finish();
