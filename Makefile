@@ -10,7 +10,7 @@
 # vectors       the library and the second implementation against the vectors
 # interop       and against each other, in both roles
 # mutants       each security check removed in turn: the test that notices
-# formal        the models of spec/model, with the proverif in PATH
+# formal        the models of spec/model, by Spin, and by the proverif in PATH
 # cov           lines and branches of proto that the tests reach, in build-cov
 # fuzz          every fuzzer for SECONDS, two at a time, in build-fuzz
 # fuzz-corpus   takes what they found into tests/fuzz, and measures it
@@ -26,8 +26,8 @@
 #               only one: make cross CROSS=s390x-gcc
 # install uninstall             DESTDIR, PREFIX, LIBDIR
 # dist clean                    a source archive
-# deps deps-lib deps-test deps-vectors deps-ct deps-faults deps-lint deps-doc
-#      deps-cross
+# deps deps-lib deps-test deps-vectors deps-ct deps-faults deps-formal deps-lint
+#      deps-doc deps-cross
 #               apt-get what is missing, and only that
 #
 # Another compiler: make CC=clang BUILD=build-clang check
@@ -275,9 +275,9 @@ $(BUILD)/faults-%: $(BUILD)/tests/faults/%.o $(TESTING) $(PROTO_LIB)
 
 # Some only: make mutants MUTANTS='cert-* trust-path-length'
 MUTANTS =
-# python3 alone, beside ProVerif: what runs says so when that is not there.
-.PHONY: formal
-formal:
+# ProVerif is in no Debian package: what runs says so when it is not there.
+.PHONY: formal deps-formal
+formal: deps-formal
 	@$(PYTHON) tests/formal.py
 
 mutants: deps-test
@@ -522,6 +522,7 @@ APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git iproute2 mandoc \
 	nftables pkg-config procps scdoc zsh
 APT_CT = $(APT_TEST) valgrind
 APT_FAULTS = $(APT_TEST)
+APT_FORMAL = gcc libc6-dev python3 spin
 APT_DOC = gcc libc6-dev libsodium-dev doxygen mandoc scdoc
 APT_CROSS = $(APT_ALL) clang qemu-user gcc-i686-linux-gnu gcc-s390x-linux-gnu \
 	musl-tools autoconf automake libtool xz-utils
@@ -540,6 +541,8 @@ deps-ct:
 	$(call apt_install,$(APT_CT))
 deps-faults:
 	$(call apt_install,$(APT_FAULTS))
+deps-formal:
+	$(call apt_install,$(APT_FORMAL))
 deps-lint:
 	$(call apt_install,$(APT_LINT))
 deps-doc:

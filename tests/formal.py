@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""The models of spec/model: what each says of itself, what ProVerif once said
-of it (results.tsv), and whether it says so again.
+"""The models of spec/model: what each says of itself, what ProVerif or Spin
+once said of it (results.tsv), and whether it says so again.
 
 formal.py           run all, compare with what is recorded (make formal)
 formal.py --record  run what results.tsv does not know, as the files are now,
@@ -24,6 +24,8 @@ import subprocess
 import sys
 import time
 
+import formal_spin
+
 ROOM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "spec",
                     "model")
 RESULTS = "results.tsv"
@@ -37,7 +39,7 @@ def files(room):
     found = []
     for folder, _, names in os.walk(room):
         for name in names:
-            if name.endswith((".pv", ".pvl")):
+            if name.endswith((".pv", ".pvl", ".pml")):
                 found.append(os.path.relpath(os.path.join(folder, name),
                                              room))
     return sorted(found)
@@ -69,7 +71,9 @@ def read_model(room, model):
 
 def runs(room=ROOM):
     return [run for path in files(room) if path.endswith(".pv")
-            for run in read_model(room, path)]
+            for run in read_model(room, path)] + [
+        run for path in files(room) if path.endswith(".pml")
+        for run in formal_spin.read_model(room, path)]
 
 
 def recorded(room=ROOM):
@@ -84,7 +88,7 @@ def recorded(room=ROOM):
                 if tuple(rest[:3]) in verdicts:
                     raise ValueError("twice in %s: %s" % (RESULTS, line))
                 verdicts[tuple(rest[:3])] = rest[3]
-            elif what != "proverif":
+            elif what not in ("proverif", "spin"):
                 raise ValueError("not known in %s: %s" % (RESULTS, line))
     return hashes, verdicts
 
@@ -124,7 +128,7 @@ def faults(room=ROOM):
 def verdicts_of(output):
     """ProVerif's own word for each query, in their order."""
     for line in output.splitlines():
-        if line.startswith("RESULT (even"):
+        if line.startswith(("RESULT (even", "RESULT (but")):
             continue
         if re.match(r"RESULT .* is true\.$", line):
             yield "true"
@@ -134,15 +138,23 @@ def verdicts_of(output):
             yield "unproved"
 
 
+def few_seconds():
+    """Of processor time, for what runs ProVerif."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    soft = SECONDS if hard == resource.RLIM_INFINITY else min(SECONDS, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
 def prove(run, room=ROOM):
     """(verdicts, seconds of processor, output) of one run."""
+    if run.model.endswith(".pml"):
+        return formal_spin.prove(run, room)
     command = ["proverif"]
     for library in libraries(run)[:-1]:
         command += ["-lib", library]
     child = subprocess.Popen(command + [run.model], cwd=room, text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             preexec_fn=lambda: resource.setrlimit(
-                                 resource.RLIMIT_CPU, (SECONDS, SECONDS)))
+                             preexec_fn=few_seconds)
     output = child.stdout.read()
     child.stdout.close()
     _, status, usage = os.wait4(child.pid, 0)
@@ -154,6 +166,9 @@ def prove(run, room=ROOM):
 
 
 def version():
+    if shutil.which("spin") is None:
+        sys.exit("formal: error: there is no spin in PATH\n"
+                 "formal: hint: make formal installs Debian's package")
     if shutil.which("proverif") is None:
         sys.exit("formal: error: there is no proverif in PATH\n"
                  "formal: hint: its source is public (ProVerif 2.05); its "
@@ -162,6 +177,11 @@ def version():
     out = subprocess.run(["proverif", "-help"], stdout=subprocess.PIPE,
                          text=True, check=False).stdout
     return re.search(r"(?i)proverif (\d+\.\S*?)\.? ", out).group(1)
+
+
+def about(run):
+    return ("with " if run.model.endswith(".pml") else "without ") + \
+        run.left_out
 
 
 def report(run, got, known):
@@ -173,9 +193,8 @@ def report(run, got, known):
         right = verdict in VERDICTS and verdict == said and \
             wanted in ("-", verdict)
         good += right
-        print("%s %s without %s, %s: %s%s" % (
-            "PASS" if right else "FAIL", run.model, run.left_out, name,
-            verdict, "" if right else ", recorded %s, must be %s" % (
+        print("%s %s %s, %s: %s%s" % (
+            "PASS" if right else "FAIL", run.model, about(run), name, verdict, "" if right else ", recorded %s, must be %s" % (
                 said, wanted)))
     return good, len(run.names) - good
 
@@ -184,6 +203,7 @@ def record(told, which):
     """Of each run its verdicts, and of the files what they depend on."""
     with open(os.path.join(ROOM, RESULTS), "w", encoding="ascii") as f:
         print("proverif", which, sep="\t", file=f)
+        print("spin", formal_spin.version(), sep="\t", file=f)
         for path in files(ROOM):
             print("file", path, sha256(ROOM, path), sep="\t", file=f)
         for run, got in told:
@@ -208,12 +228,15 @@ def unchanged(run, hashes, known):
 
 def proved(todo):
     """(run, verdicts) of each, told as they come."""
-    workers = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+    workers = concurrent.futures.ThreadPoolExecutor(
+        int(os.environ.get("WORKERS", os.cpu_count())))
     for run, (got, took, output) in zip(todo, workers.map(prove, todo)):
         if "none" in got:
             print("\n".join("    " + x for x in output.splitlines()[-12:]))
-        print("note: %s without %s: %.1f s of processor time" % (
-            run.model, run.left_out, took))
+        states = ", %s states" % formal_spin.states_of(output) \
+            if run.model.endswith(".pml") else ""
+        print("note: %s %s: %.1f s of processor time%s" % (
+            run.model, about(run), took, states))
         yield run, got
 
 
