@@ -16,7 +16,8 @@
 
 #include "fleet.h"
 
-enum { SHORT_MS = 60, LONG_MS = 5000 };
+/* In the second a handshake is done. */
+enum { SHORT_MS = 60, SLOW_MS = 600, LONG_MS = 5000 };
 
 static struct world w;
 static uv_loop_t loop;
@@ -369,7 +370,7 @@ answers_late(void)
 {
 	if (strchr(told, 't') == NULL)
 		return 1;
-	(void)usleep(2 * SHORT_MS * 1000);
+	(void)usleep(2 * SLOW_MS * 1000);
 	hf_link_trust(t.link, HF_OK);
 	return 0;
 }
@@ -379,7 +380,7 @@ static void
 late_answer(void **state)
 {
 	(void)state;
-	begin(&certified, SHORT_MS);
+	begin(&certified, SLOW_MS);
 	t.mute = 1;
 	t.play = answers_late;
 	start();
@@ -439,6 +440,58 @@ ticket_used(void **state)
 	assert_string_equal(told, "atcfe");
 	assert_int_equal(t.received, 0);
 	assert_err(t.failed, HF_E_TICKET_USED);
+}
+
+static int
+burns_later(void)
+{
+	if (strchr(told, 'c') == NULL)
+		return 1;
+	if (!t.still) {
+		t.still = 1; /* as often as it is asked, it waits */
+		return 1;
+	}
+	assert_null(strchr(told, 'o'));
+	t.still = 0;
+	hf_link_committed(t.link, HF_OK);
+	t.play = says_and_hangs_up;
+	return 1;
+}
+
+/* What burns tickets may take its time: nothing is released before. */
+static void
+burnt_later(void **state)
+{
+	(void)state;
+	begin(&single_use, LONG_MS);
+	t.mute_commit = 1;
+	t.play = burns_later;
+	start();
+	finish(HF_E_TRUNCATED);
+	assert_string_equal(told, "atcodfe");
+}
+
+static int
+burns_too_late(void)
+{
+	if (strchr(told, 'c') == NULL)
+		return 1;
+	(void)usleep(2 * SLOW_MS * 1000);
+	hf_link_committed(t.link, HF_OK);
+	return 0;
+}
+
+/* But not more than the handshake has. */
+static void
+burnt_too_late(void **state)
+{
+	(void)state;
+	begin(&single_use, SLOW_MS);
+	t.mute_commit = 1;
+	t.play = burns_too_late;
+	start();
+	finish(HF_E_DEADLINE);
+	assert_string_equal(told, "atcfe");
 }
 
 static int
@@ -647,6 +700,8 @@ main(void)
 		cmocka_unit_test(lifetime),
 		cmocka_unit_test(in_order),
 		cmocka_unit_test(ticket_used),
+		cmocka_unit_test(burnt_later),
+		cmocka_unit_test(burnt_too_late),
 		cmocka_unit_test(early_words),
 		cmocka_unit_test(unasked),
 		cmocka_unit_test(paused),
