@@ -278,29 +278,34 @@ collect(void *arg, const struct hf_member *m)
 }
 
 /* Whether its last grant of that scope still counts; *newest: the highest
- * generation that any of them was given. */
-static int
-belongs(const struct hf_cluster *c, const struct hf_member *m,
+ * generation that any of them was given. A store that does not say ends the
+ * change: nobody is dropped for that. */
+static enum hf_err
+belongs(int *does, const struct hf_cluster *c, const struct hf_member *m,
     const struct hf_keygrant *ring, uint32_t *newest)
 {
 	uint8_t value[HF_STORE_VALUE_MAX];
 	char text[HF__MEMBER_KEY_TEXT], id[HF_MEMBER_ID_TEXT];
 	struct hf_keygrant g;
+	enum hf_err e;
 	size_t len;
 
-	if (hf_store_get(c->store,
-		hf__member_key(text, 'g', m->id, ring->scope.text), value,
-		&len) != HF_OK ||
-	    hf_keygrant_verify(&g, value, len, c->cert) != HF_OK)
-		return 0;
+	*does = 0;
+	e = hf_store_get(c->store,
+	    hf__member_key(text, 'g', m->id, ring->scope.text), value, &len);
+	if (e != HF_OK)
+		return e == HF_E_NO_SESSION ? HF_OK : e;
+	if (hf_keygrant_verify(&g, value, len, c->cert) != HF_OK)
+		return HF_OK;
 	sodium_bin2hex(id, sizeof(id), g.member, sizeof(g.member));
 	if (strcmp(id, m->id) != 0 ||
 	    strcmp(g.scope.text, ring->scope.text) != 0 ||
 	    g.serial < ring->serial)
-		return 0;
+		return HF_OK;
 	if (g.generation[0].number > *newest)
 		*newest = g.generation[0].number;
-	return 1;
+	*does = 1;
+	return HF_OK;
 }
 
 /* --- changes --------------------------------------------------------------------------------- */
@@ -352,12 +357,14 @@ alter_ring(struct hf_cluster *c, struct change *ch, const struct crowd *crowd,
 
 	if ((stays = calloc(crowd->n + 1, sizeof(*stays))) == NULL)
 		return HF_E_MEMORY;
-	for (i = 0; i < crowd->n; i++)
-		stays[i] = belongs(c, &crowd->member[i], ring, &newest) &&
-		    (ch->out == NULL ||
-			strcmp(ch->out, crowd->member[i].id) != 0) &&
-		    (ch->in == NULL || !here ||
-			strcmp(ch->in->id, crowd->member[i].id) != 0);
+	for (i = 0; e == HF_OK && i < crowd->n; i++) {
+		const struct hf_member *m = &crowd->member[i];
+
+		e = belongs(&stays[i], c, m, ring, &newest);
+		if ((ch->out != NULL && strcmp(ch->out, m->id) == 0) ||
+		    (ch->in != NULL && here && strcmp(ch->in->id, m->id) == 0))
+			stays[i] = 0;
+	}
 	if (ch->fresh == 2 || (ch->fresh == 1 && here)) {
 		if (ch->cut_off)
 			cut_off(ring, c->now);

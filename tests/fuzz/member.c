@@ -41,10 +41,12 @@ struct value {
 static struct {
 	struct value value[VALUES];
 	size_t n;
-	bool ours; /* the cluster changes it now */
+	bool ours;	  /* the cluster changes it now */
+	unsigned fail_at; /* it is down at that question */
+	bool failed;
 } shelf;
 
-static struct value pocket, past[VALUES];
+static struct value past[VALUES];
 static size_t past_n;
 
 /* What is true, whatever the store says. */
@@ -110,6 +112,10 @@ hf_store_get(struct hf_store *store, struct hf_span key,
 	*len = 0;
 	if (key.len == 0)
 		return HF_E_ARG;
+	if (shelf.fail_at > 0 && --shelf.fail_at == 0) {
+		shelf.failed = true;
+		return HF_E_STORE;
+	}
 	if (v == NULL)
 		return HF_E_NO_SESSION;
 	memcpy(value, v->bytes, *len = v->len);
@@ -216,7 +222,7 @@ hf_store_swap(struct hf_store *store, struct hf_span key,
 /* --- the cluster's changes --------------------------------------------------------- */
 
 static enum hf_err
-change(unsigned what, unsigned who, unsigned scope, bool evict)
+change_it(unsigned what, unsigned who, unsigned scope, bool evict)
 {
 	struct hf_span cert = { people.cert[who].bytes, people.cert[who].len };
 	struct hf_keygrant g = { .serial = 0 };
@@ -248,6 +254,19 @@ change(unsigned what, unsigned who, unsigned scope, bool evict)
 	return e;
 }
 
+/* A store that does not say who is in ends the change. */
+static enum hf_err
+change(unsigned what, unsigned who, unsigned scope, bool evict)
+{
+	enum hf_err e;
+
+	shelf.failed = false;
+	e = change_it(what, who, scope, evict);
+	CLAIM(!shelf.failed || e == HF_E_STORE);
+	shelf.fail_at = 0;
+	return e;
+}
+
 static void
 admit(unsigned who, unsigned scope)
 {
@@ -255,13 +274,22 @@ admit(unsigned who, unsigned scope)
 	(void)change(0, who, scope, false);
 }
 
-/* A ring's newest key is none of those that were given out before. */
+/* A ring's newest key is none of those that were given out before; of one that
+ * was put there by others nothing is said. */
 static void
 check_new(const struct value *ring, size_t before)
 {
 	struct hf__sign1 cose;
+	struct hf_keygrant g;
 	size_t i;
 
+	if (hf_keygrant_verify(&g, ring->bytes, ring->len,
+		(struct hf_span){ people.cluster_cert.bytes,
+		    people.cluster_cert.len }) != HF_OK ||
+	    g.scope.len != ring->key_len - 2 ||
+	    memcmp(g.scope.text, ring->key + 2, g.scope.len) != 0 ||
+	    g.serial < truth.least)
+		return;
 	MUST(hf__sign1_read(&cose, ring->bytes, ring->len));
 	for (i = 0; i < before; i++)
 		CLAIM(memcmp(truth.given[i],
@@ -369,19 +397,6 @@ meddle(unsigned how, struct hf_span *in)
 	v = &shelf.value[k % shelf.n];
 	w = &shelf.value[j % shelf.n];
 	switch (how) {
-	case 0:
-		pocket = *v;
-		break;
-	case 1:
-		if (pocket.len > 0)
-			(void)put((struct hf_span){ pocket.key,
-				      pocket.key_len },
-			    (struct hf_span){ pocket.bytes, pocket.len });
-		break;
-	case 2: /* from the pocket, for whoever is there */
-		if (pocket.len > 0)
-			memcpy(v->bytes, pocket.bytes, v->len = pocket.len);
-		break;
 	case 3:
 		(void)put((struct hf_span){ v->key, v->key_len },
 		    (struct hf_span){ NULL, 0 });
@@ -545,6 +560,8 @@ step(struct hf_span *in)
 		break;
 	case 5:
 		list();
+		if (op & 64)
+			shelf.fail_at = in_byte(in);
 		break;
 	case 6:
 		write_raw(in);
@@ -566,7 +583,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		make_people();
 	fuzz_random(NULL, 0);
 	memset(&truth, 0, sizeof(truth));
-	shelf.n = pocket.len = past_n = 0;
+	shelf.n = past_n = 0;
+	shelf.fail_at = 0;
 	admit(ONE, 0);
 	admit(TWO, 0);
 	for (n = 0; n < STEPS && in.len > 0; n++)
