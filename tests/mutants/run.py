@@ -33,14 +33,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 CC = shlex.split(os.environ.get("CC", "gcc"))
-TIMEOUT = {"unit": 60, "vectors": 60, "sh": 300}  # seconds for one test
+TIMEOUT = {"unit": 120, "vectors": 120, "sh": 300}  # seconds for one test
 WORKERS = int(os.environ.get("WORKERS", "2"))
 # How the rooms are compiled and linked, as the Makefile has it.
 FLAGS = {room: shlex.split(os.environ.get("FLAGS_" + room, "-I" + room))
@@ -165,34 +165,42 @@ def linked(test, place):
 
 def ended(words, env, seconds, enough=None):
     """Output, and exit code: None for one that took too long, 1 for one that
-    was ended when its output was enough. Whatever it left behind ends, too."""
-    until, sent = time.monotonic() + seconds, None
-    with tempfile.TemporaryFile(dir=env["TMPDIR"]) as file:
-        p = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL,
-                             stdout=file, stderr=subprocess.STDOUT,
-                             env=dict(os.environ, **env),
-                             start_new_session=True)
+    was ended when a line of its output was enough. Whatever it left behind
+    ends, too."""
+    lines, p = [], subprocess.Popen(
+        words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, env=dict(os.environ, **env),
+        start_new_session=True)
 
-        def output():
-            return os.pread(file.fileno(), os.fstat(file.fileno()).st_size,
-                            0).decode("utf-8", "replace")
+    def read():
+        for line in p.stdout:
+            lines.append(line.decode("utf-8", "replace"))
+            if enough and enough(lines[-1]):
+                found.set()
 
-        pause = 0.005
-        while p.poll() is None:
-            if time.monotonic() > until:
-                os.killpg(p.pid, 9)
-                p.wait()
-                return output(), None if sent is None else 1
-            if enough and sent is None and enough(output()):
-                sent, until = 15, time.monotonic() + 20
-                os.killpg(p.pid, sent)
-            time.sleep(pause)
-            pause = min(2 * pause, 0.1)
+    def kill(how):
         try:
-            os.killpg(p.pid, 9)
+            os.killpg(p.pid, how)
         except ProcessLookupError:
             pass
-        return output(), 1 if sent else p.returncode
+
+    found, reader = threading.Event(), threading.Thread(target=read)
+    reader.start()
+    until, code, pause = time.monotonic() + seconds, None, 0.005
+    while p.poll() is None:
+        if time.monotonic() > until:
+            kill(9)
+        elif found.is_set() and code is None:
+            code, until = 1, time.monotonic() + 20  # to clean up
+            kill(15)
+        else:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.1)
+    late = time.monotonic() > until
+    kill(9)
+    reader.join()
+    p.stdout.close()
+    return "".join(lines), code or (None if late else p.returncode)
 
 
 def unit_failures(out, code):
