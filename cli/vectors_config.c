@@ -343,7 +343,10 @@ vec_set_common(struct vec_side *side)
 	if ((e = vec_trust_make(&side->trust, side->v, side->told)) != HF_OK ||
 	    (e = hf_config_trust(side->config, side->trust)) != HF_OK ||
 	    (e = hf_config_grease(side->config,
-		 vec_bool(side->v, side->told, "grease"))) != HF_OK)
+		 vec_bool(side->v, side->told, "grease"))) != HF_OK ||
+	    (e = hf_config_refresh(side->config,
+		 json_is_true(json_object_get(side->told, "refresh")))) !=
+		HF_OK)
 		return e;
 	return hf_config_deadline(side->config, (uint32_t)seconds * 1000);
 }

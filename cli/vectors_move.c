@@ -136,17 +136,16 @@ share(uint8_t shared[96], size_t *len, const struct hf_session *s,
 	return kem->decap(shared + 64, base, &s->config->id->kem, p->enc.ptr);
 }
 
-/* BLAKE2b-256(key = secret, "handfast/1 takeover" || th4 || shared). */
+/* BLAKE2b-256(key = secret, label || th || shared). */
 static void
-make_master(uint8_t master[32], const uint8_t secret[32],
-    const uint8_t th4[32], struct hf_span shared)
+make_master(uint8_t master[32], const char *label, const uint8_t secret[32],
+    const uint8_t th[32], struct hf_span shared)
 {
-	static const char label[] = "handfast/1 takeover";
-	uint8_t data[sizeof(label) - 1 + 32 + 96];
-	size_t len = sizeof(label) - 1;
+	uint8_t data[32 + 32 + 96];
+	size_t len = strlen(label);
 
 	memcpy(data, label, len);
-	memcpy(data + len, th4, 32);
+	memcpy(data + len, th, 32);
 	len += 32;
 	memcpy(data + len, shared.ptr, shared.len);
 	if (crypto_generichash(master, 32, data, len + shared.len, secret,
@@ -191,7 +190,7 @@ note_resumed(struct course *c, struct hf_span message)
 	}
 	hf__schedule_resumed(key, secret, th3, p.nonce.ptr, shared);
 	hf__transcript(th4, (struct hf_span[]){ { th3, 32 }, message }, 2);
-	make_master(master, secret, th4, shared);
+	make_master(master, "handfast/1 takeover", secret, th4, shared);
 	vec_put_hex(c->v, json, "shared", shared.ptr, shared.len);
 	put_plain(c->v, json, key, message, p.aad_len, p.box);
 	vec_put_hex(c->v, json, "th4", th4, sizeof(th4));
@@ -206,6 +205,81 @@ note_grant(struct course *c, struct hf_span message)
 	vec_inside_grant(&grant, c->v, c->left.s, message);
 	json_decref(grant.inside);
 	put_keys(c, grant.master);
+}
+
+/* --- what a refresh was made of ------------------------------------------------ */
+
+/* Its secrets, by the initiator that has not read it yet. */
+static enum hf_err
+share_refresh(struct hf__proof *proof, const struct hf_session *s,
+    struct hf_span head)
+{
+	struct hf_span enc, chain[HF_CHAIN_MAX];
+	struct hf__cert leaf;
+	struct hf__reader r;
+	enum hf_err e;
+	size_t n;
+
+	hf__read_init(&r, head.ptr, head.len);
+	(void)hf__read_list(&r, 3, 3);
+	enc = hf__read_bytes(&r, 32, 32);
+	hf__read_chain(&r, chain, &n);
+	if ((e = r.err) != HF_OK ||
+	    (e = hf__cert_parse(&leaf, chain[0].ptr, chain[0].len)) != HF_OK)
+		return e;
+	return hf__proof_share(proof, s, &s->move->reply, enc.ptr,
+	    leaf.key.ptr);
+}
+
+/* The next epoch, as the responder has it prepared. */
+static void
+put_next(struct course *c, json_t *json, const uint8_t master[32],
+    const struct hf__refresh *next)
+{
+	const struct hf_session *r = right_of(c)->s;
+	uint8_t exporter[32];
+	json_t *keys;
+
+	if (crypto_kdf_derive_from_key(exporter, 32, 5, "handfast", master) !=
+		0 ||
+	    memcmp(exporter, next->secrets.exporter, 32) != 0)
+		vec_fault(c->v, "refresh", "is not where the keys come from");
+	vec_put_hex(c->v, json, "master", master, 32);
+	vec_put_hex(c->v, json, "proof", next->proof, 32);
+	keys = vec_keys_json(c->v, r->suite, &next->secrets, &next->recv,
+	    &next->send);
+	(void)json_object_del(keys, "initiator_digest");
+	(void)json_object_del(keys, "responder_digest");
+	vec_put(c->v, json, "keys", keys);
+}
+
+/* After a checkpoint that began one. */
+static void
+note_refresh(struct course *c)
+{
+	const struct hf_session *l = c->left.s, *r = right_of(c)->s;
+	const struct hf__refresh *next = r->move->refresh;
+	uint8_t th5[32], master[32];
+	struct hf__proof proof;
+	struct hf_span head;
+	json_t *json;
+
+	if (r->move->refreshing != HF__REFRESH_SENT)
+		return;
+	head = (struct hf_span){ next->head, next->head_len };
+	if (share_refresh(&proof, l, head) != HF_OK) {
+		vec_fault(c->v, "refresh", "does not parse");
+		return;
+	}
+	json = json_object();
+	vec_put(c->v, c->here, "refresh", json);
+	hf__transcript(th5, &head, 1);
+	make_master(master, "handfast/1 refresh", r->secrets.resumption, th5,
+	    (struct hf_span){ proof.shared, proof.len });
+	vec_put_hex(c->v, json, "head", head.ptr, head.len);
+	vec_put_hex(c->v, json, "shared", proof.shared, proof.len);
+	vec_put_hex(c->v, json, "th5", th5, sizeof(th5));
+	put_next(c, json, master, next);
 }
 
 /* --- messages ----------------------------------------------------------------- */
@@ -389,6 +463,8 @@ do_step(struct course *c, const json_t *step)
 	if (strcmp(word, "checkpoint") == 0) {
 		vec_members(c->v, step, "do arrives");
 		e = vec_side_checkpoint(right_of(c));
+		if (e == HF_OK && !c->v->failed)
+			note_refresh(c);
 		keep(c);
 	} else {
 		if (strcmp(word, "send") != 0)

@@ -9,7 +9,8 @@
 
 #include "vectors.h"
 
-#define SIDE_INPUTS "now suites anchors lists grease deadline application"
+#define SIDE_INPUTS \
+	"now suites anchors lists grease deadline application ?refresh"
 #define INITIATOR_INPUTS \
 	SIDE_INPUTS " expect realm target responder_chain prekey token"
 #define RESPONDER_INPUTS \

@@ -99,6 +99,13 @@ same_session(const struct hf_entry_info *a, const struct hf_entry_info *b)
 	return memcmp(a->sid, b->sid, sizeof(a->sid)) == 0;
 }
 
+/* Nobody but the owner writes its token. */
+static int
+own_token(const struct hf_entry_info *a, const struct hf_entry_info *b)
+{
+	return memcmp(a->token, b->token, sizeof(a->token)) == 0;
+}
+
 /* Spec section 17.7: by what is there now. */
 static enum hf_err
 judge(struct hf_owner *o, const uint8_t *entry, size_t len)
@@ -114,9 +121,9 @@ judge(struct hf_owner *o, const uint8_t *entry, size_t len)
 	    hf_entry_read(&ours, o->next.bytes, o->next.len) != HF_OK ||
 	    !same_session(&now, &ours))
 		return HF_E_STORE;
-	if (now.epoch == ours.epoch &&
-	    memcmp(now.token, ours.token, sizeof(now.token)) == 0) {
-		/* An own write that came late: the next one is over it. */
+	if (own_token(&now, &ours)) {
+		/* An own write that came late, perhaps of a refresh that was
+		 * given up: the next one is over it. */
 		set(&o->known, entry, len);
 		return HF_E_STORE;
 	}
@@ -334,7 +341,8 @@ looked(void *arg, enum hf_err e, const uint8_t *entry, size_t len)
 	    hf_entry_open(&now, o->vault, entry, len, (uint64_t)time(NULL)) ==
 		HF_OK &&
 	    hf_entry_read(&ours, o->known.bytes, o->known.len) == HF_OK &&
-	    same_session(&now, &ours) && now.epoch > ours.epoch)
+	    same_session(&now, &ours) && !own_token(&now, &ours) &&
+	    now.epoch > ours.epoch)
 		hf_link_abort(o->link, HF_E_FENCED);
 	else
 		hf_owner_moved(o);

@@ -369,6 +369,15 @@ hf_config_vault(struct hf_config *c, const struct hf_vault *vault,
 }
 
 enum hf_err
+hf_config_refresh(struct hf_config *c, int on)
+{
+	if (c == NULL)
+		return HF_E_ARG;
+	c->no_refresh = on == 0;
+	return HF_OK;
+}
+
+enum hf_err
 hf_config_release_by_hand(struct hf_config *c, int on)
 {
 	if (c == NULL)

@@ -212,8 +212,10 @@ enum hf_content {
 	HF_CONTENT_CLOSE = 2, /**< the peer will send nothing more */
 	HF_CONTENT_ACK = 3,   /**< see hf_session_acked(); no data */
 	HF_CONTENT_TICKET =
-	    5,		     /**< bytes of a ticket file (spec section 7.3) */
-	HF_CONTENT_QUERY = 7 /**< go on with another server: no data */
+	    5,		      /**< bytes of a ticket file (spec section 7.3) */
+	HF_CONTENT_QUERY = 7, /**< go on with another server: no data */
+	HF_CONTENT_REFRESH =
+	    8 /**< see hf_session_strength(); nothing for the application */
 };
 
 /** What HF_WANT_COMMIT asks for. */
@@ -675,6 +677,10 @@ HF_MUST_USE enum hf_err hf_config_release_by_hand(struct hf_config *config,
 /** Initiator: whether a session that cannot go on is followed by a new
  * handshake on the same connection. Default: on. */
 HF_MUST_USE enum hf_err hf_config_fallback(struct hf_config *config, int on);
+/** Whether a soft takeover is followed by a refresh (spec section 17.8).
+ * Initiator: it takes part, at the cost of a key in every resume. Responder: it
+ * begins one by itself. Default: on. */
+HF_MUST_USE enum hf_err hf_config_refresh(struct hf_config *config, int on);
 /** Whether signatures that verified are remembered, so that the next chain
  * with them costs less: times, revocation and names are judged every time.
  * Default: on. */
@@ -880,6 +886,17 @@ enum hf_commit hf_session_commit_kind(const struct hf_session *session);
  * HF_E_FENCED. A view until the answer. */
 struct hf_span hf_session_entry(const struct hf_session *session);
 
+/** How far the ends of this epoch are proved to each other: HF_MOVES_NOT before
+ * the first takeover, where the handshake was the proof; HF_MOVES_SOFT after a
+ * takeover by the session's secret alone, until a refresh has proved more;
+ * HF_MOVES_PROVED. Each end knows by itself. (spec section 17.8) */
+enum hf_mobility hf_session_strength(const struct hf_session *session);
+/** Responder: begins a refresh, by the next checkpoint, which is due now. By
+ * itself it begins after every soft takeover (hf_config_refresh()).
+ * @return HF_OK; HF_E_STATE in an epoch that is not soft, or whose initiator
+ * takes no part, or that has had one; HF_E_EXHAUSTED */
+HF_MUST_USE enum hf_err hf_session_refresh(struct hf_session *session);
+
 /** Where both directions went on at the last takeover. Counts are of records,
  * bytes of data in them, since the session began. */
 struct hf_bases {
@@ -921,13 +938,17 @@ HF_MUST_USE enum hf_err hf_session_release(struct hf_session *session,
 HF_MUST_USE enum hf_err hf_session_vault(struct hf_session *session,
     const struct hf_vault *vault);
 /** Responder: 0 nothing to store; 1 something; 2 it must be now, for the
- * peer waits, or soon will, or the keys have changed; -1 a checkpoint is being
- * written. */
+ * peer waits, or soon will, or the keys have changed, or a refresh is due; -1
+ * one is being written, or a refresh waits for its answer, before which none
+ * is. */
 int hf_session_checkpoint_due(const struct hf_session *session);
 /** Responder: seals the session's state for the store. One is written at a
- * time: hf_session_checkpointed() ends it.
+ * time: hf_session_checkpointed() ends it. Where a refresh begins it is that of
+ * the next epoch.
  * @return HF_OK; HF_E_STATE; HF_E_SPACE; HF_E_EXPIRED where the keys of its
- * scope are void, or taken away: it can be stored no more */
+ * scope are void, or taken away: it can be stored no more; HF_E_MEMORY;
+ * HF_E_PUBLIC_KEY when the session has failed, since its peer's reply key is
+ * none */
 HF_MUST_USE enum hf_err hf_session_checkpoint(struct hf_session *session,
     uint8_t *out, size_t cap, size_t *len);
 /** Responder: what became of it. HF_OK: it is stored, and the peer is told.

@@ -28,7 +28,7 @@ enum {
 	HF__PAD_BYTES = 128,
 	HF__KID_BYTES = 8,
 	HF__TOKEN_BYTES = 16,
-	HF__SHARED_MAX = 3 * 32, /* secrets of a proved takeover */
+	HF__SHARED_MAX = 3 * 32, /* secrets of a proof */
 	HF__SUBJECT_MAX = HF_USER_MAX + 1 + HF_NAME_MAX,
 	HF__STACK_USED = 8192 /* by one call of libsodium, and more */
 };
@@ -55,7 +55,8 @@ enum hf__content {
 	HF__ACK = 3,
 	HF__TICKET = 5,
 	HF__CONTENT_ALERT = 6,
-	HF__CONTENT_QUERY = 7
+	HF__CONTENT_QUERY = 7,
+	HF__REFRESH = 8
 };
 
 /* Alert codes (spec section 12). */
@@ -312,6 +313,11 @@ enum hf_err hf__schedule_takeover(struct hf__secrets *,
     struct hf__traffic *initiator, struct hf__traffic *responder,
     const struct hf__suite *, const uint8_t secret[32], const uint8_t th4[32],
     struct hf_span shared);
+/* The same of a refresh; and the proof key. */
+enum hf_err hf__schedule_refresh(struct hf__secrets *, uint8_t proof[32],
+    struct hf__traffic *initiator, struct hf__traffic *responder,
+    const struct hf__suite *, const uint8_t secret[32], const uint8_t th5[32],
+    struct hf_span shared);
 /* The digest of a direction goes on in a new epoch. */
 void hf__schedule_epoch(struct hf__mark *, uint64_t epoch,
     enum hf_role sender);
@@ -503,7 +509,9 @@ struct hf__stored {
 	uint16_t suite;
 	enum hf_mobility mobility;
 	uint8_t secret[32];
-	bool unconfirmed; /* previous and serial are of an unconfirmed claim */
+	/* previous and serial are of an unconfirmed claim; or of an unconfirmed
+	 * refresh, whose serial is 0 */
+	bool unconfirmed;
 	uint64_t previous_epoch, serial;
 	uint8_t previous[32];
 	struct hf__mark received, sent;

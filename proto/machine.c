@@ -112,6 +112,7 @@ hf__close(struct hf_session *s)
 {
 	s->state = HF__CLOSED;
 	s->keys = false;
+	hf__refresh_forget(s);
 	sodium_memzero(&s->send.key, sizeof(s->send.key));
 	sodium_memzero(s->send.ratchet, sizeof(s->send.ratchet));
 	sodium_memzero(&s->recv.key, sizeof(s->recv.key));
@@ -139,6 +140,7 @@ hf__disconnect(struct hf_session *s)
 	hf__handshake_free(s);
 	if (s->move == NULL)
 		return;
+	hf__refresh_forget(s);
 	hf__mark_set(&s->send, &own);
 	hf__mark_set(&s->recv, &peers);
 }

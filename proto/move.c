@@ -96,6 +96,12 @@ hf__history_add(struct hf__history *h, const struct hf__traffic *t)
 	put(h, t->count, t->bytes, t->digest);
 }
 
+void
+hf__history_amend(struct hf__history *h, const struct hf__traffic *t)
+{
+	put(h, t->count, t->bytes, t->digest);
+}
+
 enum hf_err
 hf__history_restart(struct hf__history *h, const struct hf__mark *m)
 {
@@ -141,6 +147,7 @@ hf__move_free(struct hf_session *s)
 
 	if (m == NULL)
 		return;
+	hf__refresh_forget(s);
 	history_wipe(&m->sent);
 	history_wipe(&m->received);
 	if (m->claim != NULL)
@@ -160,6 +167,7 @@ hf__move_bytes(const struct hf_session *s)
 	if (m == NULL)
 		return 0;
 	return sizeof(*m) + (m->claim == NULL ? 0 : sizeof(*m->claim)) +
+	    (m->refresh == NULL ? 0 : sizeof(*m->refresh)) +
 	    (m->sent.cap + m->received.cap) * sizeof(struct hf__past);
 }
 
@@ -221,6 +229,7 @@ hf__move_opened(struct hf_session *s)
 		m->stored = true;
 		m->stored_received = m->released;
 		hf__mark_get(&m->stored_sent, &s->send);
+		hf__refresh_opened(s);
 		return HF_OK;
 	}
 	if (s->config->role == HF_RESPONDER)
@@ -325,7 +334,8 @@ close_within(const struct hf_session *s, uint64_t count)
 enum hf_err
 hf__move_received(struct hf_session *s, enum hf__content content)
 {
-	bool automatic = content == HF__ACK || content == HF__CONTENT_QUERY;
+	bool automatic = content == HF__ACK || content == HF__CONTENT_QUERY ||
+	    content == HF__REFRESH;
 	struct hf__move *m = s->move;
 
 	if (content == HF__CLOSE)
@@ -456,9 +466,9 @@ hf_session_checkpoint_due(const struct hf_session *s)
 	if (m == NULL || s->config->role != HF_RESPONDER ||
 	    s->state != HF__OPEN)
 		return 0;
-	if (m->writing)
+	if (m->writing || hf__refresh_waits(m))
 		return -1;
-	if (!m->stored || m->reseal)
+	if (!m->stored || m->reseal || hf__refresh_hurries(s))
 		return 2;
 	received = m->released.count - m->stored_received.count;
 	sent = s->send.count - m->stored_sent.count;
@@ -481,10 +491,13 @@ hf_session_checkpoint(struct hf_session *s, uint8_t *out, size_t cap,
 	if (s == NULL || out == NULL || len == NULL)
 		return HF_E_ARG;
 	if (s->move == NULL || s->config->role != HF_RESPONDER ||
-	    s->state != HF__OPEN || s->move->writing)
+	    s->state != HF__OPEN || s->move->writing ||
+	    hf__refresh_waits(s->move))
 		return HF_E_STATE;
 	hf__move_state(&state, s);
-	if ((e = hf__state_seal(entry, len,
+	e = hf__refresh_begins(s) ? hf__refresh_build(s, &state) : HF_OK;
+	if (e == HF_OK &&
+	    (e = hf__state_seal(entry, len,
 		 s->move->vault != NULL ? s->move->vault : s->config->vault,
 		 &state, s->now)) == HF_OK) {
 		e = *len > cap ? HF_E_SPACE : HF_OK;
@@ -497,9 +510,12 @@ hf_session_checkpoint(struct hf_session *s, uint8_t *out, size_t cap,
 		s->move->writing_sent = state.sent;
 		s->move->resealing = s->move->reseal;
 		s->move->reseal = false;
+	} else {
+		hf__refresh_not_written(s->move);
 	}
 	sodium_memzero(&state, sizeof(state));
-	return e;
+	/* The peer's reply key is no key. */
+	return e == HF_E_PUBLIC_KEY ? hf__fail(s, e) : e;
 }
 
 enum hf_err
@@ -516,14 +532,16 @@ hf_session_checkpointed(struct hf_session *s, enum hf_err verdict)
 	m->reseal |= m->resealing && verdict != HF_OK;
 	if (verdict == HF_E_FENCED)
 		return hf__fail_silently(s, HF_E_FENCED);
-	if (verdict != HF_OK || s->state != HF__OPEN)
+	if (verdict != HF_OK || s->state != HF__OPEN) {
+		hf__refresh_not_written(m);
 		return HF_OK;
+	}
 	m->stored = true;
 	m->stored_received = m->writing_received;
 	m->stored_sent = m->writing_sent;
-	if (!hf__record_fits(s, ACK_MAX))
-		return HF_OK;
-	e = hf__ack_build(s);
+	e = hf__record_fits(s, ACK_MAX) ? hf__ack_build(s) : HF_OK;
+	if (e == HF_OK)
+		e = hf__refresh_written(s);
 	return e == HF_OK ? HF_OK : hf__fail(s, e);
 }
 

@@ -220,7 +220,7 @@ static bool
 follows_close(uint8_t content)
 {
 	return content == HF__ACK || content == HF__CONTENT_ALERT ||
-	    content == HF__CONTENT_QUERY;
+	    content == HF__CONTENT_QUERY || content == HF__REFRESH;
 }
 
 /* What the opened content may be here (spec section 9.5). */
@@ -258,6 +258,10 @@ take_content(struct hf_session *s, uint8_t content, struct hf_span data)
 			return HF_E_UNEXPECTED;
 		if (data.len != 0)
 			return HF_E_SHAPE;
+		break;
+	case HF__REFRESH:
+		if ((e = hf__refresh_parse(s, data)) != HF_OK)
+			return e;
 		break;
 	case HF__CONTENT_ALERT:
 		if (data.len != 1 ||
@@ -322,6 +326,8 @@ take_pending(struct hf_session *s)
 		 s->content == HF__DATA ? s->plaintext.len : 0)) != HF_OK)
 		return e;
 	s->pending = false;
+	if (s->content == HF__REFRESH && (e = hf__refresh_take(s)) != HF_OK)
+		return e;
 	return s->move == NULL ? HF_OK : hf__move_received(s, s->content);
 }
 

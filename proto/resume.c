@@ -23,6 +23,13 @@ enum {
 
 /* --- the initiator builds ------------------------------------------------------- */
 
+/* For a proved takeover, or a refresh after a soft one. */
+static bool
+with_reply_key(const struct hf_session *s)
+{
+	return s->move->mobility == HF_MOVES_PROVED || !s->config->no_refresh;
+}
+
 static void
 write_plain(struct hf__writer *w, const struct hf_session *s)
 {
@@ -51,25 +58,26 @@ write_outer(struct hf__writer *w, const struct hf_session *s,
 	hf__write_text(w, s->target, s->target_len);
 	hf__write_bytes(w, nonce, NONCE_BYTES);
 	hf__write_cookie(w, s->hs);
-	if (m->mobility == HF_MOVES_PROVED)
+	if (with_reply_key(s))
 		hf__write_bytes(w, s->hs->ephemeral.pk, s->suite->kem->pk_len);
 	else
 		hf__write_null(w);
 	hf__write_extensions(w, s->config->grease);
 }
 
-/* A fresh reply key where the takeover is proved; and the nonce. */
+/* A fresh reply key, where there is one; and the nonce. */
 static enum hf_err
 draw(uint8_t nonce[NONCE_BYTES], struct hf_session *s, struct hf_span plain)
 {
-	bool proved = s->move->mobility == HF_MOVES_PROVED;
+	bool replied = with_reply_key(s);
 	uint8_t random[64];
 	enum hf_err e = HF_OK;
 
-	randombytes_buf(random, proved ? 64 : 32);
+	s->hs->replied = replied;
+	randombytes_buf(random, replied ? 64 : 32);
 	hf__schedule_nonce(nonce, s->secrets.resumption, random, s->now,
 	    s->move->serial, plain);
-	if (proved)
+	if (replied)
 		e = s->suite->kem->pair(&s->hs->ephemeral, random + 32);
 	sodium_memzero(random, sizeof(random));
 	return e;
@@ -199,12 +207,13 @@ hf__resume_parse(struct hf_session *s, struct hf_span message,
 
 /* Which secret the initiator holds, by epoch and serial. Where its epoch is
  * the state's, a claim that is not confirmed has reached it: the marks go on
- * in the chains of that epoch, as they do at the initiator. */
+ * in the chains of that epoch, as they do at the initiator. A refresh, whose
+ * serial is 0, does not change the marks before it. */
 static enum hf_err
 choose_secret(struct hf__stored *st, const struct hf__outer *outer)
 {
 	if (outer->epoch == st->epoch) {
-		if (st->unconfirmed) {
+		if (st->unconfirmed && st->serial > 0) {
 			hf__schedule_epoch(&st->received, st->epoch,
 			    HF_INITIATOR);
 			hf__schedule_epoch(&st->sent, st->epoch, HF_RESPONDER);
@@ -366,8 +375,7 @@ judge(struct hf_session *s, struct hf__stored *st)
 		return HF_E_ENTRY;
 	if ((e = choose_secret(st, outer)) != HF_OK)
 		return e;
-	if ((outer->reply_key.ptr != NULL) !=
-	    (st->mobility == HF_MOVES_PROVED))
+	if (outer->reply_key.ptr == NULL && st->mobility == HF_MOVES_PROVED)
 		return HF_E_SHAPE;
 	if (suite == NULL) /* whose sizes nobody knows here */
 		return HF_E_NO_SESSION;
@@ -385,6 +393,7 @@ judge(struct hf_session *s, struct hf__stored *st)
 	s->suite = suite;
 	s->move->epoch = st->epoch;
 	settle(s, st, &cl);
+	hf__refresh_offer(s, outer->reply_key);
 	return restore(s, st);
 }
 

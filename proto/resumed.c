@@ -19,45 +19,23 @@ enum {
 
 struct drawn {
 	uint8_t random[HF__TOKEN_BYTES + 32 + 32];
-	struct hf__pair pair;
 	uint8_t nonce[NONCE_BYTES];
-	uint8_t shared[HF__SHARED_MAX];
-	size_t shared_len; /* 0: a soft takeover */
+	struct hf__proof proof; /* empty: a soft takeover */
 };
-
-/* The secrets of a proved takeover: to the reply key, to the own certified
- * key, to the initiator's. */
-static enum hf_err
-share(struct drawn *d, const struct hf_session *s)
-{
-	const struct hf__stored *st = &s->move->claim->state;
-	const struct hf__hpke_base *base = &s->config->hpke;
-	const uint8_t *reply = s->hs->outer.reply_key.ptr;
-	const struct hf__kem *kem = s->suite->kem;
-	enum hf_err e;
-
-	if ((e = kem->pair(&d->pair, d->random + HF__TOKEN_BYTES + 32)) !=
-		HF_OK ||
-	    (e = kem->encap(d->shared, NULL, base, &d->pair, reply)) !=
-		HF_OK ||
-	    (e = kem->decap(d->shared + 32, base, &s->config->id->kem,
-		 reply)) != HF_OK)
-		return e;
-	d->shared_len = 64;
-	if (!st->has_key)
-		return HF_OK;
-	d->shared_len = 96;
-	return kem->encap(d->shared + 64, NULL, base, &d->pair, st->key);
-}
 
 static enum hf_err
 draw(struct drawn *d, const struct hf_session *s)
 {
-	bool proved = s->move->claim->state.mobility == HF_MOVES_PROVED;
+	const struct hf__stored *st = &s->move->claim->state;
+	bool proved = st->mobility == HF_MOVES_PROVED;
 
-	d->shared_len = 0;
+	d->proof.len = 0;
 	randombytes_buf(d->random, HF__TOKEN_BYTES + (proved ? 64 : 32));
-	return proved ? share(d, s) : HF_OK;
+	if (!proved)
+		return HF_OK;
+	return hf__proof_make(&d->proof, s, s->suite->kem,
+	    d->random + HF__TOKEN_BYTES + 32, s->hs->outer.reply_key.ptr,
+	    st->has_key ? st->key : NULL);
 }
 
 static void
@@ -79,12 +57,12 @@ write_outer(struct hf__writer *w, const struct hf_session *s,
 
 	hf__write_open(w, HF__RESUMED, RESUMED_FIELDS);
 	hf__write_bytes(w, d->nonce, sizeof(d->nonce));
-	if (d->shared_len == 0) {
+	if (d->proof.len == 0) {
 		hf__write_null(w);
 		hf__write_null(w);
 		return;
 	}
-	hf__write_bytes(w, d->pair.pk, s->suite->kem->enc_len);
+	hf__write_bytes(w, d->proof.pair.pk, s->suite->kem->enc_len);
 	hf__write_chain(w, own->cert, own->n);
 }
 
@@ -93,7 +71,7 @@ write_message(struct hf_session *s, struct drawn *d)
 {
 	struct hf__takeover *claim = s->move->claim;
 	const uint8_t *secret = claim->state.secret;
-	const struct hf_span shared = { d->shared, d->shared_len };
+	const struct hf_span shared = { d->proof.shared, d->proof.len };
 	uint8_t plain[PLAIN_MAX], key[32], *box;
 	struct hf__writer w, inner;
 	size_t aad_len;
@@ -134,9 +112,10 @@ become(struct hf_session *s, const struct drawn *d)
 	hf__transcript(th4, parts, HF__ARRAY_N(parts));
 	if ((e = hf__schedule_takeover(&s->secrets, &s->recv, &s->send,
 		 s->suite, st->secret, th4,
-		 (struct hf_span){ d->shared, d->shared_len })) != HF_OK)
+		 (struct hf_span){ d->proof.shared, d->proof.len })) != HF_OK)
 		return e;
 	m->epoch = st->epoch + 1;
+	m->strength = st->mobility;
 	m->scope = st->scope;
 	memcpy(m->token, d->random, sizeof(m->token));
 	m->authenticated = st->authenticated;
@@ -231,8 +210,7 @@ struct answer {
 	struct hf_span nonce, enc, box, chain[HF_CHAIN_MAX];
 	size_t chain_n, aad_len;
 	struct hf__cert leaf;
-	uint8_t shared[HF__SHARED_MAX];
-	size_t shared_len;
+	struct hf__proof proof; /* empty: a soft takeover */
 	uint64_t epoch;
 	struct hf__mark received, sent;
 	unsigned closed;
@@ -261,49 +239,18 @@ read_outer(struct answer *a, const struct hf_session *s,
 	    HF_E_SHAPE;
 }
 
-/* Another server of the cluster that the handshake was with. */
-static enum hf_err
-judge_server(struct answer *a, const struct hf_session *s)
-{
-	struct hf_config *c = s->config;
-	struct hf__cert first;
-	enum hf_err e;
-
-	if ((e = hf__cert_parse(&first, s->peer_cert.ptr, s->peer_cert.len)) !=
-		HF_OK ||
-	    (e = hf__chain_verify(&a->leaf, c->trust, hf__config_cache(c),
-		 a->chain, a->chain_n, HF_USAGE_RESPONDER | HF_USAGE_SERVER,
-		 NULL, s->now)) != HF_OK)
-		return e;
-	return a->leaf.cluster.len == first.cluster.len &&
-		hf__same(a->leaf.cluster.ptr, first.cluster.ptr,
-		    first.cluster.len) ?
-	    HF_OK :
-	    HF_E_NAME;
-}
-
 static enum hf_err
 share_back(struct answer *a, const struct hf_session *s)
 {
-	const struct hf__hpke_base *base = &s->config->hpke;
-	const struct hf__pair *reply = &s->hs->ephemeral;
-	const struct hf__kem *kem = s->suite->kem;
 	enum hf_err e;
 
-	a->shared_len = 0;
+	a->proof.len = 0;
 	if (a->enc.ptr == NULL)
 		return HF_OK;
-	if ((e = judge_server(a, s)) != HF_OK ||
-	    (e = kem->decap(a->shared, base, reply, a->enc.ptr)) != HF_OK ||
-	    (e = kem->encap(a->shared + 32, NULL, base, reply,
-		 a->leaf.key.ptr)) != HF_OK)
+	if ((e = hf__proof_judge(&a->leaf, s, a->chain, a->chain_n)) != HF_OK)
 		return e;
-	a->shared_len = 64;
-	if (s->config->method != HF_METHOD_CERTIFICATE)
-		return HF_OK;
-	a->shared_len = 96;
-	return kem->decap(a->shared + 64, base, &s->config->id->kem,
-	    a->enc.ptr);
+	return hf__proof_share(&a->proof, s, &s->hs->ephemeral, a->enc.ptr,
+	    a->leaf.key.ptr);
 }
 
 static enum hf_err
@@ -314,7 +261,7 @@ open_box(struct answer *a, const struct hf_session *s, struct hf_span message)
 	enum hf_err e;
 
 	hf__schedule_resumed(key, s->secrets.resumption, s->hs->th1,
-	    a->nonce.ptr, (struct hf_span){ a->shared, a->shared_len });
+	    a->nonce.ptr, (struct hf_span){ a->proof.shared, a->proof.len });
 	e = hf__box_open(plain, a->box.ptr, a->box.len, message.ptr,
 	    a->aad_len, key);
 	sodium_memzero(key, sizeof(key));
@@ -378,7 +325,7 @@ become_next(struct hf_session *s, const struct answer *a,
 	hf__transcript(th4, parts, HF__ARRAY_N(parts));
 	memcpy(secret, s->secrets.resumption, sizeof(secret));
 	e = hf__schedule_takeover(&s->secrets, &s->send, &s->recv, s->suite,
-	    secret, th4, (struct hf_span){ a->shared, a->shared_len });
+	    secret, th4, (struct hf_span){ a->proof.shared, a->proof.len });
 	sodium_memzero(secret, sizeof(secret));
 	if (e != HF_OK)
 		return e;
@@ -390,6 +337,8 @@ become_next(struct hf_session *s, const struct answer *a,
 		.peer_bytes = m->released.bytes };
 	m->epoch = a->epoch;
 	m->serial = 0;
+	m->strength = m->mobility;
+	hf__refresh_expect(s);
 	s->sent_close = (a->closed & HF__CLOSED_I) != 0;
 	s->got_close = m->released_close;
 	return hf__move_rebase(s, a->received, m->released);

@@ -16,7 +16,8 @@ enum subkey {
 	SUBKEY_CONFIRM = 3,
 	SUBKEY_RESUMPTION = 4,
 	SUBKEY_EXPORTER = 5,
-	SUBKEY_DIGESTS = 6
+	SUBKEY_DIGESTS = 6,
+	SUBKEY_PROOF = 7
 };
 
 static const char CONTEXT[crypto_kdf_CONTEXTBYTES + 1] = "handfast";
@@ -268,6 +269,26 @@ hf__schedule_takeover(struct hf__secrets *secrets,
 
 	hash_parts(master, sizeof(master), &keyed, parts, HF__ARRAY_N(parts));
 	e = from_master(secrets, initiator, responder, suite, master);
+	sodium_memzero(master, sizeof(master));
+	return e;
+}
+
+enum hf_err
+hf__schedule_refresh(struct hf__secrets *secrets, uint8_t proof[32],
+    struct hf__traffic *initiator, struct hf__traffic *responder,
+    const struct hf__suite *suite, const uint8_t secret[32],
+    const uint8_t th5[32], struct hf_span shared)
+{
+	const struct hf_span keyed = { secret, 32 };
+	const struct hf_span parts[] = { label_span("handfast/1 refresh"),
+		{ th5, 32 }, shared };
+	uint8_t master[32];
+	enum hf_err e;
+
+	hash_parts(master, sizeof(master), &keyed, parts, HF__ARRAY_N(parts));
+	if ((e = from_master(secrets, initiator, responder, suite, master)) ==
+	    HF_OK)
+		e = subkey(proof, 32, SUBKEY_PROOF, master);
 	sodium_memzero(master, sizeof(master));
 	return e;
 }

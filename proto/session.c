@@ -320,10 +320,13 @@ hf_session_output(const struct hf_session *s)
 enum hf_err
 hf_session_drained(struct hf_session *s, size_t len)
 {
+	enum hf_err e;
+
 	if (s == NULL || len > s->out.len)
 		return HF_E_ARG;
 	hf__buffer_take(&s->out, len);
-	return HF_OK;
+	e = hf__refresh_send(s);
+	return e == HF_OK ? HF_OK : hf__fail(s, e);
 }
 
 enum hf_err

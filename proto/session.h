@@ -53,6 +53,7 @@ struct hf_config {
 	enum hf_mobility mobility;
 	bool by_hand;	  /* records are released by hf_session_release() */
 	bool no_fallback; /* initiator */
+	bool no_refresh;  /* a soft takeover is not refreshed by itself */
 	struct hf__cache cache;
 	struct hf__hpke_base hpke;
 };
@@ -120,6 +121,7 @@ struct hf__handshake {
 	uint8_t offered[32];	   /* initiator: the responder's prekey */
 	bool has_prekey, retried, cookie_shown;
 	bool resume_seen; /* responder: of this connection */
+	bool replied;	  /* initiator: its resume has a reply key */
 	uint8_t hello[HF__HELLO_MAX];
 	size_t hello_len;
 	uint8_t responder_pk[32]; /* initiator: certified key */
@@ -158,6 +160,35 @@ struct hf__takeover {
 	size_t resumed_len;
 };
 
+/* proved.c: the secrets of a proved takeover or a refresh. */
+struct hf__proof {
+	struct hf__pair pair; /* responder: the ephemeral */
+	uint8_t shared[HF__SHARED_MAX];
+	size_t len;
+};
+
+/* refresh.c: how far a refresh is. */
+enum hf__refreshing {
+	HF__REFRESH_NONE,
+	HF__REFRESH_WRITING, /* responder: its first compare-and-set */
+	HF__REFRESH_TO_SEND, /* responder: when there is room */
+	HF__REFRESH_SENT,    /* responder: waits for the answer */
+	HF__REFRESH_TAKEN, /* the peer's is verified, and waits to be taken */
+	HF__REFRESH_ANSWERED /* responder: its second compare-and-set */
+};
+
+enum { HF__REFRESH_HEAD_MAX = HF_CHAIN_MAX * (HF_CERT_MAX + 3) + 128 };
+/* The next epoch, while one end is not in it yet. */
+struct hf__refresh {
+	struct hf__secrets secrets;
+	struct hf__traffic send, recv; /* keys, and nothing else */
+	uint8_t proof[32];	       /* key of the responder's box */
+	/* responder: its data before the box; and where it changed keys */
+	uint8_t head[HF__REFRESH_HEAD_MAX];
+	size_t head_len;
+	struct hf__mark changed;
+};
+
 /* Who the other end of a session is, while a new handshake asks another. */
 struct hf__peer {
 	struct hf_span cert; /* none: nothing is kept */
@@ -172,6 +203,13 @@ struct hf__peer {
 struct hf__move {
 	enum hf_mobility mobility;
 	uint64_t epoch, serial;
+	enum hf_mobility strength; /* of this epoch */
+	struct hf__pair reply;	   /* of the resume that began it */
+	bool has_reply;		   /* and no refresh has used it */
+	enum hf__refreshing refreshing;
+	struct hf__refresh *refresh;
+	bool refresh_wanted;  /* responder: with the next checkpoint */
+	bool hurry;	      /* which must be now */
 	struct hf__peer kept; /* initiator: until a fallback has succeeded */
 	struct hf__history sent, received;
 	struct hf__mark acked;	  /* of the own records: the peer has them */
@@ -369,6 +407,41 @@ enum hf_err hf__resume_alert_parse(struct hf_session *, struct hf_span,
     enum hf__state *);
 /* The responder does not go on with that session, but stays for another. */
 enum hf_err hf__resume_refuse(struct hf_session *, enum hf_err);
+/* proved.c. Responder: to the reply key and, unless NULL, the initiator's. */
+enum hf_err hf__proof_make(struct hf__proof *, const struct hf_session *,
+    const struct hf__kem *, const uint8_t random[32], const uint8_t *reply,
+    const uint8_t *initiator);
+/* Another server of the cluster that the handshake was with. */
+enum hf_err hf__proof_judge(struct hf__cert *leaf, const struct hf_session *,
+    const struct hf_span *chain, size_t n);
+/* Initiator: the same secrets. */
+enum hf_err hf__proof_share(struct hf__proof *, const struct hf_session *,
+    const struct hf__pair *reply, const uint8_t *enc, const uint8_t *server);
+
+/* refresh.c. Initiator: the reply key of a soft takeover is kept. */
+void hf__refresh_expect(struct hf_session *);
+/* Responder: the initiator's reply key, or none. */
+void hf__refresh_offer(struct hf_session *, struct hf_span reply_key);
+/* The session is open in a new epoch: a refresh may be due. */
+void hf__refresh_opened(struct hf_session *);
+/* Whatever of a refresh was under way is over. */
+void hf__refresh_forget(struct hf_session *);
+/* Responder: whether the next checkpoint begins one. */
+bool hf__refresh_begins(const struct hf_session *);
+/* Makes the next epoch, and what the state says of it. */
+enum hf_err hf__refresh_build(struct hf_session *, struct hf__stored *);
+/* Responder: whether no checkpoint may be written; or must be, for it. */
+bool hf__refresh_waits(const struct hf__move *);
+bool hf__refresh_hurries(const struct hf_session *);
+/* Responder: what became of a checkpoint. */
+enum hf_err hf__refresh_written(struct hf_session *);
+void hf__refresh_not_written(struct hf__move *);
+/* Sends it as soon as there is room. */
+enum hf_err hf__refresh_send(struct hf_session *);
+enum hf_err hf__refresh_parse(struct hf_session *, struct hf_span data);
+/* The record has been taken: keys change. */
+enum hf_err hf__refresh_take(struct hf_session *);
+
 /* session.c: begins a handshake; the state follows from it. */
 enum hf_err hf__initiator_start(struct hf_session *);
 
@@ -388,6 +461,8 @@ void hf__mark_set(struct hf__traffic *, const struct hf__mark *);
  * for it none beyond what was acked is forgotten. */
 enum hf_err hf__history_room(struct hf__history *, uint64_t acked);
 void hf__history_add(struct hf__history *, const struct hf__traffic *);
+/* The mark of the last record is another. */
+void hf__history_amend(struct hf__history *, const struct hf__traffic *);
 /* The history begins anew, at that mark. */
 enum hf_err hf__history_restart(struct hf__history *, const struct hf__mark *);
 /* The mark at a count; false where it is not held. */

@@ -277,7 +277,7 @@ read_state(struct hf__stored *st, struct hf_span plain)
 	copy_text(st->target, &st->target_len, &r, 0, sizeof(st->target));
 	read_peer(st, &r);
 	return hf__read_end(&r) == HF_OK && st->mobility != HF_MOVES_NOT &&
-		st->unconfirmed == (st->serial > 0) ?
+		(st->unconfirmed || st->serial == 0) ?
 	    HF_OK :
 	    HF_E_ENTRY;
 }

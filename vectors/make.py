@@ -17,6 +17,7 @@ from handfast1 import kinds  # noqa: E402
 from makers import (
     bad_moving,
     bad_objects,
+    bad_refresh,
     bad_resumed,
     bad_sealed,
     bad_wire,
@@ -36,6 +37,7 @@ MAKERS = (
     ("bad", bad_objects),
     ("bad", bad_moving),
     ("bad", bad_resumed),
+    ("bad", bad_refresh),
 )
 
 

@@ -18,6 +18,9 @@ static const struct {
 } reached[] = {
 	{ "takeovers", &tally.takeovers },
 	{ "proved", &tally.proved },
+	{ "refreshes", &tally.refreshes },
+	{ "confirmed", &tally.confirmed },
+	{ "given up", &tally.given_up },
 	{ "races lost", &tally.races },
 	{ "fenced", &tally.fenced },
 	{ "rollbacks", &tally.rollbacks },

@@ -28,7 +28,7 @@ struct tally {
 	unsigned long takeovers, races, rollbacks, crashes, replays,
 	    lost_answers, pauses, fenced, fallbacks, tails, cuts, jumps,
 	    retries, proved, ends, down, doubled, forged, rewritten,
-	    violations;
+	    refreshes, confirmed, given_up, violations;
 };
 extern struct tally tally;
 

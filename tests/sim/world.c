@@ -224,6 +224,19 @@ apply(struct link *l)
 	l->phase = APPLIED;
 }
 
+static void
+checkpointed(struct link *l)
+{
+	bool soft = hf_session_strength(l->r) == HF_MOVES_SOFT;
+	bool begins = l->r->move != NULL &&
+	    l->r->move->refreshing == HF__REFRESH_WRITING;
+
+	(void)!hf_session_checkpointed(l->r, l->result);
+	tally.given_up += begins && l->result == HF_E_STORE;
+	tally.confirmed +=
+	    soft && hf_session_strength(l->r) == HF_MOVES_PROVED;
+}
+
 /* Who is fenced says nothing more; who could not write goes on, unsure. */
 static void
 answered(struct link *l)
@@ -231,7 +244,7 @@ answered(struct link *l)
 	l->phase = IDLE;
 	tally.fenced += l->result == HF_E_FENCED;
 	if (l->checkpoint) {
-		(void)!hf_session_checkpointed(l->r, l->result);
+		checkpointed(l);
 		return;
 	}
 	if (hf_session_want(l->r) == HF_WANT_STATE) {
@@ -523,6 +536,17 @@ client_opened(void)
 	check_truth(bases.own_count);
 }
 
+/* An epoch of its own, and no takeover: nothing goes back. */
+static void
+client_refreshed(void)
+{
+	if (hf_session_epoch(client.s) != client.epoch + 1 ||
+	    hf_session_strength(client.s) != HF_MOVES_PROVED)
+		violation("a refresh that gives no proved epoch");
+	client.epoch = hf_session_epoch(client.s);
+	tally.refreshes++;
+}
+
 static void
 client_take(void)
 {
@@ -536,6 +560,8 @@ client_take(void)
 		return;
 	if (content == HF_CONTENT_DATA)
 		check_data(HF_RESPONDER, &client.in, data);
+	else if (content == HF_CONTENT_REFRESH)
+		client_refreshed();
 	hf_session_acked(&count, &client.acked, client.s);
 }
 

@@ -738,15 +738,16 @@ store_suite(uint16_t suite)
 static void
 reply_keys(void **state)
 {
-	static const uint8_t zero[32] = { 0 };
+	static const uint8_t zero[32] = { 0 }, longer[35] = { 0x58, 33 };
 	struct blob resume;
 	uint8_t *at;
 
 	(void)state;
-	/* A soft session with a reply key, a proved one without. */
+	/* A reply key of another size, where there may be one; and none where
+	 * there must be. */
 	begin(&by_cert, HF_MOVES_SOFT);
-	i->move->mobility = HF_MOVES_PROVED;
 	resume_of(&resume);
+	assert_true(replace(&resume, 8, longer, sizeof(longer)));
 	assert_failed(&b, hear(&b, 1, &resume), HF_E_SHAPE);
 	end_free(&b);
 	store_suite(99); /* that, whatever the suite is */
@@ -759,6 +760,7 @@ reply_keys(void **state)
 	finish();
 	begin(&by_cert, HF_MOVES_PROVED);
 	i->move->mobility = HF_MOVES_SOFT;
+	assert_ok(hf_config_refresh(c.world.i, 0));
 	resume_of(&resume);
 	assert_failed(&b, hear(&b, 1, &resume), HF_E_SHAPE);
 	end_free(&b);

@@ -219,11 +219,18 @@ class Moving:
         left, right, here = self.left, self.right, self.connections[-1]
         taken, attempt = right.taken, left.attempt
         here["resume"] = play.to_json(attempt.inside) if attempt else None
-        here["resumed"] = here["master"] = here["keys"] = None
+        here["resumed"] = None
+        if not right.refreshed:
+            here["master"] = here["keys"] = None
         if taken:
             assert attempt and taken.next and taken.inside == attempt.inside
             here["resumed"] = play.to_json(taken.next.inside)
-        if right.keys:
+        if right.refreshed:
+            keys = play.keys_json(right.next_keys)
+            del keys["initiator_digest"], keys["responder_digest"]
+            inside = play.to_json(right.refreshed)
+            here["refresh"] = {**inside, "keys": keys}
+        elif right.keys:
             assert right.sending and right.receiving
             here["master"] = right.keys.master.hex()
             here["keys"] = {
@@ -235,7 +242,9 @@ class Moving:
             left.received[self.seen :]
         )
         here["received_by_responder"] = play.records_json(right.received)
-        if left.state == "open":
+        waits = right.move and right.move.next
+        if left.state == "open" and not waits:
+            assert left.refreshed == right.refreshed or not right.refreshed
             assert left.keys == right.keys
             if taken and left.resumed_inside != taken.next.inside:
                 raise Mismatch("the two sides differ")

@@ -7,7 +7,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import cbor, hpke, messages, records, schedule, states, takeover
+from . import (
+    cbor,
+    hpke,
+    messages,
+    records,
+    refresh,
+    schedule,
+    states,
+    takeover,
+)
 from .certs import RESPONDER, SERVER, Certificate, Trust
 from .crypto import seal, unseal, x25519_public
 from .errors import need
@@ -32,6 +41,10 @@ class Move:
     acked: int = 0
     covered: int = 0
     told: Mark | None = None
+    # the reply key of the soft takeover that began this epoch: private at
+    # the initiator; b"" where there is none, or it was used
+    reply: bytes = b""
+    next: refresh.Next | None = None
     # a responder's
     scope: states.Scope | None = None
     token: bytes = b""
@@ -75,7 +88,7 @@ class Attempt:
 
     secret: bytes
     told: takeover.Told
-    reply: bytes  # private; empty in a soft takeover
+    reply: bytes  # private; empty where there is none
     inside: dict[str, Any] = field(default_factory=dict)
     th3: bytes = b""
 
@@ -211,7 +224,7 @@ def choose(state: State, epoch: int, resume: messages.Resume) -> State:
     """Section 17.2, receiver's step 7: the state with, as its secret, the
     one that the resume was made with, and marks of that epoch's chains."""
     if resume.epoch == epoch and resume.serial > 0:
-        if state.previous is None:
+        if state.previous is None or state.serial == 0:
             return state
         return replace(
             state,
@@ -241,7 +254,7 @@ def open_state(
     need(same, "HF_E_ENTRY", "another session's")
     state = choose(state, clear.epoch, resume)
     proved = state.mobility == states.PROVED
-    fits = (resume.reply_key is not None) == proved
+    fits = resume.reply_key is not None or not proved
     size = messages.KEM_SIZE
     fits = fits and (not resume.reply_key or len(resume.reply_key) == size)
     need(fits, "HF_E_SHAPE", "reply key")
@@ -305,7 +318,8 @@ def make_resumed(
     closed |= told.closed & RESPONDER_CLOSED
     answer = takeover.Answer(epoch, state.received, taken.found, closed)
     plain, shared, enc, links = answer.encode(), b"", None, None
-    if resume.reply_key is not None:
+    if state.mobility == states.PROVED:
+        assert resume.reply_key is not None
         enc, links = x25519_public(ephemeral), chain
         shared = hpke.encap(resume.reply_key, ephemeral)
         shared += hpke.decap(resume.reply_key, private)

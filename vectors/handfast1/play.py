@@ -90,6 +90,7 @@ def initiator(
             prekey=config["prekey"],
             grease=config["grease"],
             deadline=config["deadline"],
+            refresh=config.get("refresh", False),
         ),
         random,
     )
@@ -145,6 +146,7 @@ def responder(
             grease=config["grease"],
             deadline=config["deadline"],
             vault=vault(config.get("cluster")),
+            refresh=config.get("refresh", False),
         ),
         random,
     )

@@ -11,7 +11,7 @@ from .schedule import IV_SIZE, TAG_SIZE
 from .states import Mark
 from .tickets import read_file
 
-DATA, CLOSE, ACK, TICKET, ALERT, QUERY = 1, 2, 3, 5, 6, 7
+DATA, CLOSE, ACK, TICKET, ALERT, QUERY, REFRESH = 1, 2, 3, 5, 6, 7, 8
 RATCHET = 1 << 20
 SEQUENCE_MAX = 1 << 48
 DATA_MAX = 65536
@@ -99,7 +99,7 @@ def judge(
 ) -> None:
     """Section 9.5: what a record that opened may hold. An alert is raised
     as its error. `leaf` is the responder's; without, the audience of a
-    ticket is not judged. An ack's counts are judged elsewhere."""
+    ticket is not judged. Acks and refreshes are judged elsewhere."""
     if kind == DATA:
         need(len(data) > 0, "HF_E_SHAPE", "empty data")
     elif kind == CLOSE:
@@ -111,7 +111,7 @@ def judge(
         except HandfastError as fault:
             raise HandfastError("HF_E_SHAPE", str(fault)) from None
         need(leaf is None or leaf.goes_by(aud), "HF_E_SHAPE", "audience")
-    elif kind == ACK and moves:
+    elif kind in (ACK, REFRESH) and moves:
         pass
     elif kind == QUERY and moves and from_responder:
         need(len(data) == 0, "HF_E_SHAPE", "query with data")

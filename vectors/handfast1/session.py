@@ -8,7 +8,7 @@ it is raised once and stays in `error`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Sequence
 
 from . import (
@@ -18,6 +18,7 @@ from . import (
     moving,
     passwords,
     records,
+    refresh,
     schedule,
     states,
     takeover,
@@ -268,6 +269,7 @@ class Session:
     def _record(self, reader: Any) -> None:
         assert self.receiving is not None
         box = messages.read_record(reader, 16)
+        before = self.receiving.mark()
         kind, data = self.receiving.open(box)
         if kind == records.ALERT:
             self._kind = messages.ALERT
@@ -278,11 +280,13 @@ class Session:
             self.leaf,
             self.move is not None,
         )
-        late = kind not in (records.ACK, records.QUERY)
+        late = kind not in (records.ACK, records.QUERY, records.REFRESH)
         need(not (self.peer_close and late), "HF_E_UNEXPECTED", "after close")
         if kind == records.ACK:
             assert self.move is not None
             self.move.take_ack(data)
+        if kind == records.REFRESH:
+            self._take_refresh(data, before)
         self.received.append((kind, data))
         if kind == records.CLOSE:
             self.peer_close = True
@@ -293,6 +297,9 @@ class Session:
             move.told = self.receiving.mark()
             data = moving.ack(move.told.count, self.sending.count)
             self._out += self.sending.seal(records.ACK, data)
+
+    def _take_refresh(self, data: bytes, before: states.Mark) -> None:
+        raise NotImplementedError
 
     def _maybe_closed(self) -> None:
         if self.own_close and self.peer_close:
@@ -368,6 +375,7 @@ class InitiatorConfig:
     prekey: bool = False
     grease: bool = False
     deadline: int = 10
+    refresh: bool = False
 
 
 class Initiator(Session):
@@ -385,6 +393,7 @@ class Initiator(Session):
         self.th0 = self.th1 = b""
         self.attempt: moving.Attempt | None = None
         self.resumed_inside: dict[str, Any] = {}
+        self.refreshed: dict[str, Any] = {}
         self.expect = config.expect
         if self.expect is None and config.token.file:
             self.expect = config.token.file.aud
@@ -593,6 +602,8 @@ class Initiator(Session):
         self._in.clear()
         self._out.clear()
         self.sending = self.receiving = None
+        assert self.move is not None
+        self.move.reply, self.move.next = b"", None
         self.sent_any = self.retried = False
         self.cookie = None
         self.began = self.elapsed
@@ -607,7 +618,8 @@ class Initiator(Session):
         if self.peer_close:
             closed |= takeover.RESPONDER_CLOSED
         told = takeover.Told(move.own.mark(), move.peers.mark(), closed)
-        draw = self.random(64 if move.mobility == states.PROVED else 32)
+        replied = move.mobility == states.PROVED or self.config.refresh
+        draw = self.random(64 if replied else 32)
         head = {
             "session_id": self.granted.session_id,
             "target": self.config.target,
@@ -623,7 +635,8 @@ class Initiator(Session):
     def _take_resumed(self, reader: Any) -> None:
         move, attempt, token = self.move, self.attempt, self.config.token
         assert move and attempt and self.leaf
-        found = takeover.read_resumed(reader, bool(attempt.reply))
+        proved = move.mobility == states.PROVED
+        found = takeover.read_resumed(reader, proved)
         own = token.identity.private if token.identity else None
         made = moving.open_resumed(
             attempt,
@@ -641,11 +654,37 @@ class Initiator(Session):
             self.own_close = False
         self.resumed_inside = made.inside
         move.epoch, move.serial = answer.epoch, 0
+        move.reply = b"" if proved else attempt.reply
         self._open_epoch(
             made.keys, answer.epoch, answer.received, attempt.told.received
         )
         self._send(confirm(made.keys))
         self.state = "open"
+
+    def _take_refresh(self, data: bytes, before: states.Mark) -> None:
+        """Section 17.8, receiver (initiator)."""
+        move, token = self.move, self.config.token
+        assert move and self.keys and self.home
+        assert self.sending and self.receiving
+        wanted = bool(move.reply) and move.epoch < states.U32
+        need(wanted, "HF_E_UNEXPECTED", "a refresh")
+        shown = refresh.read(data)
+        both = RESPONDER | SERVER
+        server = self.config.trust.verify(shown.chain, both, None, self.now)
+        moving.expected_cluster(self.home, server)
+        own = token.identity.private if token.identity else None
+        secret = self.keys.resumption
+        found = refresh.verify(
+            shown, self.suite, secret, move.reply, server, own, before
+        )
+        epoch = move.epoch + 1
+        changed = refresh.change(self.receiving, found.keys, epoch, 2)
+        answer = refresh.answer(found.keys, changed, self.sending.mark())
+        self._out += self.sending.seal(records.REFRESH, answer)
+        refresh.change(self.sending, found.keys, epoch, 1)
+        self.keys, self.refreshed = found.keys, found.inside
+        self.leaf = server
+        move.epoch, move.serial, move.reply = epoch, 0, b""
 
     def _take_alert(self, reader: Any) -> None:
         """Section 17.5: in answer to a resume a handshake may follow."""
@@ -683,6 +722,7 @@ class ResponderConfig:
     grease: bool = False
     deadline: int = 10
     vault: states.Vault | None = None
+    refresh: bool = False
 
 
 class Responder(Session):
@@ -707,6 +747,8 @@ class Responder(Session):
         self.prekey = b""
         self.resume: messages.Resume | None = None
         self.taken: moving.Taken | None = None
+        self.refreshed: dict[str, Any] = {}
+        self.next_keys: schedule.Keys | None = None
         self.expires = 0
         self.request: messages.Request | None = None
         self.plain: messages.Plaintext | None = None
@@ -876,6 +918,8 @@ class Responder(Session):
             peer=state.peer,
             target=state.target,
         )
+        if state.mobility != states.PROVED and self.resume.reply_key:
+            self.move.reply = self.resume.reply_key
         self.expires = clear.expires
         self.own_close = bool(state.closed & takeover.RESPONDER_CLOSED)
         self.peer_close = bool(state.closed & takeover.INITIATOR_CLOSED)
@@ -932,6 +976,7 @@ class Responder(Session):
         """Section 17.7: the entry to write."""
         move, vault = self.move, self.config.vault
         need(self.state == "open" and move is not None, "HF_E_STATE")
+        need(not (move and move.next), "HF_E_STATE", "a refresh waits")
         assert move and move.scope and vault and move.peer
         assert self.keys and self.granted and self.sending and self.receiving
         closed = takeover.RESPONDER_CLOSED if self.own_close else 0
@@ -959,13 +1004,70 @@ class Responder(Session):
             move.target,
             move.peer,
         )
+        begins = self.config.refresh and bool(move.reply)
+        if begins and move.epoch < states.U32 and not self.own_close:
+            clear, state = self._begin_refresh(clear, state)
         return moving.seal_entry(move.scope, clear, state, self.random(32))
+
+    def _begin_refresh(
+        self, clear: states.Clear, state: states.State
+    ) -> tuple[states.Clear, states.State]:
+        """Section 17.8, sender's steps 1 and 2."""
+        move = self.move
+        assert move and move.peer and self.keys
+        secret, reply, peer = state.secret, move.reply, move.peer
+        suite, config = self.keys.suite, self.config
+
+        def make() -> None:
+            move.next = refresh.make(
+                suite,
+                secret,
+                self.random(32),
+                reply,
+                config.identity.private,
+                peer.key,
+                config.chain,
+            )
+
+        self._kind = -1
+        self._guard(make)
+        assert move.next
+        self.refreshed = move.next.inside
+        self.next_keys = move.next.keys
+        return replace(clear, epoch=clear.epoch + 1), replace(
+            state,
+            secret=move.next.keys.resumption,
+            previous=(clear.epoch, state.secret),
+        )
 
     def checkpointed(self) -> None:
         """The store has taken it, and nothing came between."""
-        assert self.sending and self.receiving
+        assert self.sending and self.receiving and self.move
         data = moving.ack(self.receiving.count, self.sending.count)
         self._out += self.sending.seal(records.ACK, data)
+        move = self.move
+        if move.next is None:
+            return
+        data = refresh.question(move.next, self.sending.mark())
+        self._out += self.sending.seal(records.REFRESH, data)
+        move.next.changed = refresh.change(
+            self.sending, move.next.keys, move.epoch + 1, 2
+        )
+        move.reply = b""
+
+    def _take_refresh(self, data: bytes, before: states.Mark) -> None:
+        """Section 17.8, receiver (responder)."""
+        move = self.move
+        assert move and self.receiving
+        asked = move.next is not None and move.next.changed is not None
+        need(asked, "HF_E_UNEXPECTED", "a refresh")
+        need(len(data) == 16, "HF_E_SHAPE", "a refresh's box")
+        assert move.next and move.next.changed
+        keys = move.next.keys
+        refresh.check(keys, move.next.changed, before, data)
+        move.epoch += 1
+        refresh.change(self.receiving, keys, move.epoch, 1)
+        self.keys, move.next = keys, None
 
     def _answered(self, question: Question, retry: bool) -> None:
         resuming = question.type == messages.RESUME

@@ -239,7 +239,7 @@ def _read_state(plain: bytes) -> State:
         _read_peer(reader),
     )
     reader.end()
-    need((previous is None) == (serial == 0), ENTRY, "serial")
+    need(previous is not None or serial == 0, ENTRY, "serial")
     return found
 
 

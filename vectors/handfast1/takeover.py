@@ -109,7 +109,7 @@ class Resumed:
 
 
 def read_resumed(reader: cbor.Reader, proved: bool) -> Resumed:
-    """Section 17.4, the initiator's step 1; `proved`: it sent a reply key."""
+    """Section 17.4, the initiator's step 1; `proved`: of mobility 2."""
     nonce = reader.string(32)
     enc = None if reader.is_null() else reader.string(messages.KEM_SIZE)
     chain = None if reader.is_null() else messages.read_chain(reader)

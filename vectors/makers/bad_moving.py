@@ -260,7 +260,12 @@ def boxes() -> Iterator[Json]:
         ("box-other-secret", "HF_E_BOX", resume(secret=bytes(32)), entry),
         ("box-nonce", "HF_E_BOX", resume(box_nonce=b"\1" * 12), entry),
         ("box-empty", "HF_E_BOX", resume(box=bytes(16)), entry),
-        ("soft-reply-key", "HF_E_SHAPE", resume(reply_key=public), entry),
+        (
+            "soft-reply-key-33",
+            "HF_E_SHAPE",
+            resume(reply_key=bytes(33)),
+            entry,
+        ),
         ("proved-no-reply-key", "HF_E_SHAPE", resume(), proved),
         (
             "proved-reply-key-33",

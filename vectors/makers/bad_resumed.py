@@ -32,10 +32,12 @@ def met(
     return target, peer
 
 
-def left(name: str, mobility: int = 1, close: bool = False) -> Target:
+def left(
+    name: str, mobility: int = 1, close: bool = False, **config: Any
+) -> Target:
     """An initiator that has sent a record, acked, and one more, and has sent
     a resume."""
-    target, peer = met(name, mobility=mobility)
+    target, peer = met(name, mobility=mobility, **config)
     peer.feed(target.send(1, b"acked"))
     peer.checkpoint()
     peer.checkpointed()
@@ -66,7 +68,7 @@ class Resumed:
         )
 
     def make(self, **changes: Any) -> bytes:
-        attempt, proved = self.attempt, bool(self.attempt.reply)
+        attempt, proved = self.attempt, self.move.mobility == 2
         told = attempt.told
         plain = changes.pop("plain", None)
         parts: Json = {

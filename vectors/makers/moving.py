@@ -131,6 +131,8 @@ def goods() -> Iterator[tuple[str, states.Clear, states.State]]:
     yield "ticket", CLEAR, state(peer=peer(**TICKET))
     yield "chain-4", CLEAR, state(peer=peer(origins=w.origins(4)))
     yield "unconfirmed", clear(epoch=1), state(**UNCONFIRMED)
+    half = (1, w.draw("previous secret"))
+    yield "refresh-unconfirmed", clear(epoch=2), state(previous=half)
     yield "suite-2-proved", CLEAR, state(suite=2, mobility=2)
     yield "closed", clear(epoch=7), state(closed=1, target="files")
     yield (
@@ -357,10 +359,7 @@ def insides() -> Iterator[Json]:
         ("nine-items", item(list(range(9)))),
         ("long-head", encode_head(4, 10) + b"\x18\1" + plain[2:]),
         ("serial-without-previous", state(serial=1).encode()),
-        ("previous-without-serial", state(**{**UNCONFIRMED, "serial": 0})),
     ):
-        if isinstance(raw, states.State):
-            raw = raw.encode()
         yield opens(f"state-{name}", sealed(raw), "HF_E_ENTRY")
 
 

@@ -178,6 +178,59 @@ def retries() -> Iterator[Json]:
     yield vector("cookie", WHOLE, retry=["resume"])
 
 
+def refreshes() -> Iterator[Json]:
+    """Soft, and then proved (17.8)."""
+    start = [CONNECT, CHECKPOINT, say("I", "one"), say("R", "two"), CHECKPOINT]
+    soft = [CONNECT, say("I", "soft"), say("R", "and soft")]
+    end = [say("I", "on"), say("R", "and on"), CHECKPOINT]
+    both: Json = {"left": {"refresh": True}, "refresh": True}
+    for suite in (1, 2):
+        for token in ("certificate", "password", "plain", "ticket"):
+            yield vector(
+                f"refresh-{token}-suite{suite}",
+                [*start, *soft, CHECKPOINT, *end, *soft, CHECKPOINT, *end],
+                token,
+                refresh=True,
+                left={"suites": [suite], "refresh": True},
+            )
+    yield vector(
+        "refresh-lost",
+        [*start, *soft, {"do": "checkpoint", "arrives": False}, *soft, *end],
+        note="again under the secret that was before",
+        **both,
+    )
+    yield vector(
+        "refresh-not-confirmed",
+        [*start, *soft, CHECKPOINT, *end[:2], *soft, *end],
+        note="under the new secret; the state has both",
+        **both,
+    )
+    yield vector(
+        "refresh-on-the-way",
+        [
+            *start,
+            *soft,
+            say("I", "before it heard", arrives=False),
+            say("R", "before it asked", arrives=False),
+            CHECKPOINT,
+            *end,
+        ],
+        note="what was sealed before is opened before",
+        **both,
+    )
+    yield vector(
+        "refresh-after-close",
+        [*start, *soft, say("I", "", 2), CHECKPOINT, CHECKPOINT],
+        **both,
+    )
+    yield vector(
+        "refresh-not-asked",
+        [*start, *soft, CHECKPOINT, *end],
+        left={"refresh": True},
+        note="a reply key, and nobody uses it",
+    )
+
+
 def refused() -> Iterator[Json]:
     """A handshake follows (17.5), at either end."""
     for name, config in (
@@ -206,6 +259,9 @@ def resumes() -> Iterator[Json]:
         previous=(4, bad_moving.PREVIOUS),
         serial=7,
     )
+    half = bad_moving.stored(
+        moving.clear(epoch=5), previous=(4, bad_moving.PREVIOUS)
+    )
     few = [{**moving.SCOPES[0], "targets": ["a", "b"]}]
     for name, entry, changes, more in (
         (
@@ -218,6 +274,19 @@ def resumes() -> Iterator[Json]:
             "previous",
             claimed,
             {"epoch": 4, "serial": 8, "secret": bad_moving.PREVIOUS},
+            {},
+        ),
+        (
+            "before-refresh",
+            half,
+            {"epoch": 4, "serial": 1, "secret": bad_moving.PREVIOUS},
+            {},
+        ),
+        ("after-refresh", half, {"epoch": 5, "serial": 1}, {}),
+        (
+            "soft-reply-key",
+            bad_moving.stored(),
+            {"reply_key": bytes(31) + b"\1"},
             {},
         ),
         (
@@ -257,4 +326,4 @@ LAST = moving.clear(expires=w.NOW + 1)
 def files_of_vectors() -> Iterator[tuple[str, list[Json]]]:
     yield "key-grant", [*grants.makes(), *grants.goods()]
     yield "session-moves", [*refused(), *resumes()]
-    yield "takeover", [*ways(), *between(), *retries()]
+    yield "takeover", [*ways(), *between(), *retries(), *refreshes()]
