@@ -150,6 +150,8 @@ int cli_path(const char *paths[CLI_PATHS_MAX], size_t *n, const char *option,
     const char *text);
 /* UTC, as RFC 3339. Returns `out`. */
 const char *cli_time_text(char out[CLI_TIME_TEXT], uint64_t seconds);
+/* "soft", "proved"; "none" before the first takeover. */
+const char *cli_strength(enum hf_mobility strength);
 
 /* file.c: bytes. "-" is stdin or stdout. */
 

@@ -47,6 +47,7 @@ static struct {
 	int heard;	    /* a record of the responder's, in this session */
 	struct hf_lost given_up;
 	int opened_once, moving, lost, elsewhere;
+	enum hf_mobility strength; /* of the last takeover, as was told */
 	int result;
 	uint8_t scratch[HF_LINK_SCRATCH];
 } self;
@@ -215,9 +216,10 @@ opened(void *owner, struct hf_link *link)
 	}
 	if (same && hf_session_bases(&bases, s) == HF_OK) {
 		if (self.args.trace)
-			cli_note("moved: epoch %llu at %s",
-			    (unsigned long long)hf_session_epoch(s),
-			    self.name);
+			cli_note("moved: epoch %llu at %s, %s",
+			    (unsigned long long)hf_session_epoch(s), self.name,
+			    cli_strength(hf_session_strength(s)));
+		self.strength = hf_session_strength(s);
 		joined_relink(self.joined, link, bases.own_bytes);
 		return;
 	}
@@ -243,6 +245,12 @@ moved(void *owner, struct hf_link *link)
 		self.heard |= count > 0;
 	hf_session_acked(&count, &bytes, s);
 	joined_acked(self.joined, bytes);
+	if (hf_session_strength(s) == self.strength)
+		return;
+	self.strength = hf_session_strength(s);
+	if (self.args.trace && self.strength == HF_MOVES_PROVED)
+		cli_note("proved: epoch %llu",
+		    (unsigned long long)hf_session_epoch(s));
 }
 
 /* The server leaves: on to the next address. */

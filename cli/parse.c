@@ -255,3 +255,11 @@ cli_address(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
 		    option, text);
 	return cli_errno("%s %s", option, text);
 }
+
+const char *
+cli_strength(enum hf_mobility strength)
+{
+	return strength == HF_MOVES_PROVED ? "proved" :
+	    strength == HF_MOVES_SOFT	   ? "soft" :
+					     "none";
+}

@@ -48,7 +48,9 @@ const char help_respond[] =
     "      --checkpoint WHEN    what is stored when: record (each), MS (at most\n"
     "                           so many milliseconds later, 50), bytes:N,\n"
     "                           handover (only when it ends in order)\n"
-    "      --takeover HOW       soft, or proved: by a fresh key exchange too\n"
+    "      --takeover HOW       soft, and proved right after that by a fresh key\n"
+    "                           exchange; or proved: not before that\n"
+    "      --no-refresh         what is soft stays soft\n"
     "      --workers N          threads (1)\n"
     "      --max-failures N     refused passwords a user and minute (20); from\n"
     "                           all addresses together twice that\n"
@@ -113,7 +115,8 @@ enum {
 	OPT_STORE,
 	OPT_CLUSTER,
 	OPT_CHECKPOINT,
-	OPT_TAKEOVER
+	OPT_TAKEOVER,
+	OPT_NO_REFRESH
 };
 
 static const struct option options[] = { { "listen", required_argument, NULL,
@@ -152,6 +155,7 @@ static const struct option options[] = { { "listen", required_argument, NULL,
 	{ "cluster", required_argument, NULL, OPT_CLUSTER },
 	{ "checkpoint", required_argument, NULL, OPT_CHECKPOINT },
 	{ "takeover", required_argument, NULL, OPT_TAKEOVER },
+	{ "no-refresh", no_argument, NULL, OPT_NO_REFRESH },
 	{ NULL, 0, NULL, 0 } };
 
 static int
@@ -236,6 +240,9 @@ moving_option(int c)
 			    "--takeover: soft or proved, not '%s'", optarg);
 		respond.takeover =
 		    *optarg == 's' ? HF_MOVES_SOFT : HF_MOVES_PROVED;
+		return CLI_OK;
+	case OPT_NO_REFRESH:
+		respond.no_refresh = 1;
 		return CLI_OK;
 	default:
 		return CLI_USAGE;

@@ -162,6 +162,7 @@ configure(struct hf_config **config, void *generation)
 	    (g->vault == NULL ||
 		(e = hf_config_vault(c, g->vault, respond.takeover)) ==
 		    HF_OK) &&
+	    (e = hf_config_refresh(c, !respond.no_refresh)) == HF_OK &&
 	    (e = hf_config_release_by_hand(c, respond.sink->acked != NULL)) ==
 		HF_OK)
 		e = hf_config_accept(c, accept);
@@ -348,8 +349,11 @@ log_session(const struct hf_conn *conn, enum hf_err err)
 			    id.ptr[0], id.ptr[1], id.ptr[2], id.ptr[3]);
 	}
 	log_text(&line, "sid", sid);
-	if (session != NULL && hf_session_epoch(session) > 0)
+	if (session != NULL && hf_session_epoch(session) > 0) {
 		log_number(&line, "epoch", hf_session_epoch(session));
+		log_text(&line, "takeover",
+		    cli_strength(hf_session_strength(session)));
+	}
 	/* Why a session that is stored did not go on here. */
 	if (session != NULL && hf_session_refused(session) != HF_OK)
 		log_text(&line, "resume",

@@ -56,6 +56,9 @@ deliver(struct hf_link *l)
 		hf__link_send_waiting(l);
 		return;
 	}
+	/* What it changes the session tells: hf_session_strength(). */
+	if (content == HF_CONTENT_REFRESH)
+		return;
 	if (content == HF_CONTENT_QUERY) {
 		if (l->hooks->query != NULL)
 			l->hooks->query(l->owner, l);
@@ -410,10 +413,12 @@ hf_link_checkpoint(struct hf_link *l, uint8_t *out, size_t cap, size_t *len)
 	if (l->phase != RUNNING || !l->opened)
 		return HF_E_STATE;
 	/* Keys are good for some time only. */
-	if ((e = hf_session_tick(l->session, hf__link_ms(),
-		 (uint64_t)time(NULL))) != HF_OK)
-		return e;
-	return hf_session_checkpoint(l->session, out, cap, len);
+	e = hf_session_tick(l->session, hf__link_ms(), (uint64_t)time(NULL));
+	if (e == HF_OK)
+		e = hf_session_checkpoint(l->session, out, cap, len);
+	if (hf_session_want(l->session) == HF_WANT_FAILED)
+		fail(l);
+	return e;
 }
 
 /* A count that was released before, or was not received, changes nothing. */

@@ -369,8 +369,14 @@ def connected(c: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if c[name]:
             yield f"{name}-plaintext", c[name]["plaintext"]
     for record in c["received_by_initiator"]:
-        if record["type"] == 3:
-            yield "ack", record["data"]
+        if record["type"] in (3, 8):
+            rule = "ack" if record["type"] == 3 else "refresh"
+            yield rule, record["data"]
+    if "refresh" in c:
+        head = bytes.fromhex(c["refresh"]["head"])
+        if H(head) != c["refresh"]["th5"]:
+            raise SystemExit("th5")
+        yield "th5-input", cbor2.dumps([head]).hex()
 
 
 def handshake(v: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -61,7 +61,7 @@ _handfast_options() {
 		    --users --password-command --ring --used-tickets \
 		    --issue-tickets --allow --target --echo --exec --forward \
 		    --receive --store --cluster --checkpoint --takeover \
-		    --workers --max-failures --max-source-failures \
+		    --no-refresh --workers --max-failures --max-source-failures \
 		    --max-unopened --busy --max-pending --max-sessions --idle $pass $readable --log-json --json --trace
 		;;
 	'initiate ')

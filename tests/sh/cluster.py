@@ -215,6 +215,40 @@ def killed():
         c.close()
 
 
+def refreshed():
+    """After a soft takeover both ends are proved, each time, in the session
+    that goes on; or not, where that is not wanted."""
+    c, client = begun(checkpoint="record")
+    data = b"first "
+    for epoch in (1, 3):
+        name = c.owner()
+        c.kill(name)
+        c.serve(name, checkpoint="record")
+        more = os.urandom(200000)
+        say(client, more)
+        data += more
+        wait_for(lambda: "proved: epoch %d\n" % (epoch + 1) in c.words(),
+                 "a proof")
+        s.check("refreshed: soft first", re.search(
+            r"moved: epoch %d at \S+, soft" % epoch, c.words()), c.words())
+        arrived(c, data)
+    s.same("refreshed: exit code", 0, ends(client)[0])
+    whole(c, "refreshed", data)
+    s.same("refreshed: handshakes", 1, handshakes(c))
+    s.check("refreshed: it is logged", any(
+        "epoch=4 takeover=proved" in c.log(name) for name in "ab"))
+    s.same("refreshed: nothing is left in the store", [], c.rows())
+    c.close()
+    c, client = begun(serve=("--no-refresh",))
+    c.kill("a")
+    say(client, b"second")
+    arrived(c, b"first second")
+    s.same("refreshed: without", 0, ends(client)[0])
+    s.check("refreshed: soft to the end", "takeover=soft" in c.log("b") and
+            "proved" not in c.words(), c.log("b"))
+    c.close()
+
+
 def echoed():
     """What comes back is each byte once, though the echo had more under
     way than it had stored."""
@@ -446,7 +480,7 @@ def released():
 def main():
     if shutil.which("gdb") is None:
         s.note("no gdb: the stopped owner was not tested")
-    tests = [killed, echoed, sent_home, emptied, brought_back, hanging_store,
+    tests = [killed, refreshed, echoed, sent_home, emptied, brought_back, hanging_store,
              members, evicted, released]
     if shutil.which("gdb") is not None:
         tests.append(stopped_owner)
