@@ -125,6 +125,53 @@ moves(void)
 		move();
 }
 
+/* All that one says, and the other takes. */
+static void
+hear(struct hf_session *from, struct hf_session *to)
+{
+	enum hf_content content;
+	struct hf_span out, data;
+	size_t used;
+
+	while ((out = hf_session_output(from)).len > 0) {
+		MUST(hf_session_feed(to, &used, out.ptr, out.len));
+		MUST(hf_session_drained(from, used));
+		if (hf_session_want(to) == HF_WANT_RECV)
+			MUST(hf_session_recv(to, &content, &data));
+	}
+}
+
+/* After a soft takeover: until both know that they are proved. */
+static void
+refresh(void)
+{
+	uint8_t next[HF_ENTRY_MAX];
+	size_t len;
+	int n;
+
+	for (n = 0; n < 2; n++) {
+		MUST(hf_session_checkpoint(r, next, sizeof(next), &len));
+		store((struct hf_span){ next, len });
+		MUST(hf_session_checkpointed(r, HF_OK));
+		hear(r, i);
+		hear(i, r);
+	}
+	must(hf_session_strength(i) == HF_MOVES_PROVED &&
+		hf_session_strength(r) == HF_MOVES_PROVED,
+	    "refresh");
+}
+
+static void
+moves_and_refreshes(void)
+{
+	int n;
+
+	for (n = 0; n < MOVES; n++) {
+		move();
+		refresh();
+	}
+}
+
 static void
 handshakes(void)
 {
@@ -149,12 +196,13 @@ checkpoints(void)
 }
 
 static void
-compare(enum hf_mobility mobility, const char *ratio, const char *us)
+compare(enum hf_mobility mobility, void (*what)(void), const char *ratio,
+    const char *us)
 {
 	struct figure f;
 
 	begin(mobility);
-	f = bench_compare(moves, handshakes, MOVES);
+	f = bench_compare(what, handshakes, MOVES);
 	bench_figure(ratio, f.ratio);
 	bench_figure(us, f.a_us);
 	end();
@@ -170,11 +218,14 @@ bench_move(void)
 	server(1, "other.example");
 	client = bench_initiator("cluster");
 	MUST(hf_config_responder(client, &chains[0], 1));
-	compare(HF_MOVES_SOFT, "takeover_cpu_over_handshake",
+	compare(HF_MOVES_SOFT, moves, "takeover_cpu_over_handshake",
 	    "takeover_cpu_us");
 	bench_whole("sealed_state_bytes", entry_most);
-	compare(HF_MOVES_PROVED, "takeover_proved_cpu_over_handshake",
+	compare(HF_MOVES_PROVED, moves, "takeover_proved_cpu_over_handshake",
 	    "takeover_proved_cpu_us");
+	compare(HF_MOVES_SOFT, moves_and_refreshes,
+	    "takeover_refreshed_cpu_over_handshake",
+	    "takeover_refreshed_cpu_us");
 	begin(HF_MOVES_SOFT);
 	f = bench_compare(checkpoints, handshakes, MOVES);
 	bench_figure("checkpoint_us", f.a_us);

@@ -437,6 +437,40 @@ late_write(void **state)
 	finish();
 }
 
+/* So does one of a refresh that was given up: of the next epoch, and its own. */
+static void
+late_refresh(void **state)
+{
+	struct shelf late;
+	struct hf__stored st;
+
+	(void)state;
+	begin(HF_CHECKPOINT_RECORD, 0);
+	stored();
+	assert_ok(
+	    hf__state_open(&st, c.vault[0], c.shelf.entry, c.shelf.len, NOW));
+	st.unconfirmed = true;
+	st.previous_epoch = st.epoch++;
+	assert_ok(hf__state_seal(late.entry, &late.len, c.vault[0], &st, NOW));
+	hear("one");
+	hf_owner_moved(owner);
+	c.shelf = late;
+	store();
+	assert_asks(0);
+	store();
+	assert_told(&link_.checkpointed, 2, HF_E_STORE);
+	assert_int_equal(a.s->state, HF__OPEN);
+	hf_owner_look(owner);
+	assert_asks(0);
+	store();
+	assert_int_equal(link_.aborted, 0);
+	rested();
+	assert_same(&port.op.expected, &late);
+	store();
+	assert_told(&link_.checkpointed, 3, HF_OK);
+	finish();
+}
+
 /* What another has taken over is not written over. */
 static void
 fenced(void **state)
@@ -899,6 +933,7 @@ main(void)
 		cmocka_unit_test(one_after_the_other),
 		cmocka_unit_test(answer_lost),
 		cmocka_unit_test(late_write),
+		cmocka_unit_test(late_refresh),
 		cmocka_unit_test(fenced),
 		cmocka_unit_test(no_fence),
 		cmocka_unit_test(older_epoch),
