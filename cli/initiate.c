@@ -245,6 +245,9 @@ moved(void *owner, struct hf_link *link)
 		self.heard |= count > 0;
 	hf_session_acked(&count, &bytes, s);
 	joined_acked(self.joined, bytes);
+	/* Where that fails it is made when it is needed. */
+	if (count > 0)
+		(void)!hf_session_prepare(s);
 	if (hf_session_strength(s) == self.strength)
 		return;
 	self.strength = hf_session_strength(s);

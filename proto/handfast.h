@@ -856,7 +856,7 @@ size_t hf_session_bytes(const struct hf_session *session);
 
 /** Whether the session may go on with another server. */
 enum hf_mobility hf_session_mobility(const struct hf_session *session);
-/** How often it did: 0 at first. */
+/** The epoch: 0 at first; each takeover, and each refresh, makes it larger. */
 uint64_t hf_session_epoch(const struct hf_session *session);
 /** Initiator: begins a new connection, with whatever server, by a resume. The
  * session must have failed, or been left by the caller, who has a new stream.
@@ -865,6 +865,11 @@ uint64_t hf_session_epoch(const struct hf_session *session);
  * HF_E_EXHAUSTED; HF_E_MEMORY */
 HF_MUST_USE enum hf_err hf_session_reconnect(struct hf_session *session,
     uint64_t ms, uint64_t now);
+/** Initiator, in an open session that may move: makes the key that its next
+ * resume will show, so that it need not be made when that is urgent. Again does
+ * nothing; each resume uses one up.
+ * @return HF_OK, also where none is needed; HF_E_STATE */
+HF_MUST_USE enum hf_err hf_session_prepare(struct hf_session *session);
 /** 1 when hf_session_reconnect() may succeed. */
 int hf_session_can_reconnect(const struct hf_session *session);
 /** Responder, at HF_WANT_STATE: the entry that the store has for

@@ -113,6 +113,8 @@ hf__close(struct hf_session *s)
 	s->state = HF__CLOSED;
 	s->keys = false;
 	hf__refresh_forget(s);
+	if (s->move != NULL)
+		hf__unprepare(s->move);
 	sodium_memzero(&s->send.key, sizeof(s->send.key));
 	sodium_memzero(s->send.ratchet, sizeof(s->send.ratchet));
 	sodium_memzero(&s->recv.key, sizeof(s->recv.key));

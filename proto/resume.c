@@ -70,15 +70,46 @@ static enum hf_err
 draw(uint8_t nonce[NONCE_BYTES], struct hf_session *s, struct hf_span plain)
 {
 	bool replied = with_reply_key(s);
+	bool anew = replied && !s->move->is_prepared;
 	uint8_t random[64];
 	enum hf_err e = HF_OK;
 
 	s->hs->replied = replied;
-	randombytes_buf(random, replied ? 64 : 32);
+	randombytes_buf(random, anew ? 64 : 32);
 	hf__schedule_nonce(nonce, s->secrets.resumption, random, s->now,
 	    s->move->serial, plain);
-	if (replied)
+	if (anew)
 		e = s->suite->kem->pair(&s->hs->ephemeral, random + 32);
+	else if (replied)
+		s->hs->ephemeral = s->move->prepared;
+	hf__unprepare(s->move);
+	sodium_memzero(random, sizeof(random));
+	return e;
+}
+
+void
+hf__unprepare(struct hf__move *m)
+{
+	sodium_memzero(&m->prepared, sizeof(m->prepared));
+	m->is_prepared = false;
+}
+
+enum hf_err
+hf_session_prepare(struct hf_session *s)
+{
+	uint8_t random[32];
+	enum hf_err e;
+
+	if (s == NULL)
+		return HF_E_ARG;
+	if (s->move == NULL || s->config->role != HF_INITIATOR ||
+	    s->state != HF__OPEN)
+		return HF_E_STATE;
+	if (s->move->is_prepared || !with_reply_key(s))
+		return HF_OK;
+	randombytes_buf(random, sizeof(random));
+	e = s->suite->kem->pair(&s->move->prepared, random);
+	s->move->is_prepared = e == HF_OK;
 	sodium_memzero(random, sizeof(random));
 	return e;
 }

@@ -206,6 +206,8 @@ struct hf__move {
 	enum hf_mobility strength; /* of this epoch */
 	struct hf__pair reply;	   /* of the resume that began it */
 	bool has_reply;		   /* and no refresh has used it */
+	struct hf__pair prepared;  /* initiator: of the next resume */
+	bool is_prepared;
 	enum hf__refreshing refreshing;
 	struct hf__refresh *refresh;
 	bool refresh_wanted;  /* responder: with the next checkpoint */
@@ -388,6 +390,8 @@ enum hf_err hf__alert_error(uint64_t code);
 
 /* resume.c, resumed.c: takeover (spec section 17) */
 enum hf_err hf__resume_build(struct hf_session *);
+/* A reply key that was made beforehand is gone. */
+void hf__unprepare(struct hf__move *);
 enum hf_err hf__resume_parse(struct hf_session *, struct hf_span,
     enum hf__state *);
 /* Judges a stored entry against the resume that asked for it. */

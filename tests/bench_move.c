@@ -218,8 +218,14 @@ bench_move(void)
 	server(1, "other.example");
 	client = bench_initiator("cluster");
 	MUST(hf_config_responder(client, &chains[0], 1));
+	/* The reply key of a refresh, and all that follows from it, is counted
+	 * with the refresh. */
+	MUST(hf_config_refresh(client, 0));
 	compare(HF_MOVES_SOFT, moves, "takeover_cpu_over_handshake",
 	    "takeover_cpu_us");
+	MUST(hf_config_refresh(client, 1));
+	compare(HF_MOVES_SOFT, moves, "takeover_reply_key_cpu_over_handshake",
+	    "takeover_reply_key_cpu_us");
 	bench_whole("sealed_state_bytes", entry_most);
 	compare(HF_MOVES_PROVED, moves, "takeover_proved_cpu_over_handshake",
 	    "takeover_proved_cpu_us");

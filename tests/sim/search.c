@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The retry window, searched whole (spec section 17.3): a client that moves
- * between two servers while what it hears and says is late, lost, or said
+ * The retry window, searched whole (spec sections 17.3 and 17.8): a client that
+ * moves between two servers, and is refreshed there, while what it hears and says is late, lost, or said
  * again by another. What is not delivered is lost, a server that does not go
  * on has crashed: so every prefix of every schedule is an end, and from each
  * the client must come through as soon as all is well. Breadth first, states
@@ -18,12 +18,12 @@
 enum {
 	ATTEMPTS = 3, /* the client's, after its first connection */
 	REPLAYS = 2,
-	CHECKPOINTS = 1,
+	CHECKPOINTS = 2, /* a refresh has two */
 	ENDS = ATTEMPTS + REPLAYS,
 	DEPTH = 40, /* no schedule is longer */
 	NODES = 1 << 17,
 	SEEN = 1 << 19,
-	MESSAGE = 512
+	MESSAGE = 1024
 };
 
 enum action { RECONNECT, REPLAY, CHECKPOINT, HEAR, STEP /* of an end */ };
@@ -274,21 +274,41 @@ step(struct side *v)
 	return true;
 }
 
-/* The client hears what its server said, and answers. */
+/* One message after the other, and what is in the records. */
+static void
+take_all(struct hf_session *s, const uint8_t *bytes, size_t len)
+{
+	enum hf_content content;
+	struct hf_span data;
+	size_t used;
+
+	while (len > 0 && hf_session_feed(s, &used, bytes, len) == HF_OK) {
+		if (hf_session_want(s) == HF_WANT_RECV)
+			(void)!hf_session_recv(s, &content, &data);
+		bytes += used;
+		len -= used;
+	}
+}
+
+/* The client hears what its server said, and answers: so also to a refresh. */
 static bool
 hear(void)
 {
 	struct side *v = attached();
-	uint8_t confirm[MESSAGE];
-	size_t used;
+	uint8_t answer[MESSAGE];
+	size_t len;
 
 	if (v == NULL || v->down_len == 0 ||
-	    hf_session_want(client) != HF_WANT_READ)
+	    (hf_session_want(client) != HF_WANT_READ &&
+		hf_session_want(client) != HF_WANT_DONE))
 		return false;
-	(void)!hf_session_feed(client, &used, v->down, v->down_len);
+	take_all(client, v->down, v->down_len);
 	v->down_len = 0;
-	collect(confirm, &used, client);
-	tell(v, confirm, used);
+	collect(answer, &len, client);
+	if (hf_session_want(v->end.s) == HF_WANT_DONE)
+		take_all(v->end.s, answer, len);
+	else
+		tell(v, answer, len);
 	return true;
 }
 
@@ -306,6 +326,8 @@ checkpoint(void)
 		return false;
 	(void)!end_checkpoint(&sides[n].end);
 	note_write(&sides[n], writes);
+	if (hf_session_output(sides[n].end.s).len > 0)
+		collect(sides[n].down, &sides[n].down_len, sides[n].end.s);
 	checkpoints++;
 	return true;
 }
@@ -367,6 +389,8 @@ put_side(struct print *p, const struct side *v, const struct hf__stored *st)
 	put(p, r->hs == NULL ? 0 : r->hs->outer.epoch);
 	put(p, r->hs == NULL ? 0 : r->hs->outer.serial);
 	put(p, r->move == NULL ? 0 : r->move->epoch);
+	put(p, r->move == NULL ? 0 : r->move->refreshing);
+	put(p, hf_session_strength(r));
 	put(p, same(r->secrets.resumption, st->secret));
 	put(p, same(r->secrets.resumption, client->secrets.resumption));
 }
@@ -388,6 +412,8 @@ fingerprint(struct print *p)
 	put(p, client->error);
 	put(p, client->move->epoch);
 	put(p, client->move->serial);
+	put(p, hf_session_strength(client));
+	put(p, client->move->has_reply);
 	put(p, st.epoch);
 	put(p, st.unconfirmed);
 	put(p, st.unconfirmed ? st.previous_epoch : 0);
@@ -457,7 +483,7 @@ struct node {
 };
 static struct node *nodes;
 static size_t nodes_n;
-static unsigned long opens, runs;
+static unsigned long opens, runs, refreshed;
 
 static void
 show(const struct node *at)
@@ -500,6 +526,7 @@ one_owner(void)
 		owners += sides[n].end.s->state == HF__OPEN &&
 		    sides[n].end.s->move->epoch == st.epoch;
 	opens += owners;
+	refreshed += hf_session_strength(client) == HF_MOVES_PROVED;
 	return owners <= 1;
 }
 
@@ -561,8 +588,9 @@ search(unsigned most_attempts, unsigned most_replays)
 	for (nodes_n = 1, at = 0; at < nodes_n && tally.violations < 5; at++)
 		expand(&nodes[at]);
 	printf("%zu states by %lu runs, the longest of %u steps; owners open "
-	       "in %lu; violations %lu\n",
-	    nodes_n, runs, nodes[nodes_n - 1].len, opens, tally.violations);
+	       "in %lu, the client proved in %lu; violations %lu\n",
+	    nodes_n, runs, nodes[nodes_n - 1].len, opens, refreshed,
+	    tally.violations);
 	free(nodes);
 	free(seen);
 	cluster_free(&stage);

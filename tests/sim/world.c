@@ -563,6 +563,8 @@ client_take(void)
 	else if (content == HF_CONTENT_REFRESH)
 		client_refreshed();
 	hf_session_acked(&count, &client.acked, client.s);
+	if (count % 2 == 1)
+		(void)!hf_session_prepare(client.s);
 }
 
 static void

@@ -676,6 +676,61 @@ by_call(void **state)
 	finish();
 }
 
+/* The reply key may be made beforehand: for one resume, and no more. */
+static void
+prepared(void **state)
+{
+	uint8_t pk[2][32];
+
+	(void)state;
+	begin(&by_cert);
+	assert_err(hf_session_prepare(NULL), HF_E_ARG);
+	assert_err(hf_session_prepare(b.s), HF_E_STATE);
+	assert_ok(hf_session_prepare(i));
+	memcpy(pk[0], i->move->prepared.pk, 32);
+	assert_ok(hf_session_prepare(i));
+	assert_memory_equal(pk[0], i->move->prepared.pk, 32);
+	assert_err(hf_session_eof(i), HF_E_TRUNCATED);
+	assert_err(hf_session_prepare(i), HF_E_STATE);
+	assert_ok(hf_session_reconnect(i, START_MS, NOW + 1));
+	assert_memory_equal(pk[0], i->hs->ephemeral.pk, 32);
+	assert_true(sodium_is_zero((const uint8_t *)&i->move->prepared,
+	    sizeof(i->move->prepared)));
+	assert_ok(hf_session_reconnect(i, START_MS, NOW + 1));
+	memcpy(pk[1], i->hs->ephemeral.pk, 32);
+	assert_memory_not_equal(pk[0], pk[1], 32);
+	end_free(&b);
+	end_make(&b, &c, 1);
+	assert_ok(converse(&c, i, &b));
+	assert_ok(hf_session_prepare(i));
+	memcpy(pk[0], i->move->prepared.pk, 32);
+	refresh();
+	assert_one(&b);
+	end_free(&a);
+	assert_ok(cluster_move(&c, i, &a, 0));
+	assert_memory_equal(a.s->move->reply.pk, pk[0], 32);
+	assert_ok(end_checkpoint(&a));
+	settle(&a);
+	assert_ok(end_checkpoint(&a));
+	assert_int_equal(hf_session_strength(a.s), HF_MOVES_PROVED);
+	assert_ok(hf_session_prepare(i));
+	settle(&a);
+	assert_ok(hf_session_close(a.s));
+	assert_ok(hf_session_close(i));
+	settle(&a);
+	assert_int_equal(i->state, HF__CLOSED);
+	assert_false(i->move->is_prepared);
+	finish();
+	/* Nothing to make where it takes no part. */
+	cluster_make(&c, &by_cert, HF_MOVES_SOFT);
+	assert_ok(hf_config_refresh(c.world.i, 0));
+	i = cluster_meet(&c, &a, 0);
+	memset(&b, 0, sizeof(b));
+	assert_ok(hf_session_prepare(i));
+	assert_false(i->move->is_prepared);
+	finish();
+}
+
 /* An initiator that takes no part sends no reply key, and is not asked. */
 static void
 no_part(void **state)
@@ -722,6 +777,7 @@ main(void)
 		cmocka_unit_test(store_fails_second),
 		cmocka_unit_test(fenced),
 		cmocka_unit_test(by_call),
+		cmocka_unit_test(prepared),
 		cmocka_unit_test(no_part),
 	};
 
