@@ -226,10 +226,7 @@ class Moving:
             assert attempt and taken.next and taken.inside == attempt.inside
             here["resumed"] = play.to_json(taken.next.inside)
         if right.refreshed:
-            keys = play.keys_json(right.next_keys)
-            del keys["initiator_digest"], keys["responder_digest"]
-            inside = play.to_json(right.refreshed)
-            here["refresh"] = {**inside, "keys": keys}
+            self._note_refresh()
         elif right.keys:
             assert right.sending and right.receiving
             here["master"] = right.keys.master.hex()
@@ -249,6 +246,13 @@ class Moving:
             if taken and left.resumed_inside != taken.next.inside:
                 raise Mismatch("the two sides differ")
 
+    def _note_refresh(self) -> None:
+        right = self.right
+        keys = play.keys_json(right.next_keys)
+        del keys["initiator_digest"], keys["responder_digest"]
+        inside = play.to_json(right.refreshed)
+        self.connections[-1]["refresh"] = {**inside, "keys": keys}
+
     def step(self, step: Json) -> None:
         if step["do"] == "connect":
             self.connect(step["lose"])
@@ -256,6 +260,8 @@ class Moving:
             entry = self.right.checkpoint().hex()
             self.store([entry])
             self.right.checkpointed()
+            if self.right.refreshed:
+                self._note_refresh()
             if step["arrives"]:
                 self.talk()
         elif step["do"] == "send":
