@@ -18,7 +18,7 @@
 enum {
 	ATTEMPTS = 3, /* the client's, after its first connection */
 	REPLAYS = 2,
-	CHECKPOINTS = 2, /* a refresh has two */
+	CHECKPOINTS = 2, /* a refresh has two; 1 where there is more else */
 	ENDS = ATTEMPTS + REPLAYS,
 	DEPTH = 40, /* no schedule is longer */
 	NODES = 1 << 17,
@@ -40,7 +40,7 @@ struct side {
 static struct cluster stage;
 static struct side sides[ENDS];
 static unsigned sides_n, attempts, replays, checkpoints;
-static unsigned attempts_most, replays_most;
+static unsigned attempts_most, replays_most, checkpoints_most;
 static struct hf_session *client;
 static uint8_t last_resume[MESSAGE];
 static size_t last_resume_len;
@@ -348,7 +348,7 @@ act(unsigned action)
 		replay();
 		return true;
 	case CHECKPOINT:
-		return checkpoints < CHECKPOINTS && checkpoint();
+		return checkpoints < checkpoints_most && checkpoint();
 	case HEAR:
 		return hear();
 	default:
@@ -577,6 +577,7 @@ search(unsigned most_attempts, unsigned most_replays)
 
 	attempts_most = most_attempts;
 	replays_most = most_replays;
+	checkpoints_most = most_attempts > 2 ? 1 : CHECKPOINTS;
 	assert_in_range(attempts_most + replays_most, 1, ENDS);
 
 	nodes = calloc(NODES, sizeof(*nodes));
