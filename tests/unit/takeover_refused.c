@@ -749,28 +749,27 @@ reply_keys(void **state)
 	resume_of(&resume);
 	assert_true(replace(&resume, 8, longer, sizeof(longer)));
 	assert_failed(&b, hear(&b, 1, &resume), HF_E_SHAPE);
-	end_free(&b);
-	store_suite(99); /* that, whatever the suite is */
-	assert_failed(&b, hear(&b, 1, &resume), HF_E_SHAPE);
-	end_free(&b);
-	i->move->mobility = HF_MOVES_SOFT;
-	resume_of(&resume);
-	assert_ok(hear(&b, 1, &resume));
-	assert_refused(&b, HF_E_NO_SESSION, no_session);
 	finish();
 	begin(&by_cert, HF_MOVES_PROVED);
-	i->move->mobility = HF_MOVES_SOFT;
-	assert_ok(hf_config_refresh(c.world.i, 0));
-	resume_of(&resume);
-	assert_failed(&b, hear(&b, 1, &resume), HF_E_SHAPE);
-	end_free(&b);
 	/* A reply key of small order, well sealed. */
-	i->move->mobility = HF_MOVES_PROVED;
 	resume_of(&resume);
 	at = memmem(resume.bytes, resume.len, i->hs->ephemeral.pk, 32);
 	assert_non_null(at);
 	memcpy(at, zero, 32);
 	assert_failed(&b, hear(&b, 1, &resume), HF_E_BOX);
+	end_free(&b);
+	i->move->mobility = HF_MOVES_SOFT;
+	assert_ok(hf_config_refresh(c.world.i, 0));
+	resume_of(&resume);
+	assert_failed(&b, hear(&b, 1, &resume), HF_E_SHAPE);
+	end_free(&b);
+	store_suite(99); /* that, whatever the suite is */
+	assert_failed(&b, hear(&b, 1, &resume), HF_E_SHAPE);
+	end_free(&b);
+	i->move->mobility = HF_MOVES_PROVED;
+	resume_of(&resume);
+	assert_ok(hear(&b, 1, &resume));
+	assert_refused(&b, HF_E_NO_SESSION, no_session);
 	finish();
 }
 
