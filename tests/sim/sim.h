@@ -27,8 +27,8 @@ enum {
 struct tally {
 	unsigned long takeovers, races, rollbacks, crashes, replays,
 	    lost_answers, pauses, fenced, fallbacks, tails, cuts, jumps,
-	    retries, proved, ends, down, doubled, forged, rewritten,
-	    refreshes, confirmed, given_up, violations;
+	    retries, proved, ends, down, doubled, forged, rewritten, refreshes,
+	    confirmed, given_up, violations;
 };
 extern struct tally tally;
 
