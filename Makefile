@@ -18,6 +18,7 @@
 # format        clang-format over all C
 # demo-cluster  a stream outlives five servers
 # bench         measures, writes build/bench.json; bench-lib: the library alone
+# bench-stores  the three stores with MANY sessions, build/bench-stores.json
 # man doc       manual pages; the library's interface in HTML, build/doc
 # sim           SEEDS runs of sessions that move, and what they reached
 # races         RACES of two servers for one session, an owner each time
@@ -61,24 +62,33 @@ HARDEN = -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 HARDEN_LD = -Wl,-z,relro,-z,now
 endif
 
+# A store is built where its client library is; without: make REDIS= POSTGRES=
+has = $(shell printf '\043include <$(1)>' | $(CC) $(CPPFLAGS) -E -x c - \
+    >/dev/null 2>&1 && echo yes)
+REDIS := $(call has,hiredis/hiredis.h)
+POSTGRES := $(call has,postgresql/libpq-fe.h)
+STORES = $(if $(REDIS),-DHF_WITH_REDIS) $(if $(POSTGRES),-DHF_WITH_POSTGRES)
+
 # proto is plain C11; only what does I/O, and the tests, ask for more.
 COMMON = -std=c11 -fPIC $(WARN)
 SYSTEM = $(COMMON) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 FLAGS_proto = $(COMMON) -Iproto
-FLAGS_fleet = $(SYSTEM) -Iproto -Ifleet
-FLAGS_cli = $(SYSTEM) -Iproto -Ifleet -Icli
-FLAGS_tests = $(SYSTEM) -Iproto -Ifleet -Icli -Itests
+FLAGS_fleet = $(SYSTEM) $(STORES) -Iproto -Ifleet
+FLAGS_cli = $(SYSTEM) $(STORES) -Iproto -Ifleet -Icli
+FLAGS_tests = $(SYSTEM) $(STORES) -Iproto -Ifleet -Icli -Itests
 COMPILE = $(CC) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(HARDEN)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
 
 LIBS_proto = -lsodium -lcbor
-LIBS_fleet = -luv -llmdb $(LIBS_proto) -lpthread
+LIBS_fleet = -luv -llmdb $(if $(REDIS),-lhiredis) $(if $(POSTGRES),-lpq) \
+	$(LIBS_proto) -lpthread
 LIBS_cli = $(LIBS_fleet) -lbsd -ljansson -lm
 LIBS_tests = -lcmocka -ljansson -lpthread -ldl
 
 # What is there to build: whatever lies in the rooms.
 PROTO = $(wildcard proto/*.c)
-FLEET = $(wildcard fleet/*.c)
+FLEET = $(filter-out $(if $(REDIS),,fleet/store_redis%) \
+	$(if $(POSTGRES),,fleet/store_postgres%),$(wildcard fleet/*.c))
 CLI = $(wildcard cli/*.c)
 UNIT = $(wildcard tests/unit/*.c)
 FUZZ = $(wildcard tests/fuzz/*.c)
@@ -106,7 +116,7 @@ PRELOAD_SO = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(PRELOAD))
 FUZZ_NAMES = $(patsubst tests/fuzz/%.c,%,$(FUZZ))
 FUZZ_REPLAY = $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 CLI_LIB = $(BUILD)/libhandfast-cli.a
-TESTERS = $(wildcard $(patsubst %,tests/%.c,testing honest judge misbehave*))
+TESTERS = $(wildcard $(patsubst %,tests/%.c,testing honest judge misbehave* servers storing))
 TESTING = $(BUILD)/libtesting.a
 
 # Commands are shown with V=1.
@@ -204,6 +214,10 @@ $(BUILD)/bench-wall: $(BUILD)/tests/bench_wall.o $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
 $(BUILD)/races: $(BUILD)/tests/races.o $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
+
+$(BUILD)/bench-stores: $(BUILD)/tests/bench_stores.o $(TESTING) $(FLEET_LIB) \
+    $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
@@ -384,6 +398,13 @@ bench-lib: deps-lib
 	$(BUILD)/bench $(BUILD)/bench.json
 .PHONY: bench-lib
 
+# About a minute for each 100,000.
+MANY = 1000000
+bench-stores: deps-test
+	$(SUBMAKE) $(JOBS) $(BUILD)/bench-stores
+	$(BUILD)/bench-stores $(MANY) $(BUILD)/bench-stores.json
+.PHONY: bench-stores
+
 # Lint -----------------------------------------------------------------------
 
 LINT = includes symbols clang header cppcheck analyzer tidy format words \
@@ -515,11 +536,12 @@ lint-version:
 # What must be installed -----------------------------------------------------
 
 APT_LIB = gcc libc6-dev make libsodium-dev libcbor-dev
-APT_ALL = $(APT_LIB) libuv1-dev liblmdb-dev libbsd-dev libjansson-dev
+APT_ALL = $(APT_LIB) libuv1-dev liblmdb-dev libhiredis-dev libpq-dev \
+	libbsd-dev libjansson-dev
 APT_VECTORS = $(APT_ALL) python3 python3-cryptography python3-cbor2 \
 	python3-argon2
 APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git iproute2 mandoc \
-	nftables pkg-config procps scdoc zsh
+	nftables openssl pkg-config procps scdoc zsh redis-server postgresql
 APT_CT = $(APT_TEST) valgrind
 APT_FAULTS = $(APT_TEST)
 APT_FORMAL = gcc libc6-dev python3 spin

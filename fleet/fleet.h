@@ -206,21 +206,34 @@ HF_MUST_USE enum hf_err hf_used_burn(struct hf_used *used,
 enum {
 	HF_STORE_KEY_MAX = 128,
 	HF_STORE_VALUE_MAX = 8192,
-	HF_STORE_DEADLINE_MS = 2000
+	HF_STORE_DEADLINE_MS = 2000,
+	HF_STORE_REASON_MAX = 200
 };
 struct hf_store;
 struct hf_port;
 struct hf_op;
 
-/* Opens "lmdb:DIR", made when missing (0700).
+/* Opens "lmdb:DIR", made when missing (0700); connects to
+ * "redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]", "redis:///PATH?db=N" or
+ * "redis://USER@HOST?passfile=FILE"; or to "postgresql://...", as libpq reads
+ * it, in a database where hf_store_init() was. Waits no longer than the
+ * deadline.
  * @return HF_OK; HF_E_ARG for another URI; HF_E_UNSUPPORTED for one that this
  * build cannot do; HF_E_POLICY where others can read it; HF_E_STORE: see
  * hf_store_reason() */
 HF_MUST_USE enum hf_err hf_store_open(struct hf_store **store,
     const char *uri);
+/* Makes what a store needs before it can be opened, or brings it up to date:
+ * the tables of PostgreSQL. A role that is named may then use them, and only
+ * that. May be called again. Whatever goes wrong is also said in words.
+ * @return as hf_store_open(); HF_E_UNSUPPORTED for a role where the store has
+ * none */
+HF_MUST_USE enum hf_err hf_store_init(const char *uri, const char *role,
+    uint64_t ms, char reason[HF_STORE_REASON_MAX]);
 /* After all its ports; accepts NULL. */
 void hf_store_close(struct hf_store *store);
-/* What the store said last, for people. Static or the store's. */
+/* What the store said last, for people; of a remote one, to hf_store_open()
+ * and the calls without a loop. Static or the store's. */
 const char *hf_store_reason(const struct hf_store *store);
 
 HF_MUST_USE enum hf_err hf_port_open(struct hf_port **port,
@@ -248,7 +261,7 @@ void hf_op_forget(struct hf_op *op);
 void hf_port_watch(struct hf_port *port,
     void (*changed)(void *arg, struct hf_span key), void *arg);
 
-/* Without a loop, for commands: the same, and waits. */
+/* Without a loop, for commands: the same, and waits; from any thread. */
 HF_MUST_USE enum hf_err hf_store_get(struct hf_store *store,
     struct hf_span key, uint8_t value[HF_STORE_VALUE_MAX], size_t *len);
 HF_MUST_USE enum hf_err hf_store_swap(struct hf_store *store,

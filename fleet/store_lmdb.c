@@ -501,8 +501,7 @@ out:
 	return e;
 }
 
-const struct hf__engine hf__store_lmdb = {
-	.scheme = "lmdb:",
+const struct hf__local hf__store_lmdb = {
 	.open = lmdb_open,
 	.close = lmdb_close,
 	.ask = lmdb_ask,
