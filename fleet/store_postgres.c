@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a PostgreSQL is asked, and what its answers mean. A compare-and-set is
+ * one statement on the whole value; it is answered when its transaction has
+ * ended, not before. Whoever writes over a value of somebody else makes a
+ * notice and the next number of a sequence, by which those who were not
+ * listening catch up.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_postgres.h"
+
+/* Numbers are given before they are visible: some are read twice. */
+enum { READ_AGAIN = 1000 };
+
+static const struct {
+	const char *name, *sql;
+} statements[] = {
+	{ "get", "SELECT value FROM handfast.entry WHERE key = $1" },
+	{ "absent", "SELECT count(*) FROM handfast.entry WHERE key = $1" },
+	{ "insert",
+	    "INSERT INTO handfast.entry (key, value, expires, writer) "
+	    "VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING" },
+	{ "update",
+	    "UPDATE handfast.entry SET value = $3, expires = $4, "
+	    "writer = $5 WHERE key = $1 AND value = $2" },
+	{ "remove",
+	    "DELETE FROM handfast.entry WHERE key = $1 AND value = $2" },
+	{ "page",
+	    "SELECT key, value FROM handfast.entry WHERE key >= $1 "
+	    "ORDER BY key LIMIT 64" },
+	{ "sweep",
+	    "DELETE FROM handfast.entry WHERE key IN (SELECT key FROM "
+	    "handfast.entry WHERE expires <= $1 ORDER BY expires LIMIT 1000 "
+	    "FOR UPDATE SKIP LOCKED)" },
+	{ "last",
+	    "SELECT coalesce(max(changed), 0) FROM handfast.entry "
+	    "WHERE changed > 0" },
+	{ "news",
+	    "SELECT changed, writer, key FROM handfast.entry "
+	    "WHERE changed > $1 ORDER BY changed LIMIT 10000" },
+};
+
+static void
+store_be(uint8_t out[8], uint64_t v)
+{
+	int i;
+
+	for (i = 7; i >= 0; i--, v >>= 8)
+		out[i] = (uint8_t)v;
+}
+
+static uint64_t
+load_be(const char *in)
+{
+	uint64_t v = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		v = v << 8 | (uint8_t)in[i];
+	return v;
+}
+
+/* --- answers ----------------------------------------------------------------------------- */
+
+static void
+refuse(struct hf__pg_conn *c, const char *why)
+{
+	c->verdict = HF_E_STORE;
+	c->why = why;
+}
+
+/* What a result must be; or the transaction has failed. */
+static int
+is(struct hf__pg_conn *c, const PGresult *r, ExecStatusType wanted)
+{
+	ExecStatusType status = PQresultStatus(r);
+
+	if (status == wanted)
+		return 1;
+	refuse(c,
+	    status == PGRES_FATAL_ERROR ?
+		hf__pg_words(r) :
+		"the store answers what was not asked");
+	return 0;
+}
+
+static void
+got_value(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	int len;
+
+	if (!is(c, r, PGRES_TUPLES_OK))
+		return;
+	if (PQntuples(r) == 0) {
+		c->verdict = HF_E_NO_SESSION;
+		return;
+	}
+	len = PQgetlength(r, 0, 0);
+	if (len <= 0 || (size_t)len > sizeof(op->ask.value)) {
+		refuse(c, "the store answers what was not asked");
+		return;
+	}
+	memcpy(op->ask.value, PQgetvalue(r, 0, 0), (size_t)len);
+	op->ask.value_len = (size_t)len;
+}
+
+static void
+got_count(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	const char *rows;
+
+	(void)op;
+	if (!is(c, r, PGRES_COMMAND_OK))
+		return;
+	rows = PQcmdTuples((PGresult *)(uintptr_t)r);
+	c->verdict = strcmp(rows, "1") == 0 ? HF_OK : HF_E_FENCED;
+}
+
+static void
+got_absent(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	(void)op;
+	if (is(c, r, PGRES_TUPLES_OK) && PQntuples(r) == 1 &&
+	    PQgetlength(r, 0, 0) == 8)
+		c->verdict =
+		    load_be(PQgetvalue(r, 0, 0)) == 0 ? HF_OK : HF_E_FENCED;
+	else
+		c->verdict = HF_E_STORE;
+}
+
+static void
+got_swept(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	if (is(c, r, PGRES_COMMAND_OK))
+		op->ask.value_len =
+		    strtoul(PQcmdTuples((PGresult *)(uintptr_t)r), NULL, 10);
+}
+
+static int
+take_item(struct hf__page *p, const PGresult *r, int row)
+{
+	struct hf__item *item = &p->item[p->n];
+	int key = PQgetlength(r, row, 0), value = PQgetlength(r, row, 1);
+
+	if (key <= 0 || key > HF_STORE_KEY_MAX || value <= 0 ||
+	    value > HF_STORE_VALUE_MAX ||
+	    (item->value = malloc((size_t)value)) == NULL)
+		return 0;
+	item->key_len = (size_t)key;
+	item->value_len = (size_t)value;
+	memcpy(item->key, PQgetvalue(r, row, 0), item->key_len);
+	memcpy(item->value, PQgetvalue(r, row, 1), item->value_len);
+	p->n++;
+	return 1;
+}
+
+static void
+got_page(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	struct hf__page *p = op->ask.page;
+	size_t prefix = op->ask.key_len;
+	int row, rows;
+
+	if (!is(c, r, PGRES_TUPLES_OK))
+		return;
+	rows = PQntuples(r);
+	if (rows > HF__PAGE_ITEMS) {
+		refuse(c, "the store answers what was not asked");
+		return;
+	}
+	p->last = rows < HF__PAGE_ITEMS;
+	for (row = 0; row < rows; row++) {
+		if ((size_t)PQgetlength(r, row, 0) < prefix ||
+		    memcmp(PQgetvalue(r, row, 0), op->ask.key, prefix) != 0) {
+			p->last = 1;
+			return;
+		}
+		if (!take_item(p, r, row)) {
+			refuse(c, "the store answers what was not asked");
+			return;
+		}
+	}
+	if (p->n == 0)
+		return;
+	/* The next one begins at the least key that is greater. */
+	p->after_len = p->item[p->n - 1].key_len + 1;
+	memcpy(p->after, p->item[p->n - 1].key, p->after_len - 1);
+	p->after[p->after_len - 1] = 0;
+}
+
+/* --- questions ---------------------------------------------------------------------------- */
+
+static struct hf__pg_value
+bytes(const void *ptr, size_t len)
+{
+	return (struct hf__pg_value){ ptr, len, HF__PG_BYTEA };
+}
+
+static void
+send_swap(struct hf__pg_conn *c, struct hf_op *op)
+{
+	const struct hf__ask *a = &op->ask;
+	uint8_t expires[8];
+	const struct hf__pg_value key = bytes(a->key, a->key_len),
+				  expected =
+				      bytes(a->expected, a->expected_len),
+				  next = bytes(a->value, a->value_len),
+				  when = { expires, 8, HF__PG_INT8 },
+				  who = { c->at->writer, HF__PG_WRITER,
+					  HF__PG_TEXT };
+	const struct hf__pg_value add[] = { key, next, when, who };
+	const struct hf__pg_value change[] = { key, expected, next, when,
+		who };
+	const struct hf__pg_value drop[] = { key, expected };
+
+	store_be(expires, a->expires);
+	if (a->expected_len == 0 && a->value_len == 0)
+		hf__pg_execute(c, got_absent, op, "absent", NULL, 1, &key);
+	else if (a->expected_len == 0)
+		hf__pg_execute(c, got_count, op, "insert", NULL, 4, add);
+	else if (a->value_len == 0)
+		hf__pg_execute(c, got_count, op, "remove", NULL, 2, drop);
+	else
+		hf__pg_execute(c, got_count, op, "update", NULL, 5, change);
+}
+
+void
+hf__pg_send(void *conn, struct hf_op *op)
+{
+	struct hf__pg_conn *c = conn;
+	const struct hf__ask *a = &op->ask;
+	struct hf__pg_value one = bytes(a->key, a->key_len);
+	uint8_t now[8];
+
+	switch (a->kind) {
+	case HF__OP_GET:
+		hf__pg_execute(c, got_value, op, "get", NULL, 1, &one);
+		break;
+	case HF__OP_SWAP:
+		send_swap(c, op);
+		break;
+	case HF__OP_PAGE:
+		if (a->page->after_len > 0)
+			one = bytes(a->page->after, a->page->after_len);
+		hf__pg_execute(c, got_page, op, "page", NULL, 1, &one);
+		break;
+	default:
+		store_be(now, a->expires);
+		one = (struct hf__pg_value){ now, 8, HF__PG_INT8 };
+		hf__pg_execute(c, got_swept, op, "sweep", NULL, 1, &one);
+	}
+	hf__pg_end(c, op);
+}
+
+/* --- news ----------------------------------------------------------------------------------- */
+
+static void
+see(struct hf__pg_conn *c, uint64_t number)
+{
+	if (c->line == NULL || number <= c->seen)
+		return;
+	c->seen = number;
+	(void)snprintf(hf__line_mark(c->line), HF__LINE_MARK, "%llu",
+	    (unsigned long long)number);
+}
+
+static void
+news(struct hf__pg_conn *c, const char *writer, size_t len, const uint8_t *key,
+    size_t key_len)
+{
+	if (c->line == NULL || key_len == 0 || key_len > HF_STORE_KEY_MAX ||
+	    (len == HF__PG_WRITER && memcmp(writer, c->at->writer, len) == 0))
+		return;
+	hf__line_news(c->line, (struct hf_span){ key, key_len });
+}
+
+static void
+got_news(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	int row;
+
+	(void)op;
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+		return; /* they are hints */
+	for (row = 0; row < PQntuples(r); row++) {
+		if (PQgetlength(r, row, 0) != 8)
+			return;
+		see(c, load_be(PQgetvalue(r, row, 0)));
+		if (PQnfields(r) == 3)
+			news(c, PQgetvalue(r, row, 1),
+			    (size_t)PQgetlength(r, row, 1),
+			    (const uint8_t *)PQgetvalue(r, row, 2),
+			    (size_t)PQgetlength(r, row, 2));
+	}
+}
+
+static void
+got_listening(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	(void)c;
+	(void)op;
+	(void)r;
+}
+
+/* From now on; and what came since the last time. */
+void
+hf__pg_watch(void *conn)
+{
+	struct hf__pg_conn *c = conn;
+	const char *mark = hf__line_mark(c->line);
+	uint64_t from = strtoull(mark, NULL, 10);
+	struct hf__pg_value one;
+	uint8_t number[8];
+
+	hf__pg_execute(c, got_listening, NULL, NULL, "LISTEN handfast", 0,
+	    NULL);
+	hf__pg_end(c, NULL);
+	if (*mark == '\0') {
+		(void)strcpy(hf__line_mark(c->line), "0");
+		hf__pg_execute(c, got_news, NULL, "last", NULL, 0, NULL);
+	} else {
+		c->seen = from;
+		store_be(number, from > READ_AGAIN ? from - READ_AGAIN : 0);
+		one = (struct hf__pg_value){ number, 8, HF__PG_INT8 };
+		hf__pg_execute(c, got_news, NULL, "news", NULL, 1, &one);
+	}
+	hf__pg_end(c, NULL);
+}
+
+/* NUMBER WRITER KEY, the key in hexadecimal. */
+void
+hf__pg_notified(struct hf__pg_conn *c, const char *words)
+{
+	uint8_t key[HF_STORE_KEY_MAX];
+	const char *writer, *hex;
+	char *end;
+	uint64_t number = strtoull(words, &end, 10);
+	size_t n = 0;
+	unsigned byte;
+
+	if (*end != ' ' || strlen(end) <= HF__PG_WRITER + 2)
+		return;
+	writer = end + 1;
+	hex = writer + HF__PG_WRITER + 1;
+	while (n < sizeof(key) && sscanf(hex + 2 * n, "%2x", &byte) == 1)
+		key[n++] = (uint8_t)byte;
+	see(c, number);
+	news(c, writer, HF__PG_WRITER, key, n);
+}
+
+/* --- the beginning ----------------------------------------------------------------------------- */
+
+static void
+got_entry(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	(void)op;
+	if (PQresultStatus(r) == PGRES_FATAL_ERROR)
+		hf__pg_down(c, hf__pg_words(r));
+}
+
+static void
+got_version(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	char words[100];
+
+	got_entry(c, op, r);
+	if (c->line == NULL || PQresultStatus(r) != PGRES_TUPLES_OK)
+		return;
+	if (PQntuples(r) == 1 && PQgetlength(r, 0, 0) == 8 &&
+	    load_be(PQgetvalue(r, 0, 0)) == HF__PG_SCHEMA)
+		return;
+	(void)snprintf(words, sizeof(words),
+	    "the store's schema is of version %llu, not %d",
+	    PQntuples(r) == 1 && PQgetlength(r, 0, 0) == 8 ?
+		(unsigned long long)load_be(PQgetvalue(r, 0, 0)) :
+		0ULL,
+	    HF__PG_SCHEMA);
+	hf__pg_down(c, words);
+}
+
+/* What takes too long is given up by the server, before we do. */
+void
+hf__pg_introduce(struct hf__pg_conn *c)
+{
+	char ms[24];
+	const struct hf__pg_value limit = { ms,
+		(size_t)snprintf(ms, sizeof(ms), "%llu",
+		    (unsigned long long)hf__line_deadline(c->line) * 3 / 4),
+		HF__PG_TEXT };
+	size_t i;
+
+	hf__pg_execute(c, got_entry, NULL, NULL,
+	    "SELECT set_config('statement_timeout', $1, false), "
+	    "set_config('search_path', '', false), "
+	    "set_config('default_transaction_isolation', 'read committed', "
+	    "false)",
+	    1, &limit);
+	hf__pg_execute(c, got_version, NULL, NULL,
+	    "SELECT max(number)::bigint FROM handfast.version", 0, NULL);
+	for (i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
+		hf__pg_prepare(c, statements[i].name, statements[i].sql);
+	hf__pg_end(c, NULL);
+}
