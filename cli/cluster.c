@@ -31,7 +31,7 @@ const char help_cluster[] =
     "rotate   new keys for a scope\n"
     "members  who is in, as the store says\n"
     "\n"
-    "      --store URI          lmdb:DIR\n"
+    "      --store URI          lmdb:DIR, redis://..., postgresql://..., @FILE\n"
     "      --key X.key          the cluster's key; X.cert is beside it, and\n"
     "                           X.key.serial: keep it, against old keys\n"
     "      --cert S.cert        a server's certificate: usage responder,server\n"

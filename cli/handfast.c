@@ -32,6 +32,8 @@ const struct cli_command cli_commands[] = {
 	    "say which servers may hold a cluster's sessions", help_cluster },
 	{ "session", cmd_session, "show the sessions in a store",
 	    help_session },
+	{ "store", cmd_store, "make what a store of sessions needs",
+	    help_store },
 	{ "respond", cmd_respond, "serve authenticated sessions",
 	    help_respond },
 	{ "initiate", cmd_initiate, "open a session and pipe data through it",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * handfast session: what a store holds, by what is in clear there: no key is
- * needed, and nothing is opened. And the opening of stores for all commands.
+ * needed, and nothing is opened.
  */
 #include <getopt.h>
 #include <sodium.h>
@@ -21,39 +21,13 @@ const char help_session[] =
     "\n"
     "SESSION is an id in hexadecimal, or the first digits of one.\n"
     "\n"
-    "      --store URI          lmdb:DIR\n"
+    "      --store URI          lmdb:DIR, redis://..., postgresql://..., @FILE\n"
     "      --json               words as JSON\n"
     "\n"
     "example:\n"
     "  handfast session list --store lmdb:/run/web\n"
     "\n"
     "exit codes: 0 done, 2 usage, 3 I/O, 5 refused, 8 the store\n";
-
-int
-cli_store_fail(enum hf_err e, const struct hf_store *store, const char *what)
-{
-	const char *reason = hf_store_reason(store);
-
-	if (e == HF_E_STORE && *reason != '\0')
-		return cli_error(CLI_STORE, "%s: %s (%s)", what, reason,
-		    hf_error_name((int)e));
-	return cli_fail(e, "%s", what);
-}
-
-int
-cli_store_open(struct hf_store **store, const char *uri)
-{
-	enum hf_err e = hf_store_open(store, uri);
-
-	if (e == HF_OK)
-		return CLI_OK;
-	if (e == HF_E_ARG)
-		return cli_error(CLI_USAGE, "--store %s: not lmdb:DIR", uri);
-	if (e == HF_E_POLICY)
-		return cli_error(CLI_POLICY, "--store %s: %s", uri,
-		    hf_store_reason(*store));
-	return cli_store_fail(e, *store, uri);
-}
 
 static struct {
 	const char *uri;

@@ -8,7 +8,8 @@
 #include "cli.h"
 #include "fleet.h"
 
-/* Closed by hf_store_close(), also after a failure. */
+/* A URI, or @FILE that holds one. Closed by hf_store_close(), also after a
+ * failure. */
 int cli_store_open(struct hf_store **store, const char *uri);
 /* cli_fail(), with what the store said. */
 int cli_store_fail(enum hf_err e, const struct hf_store *store,

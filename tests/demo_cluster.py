@@ -4,7 +4,9 @@
 while the process that has the session is killed, again and again; one file
 arrives, whole, in one session. Ends with 1 where anything of that fails.
 
-    demo_cluster.py [--mib N] [--kills N] PROGRAM
+    demo_cluster.py [--mib N] [--kills N] [--store lmdb|redis|postgres] PROGRAM
+
+The store is LMDB in a folder, or a real server that is started for it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import threading
 import time
 from pathlib import Path
 
+import servers
+
 CHUNK = 1 << 16
 
 
@@ -29,12 +33,14 @@ class Failed(Exception):
 
 
 class Cluster:
-    def __init__(self, program: str, folder: Path, checkpoint: str) -> None:
+    def __init__(self, program: str, folder: Path, checkpoint: str,
+                 store: str) -> None:
         self.program, self.dir, self.checkpoint = program, folder, checkpoint
+        self.store = store
         self.servers: dict[str, subprocess.Popen[bytes]] = {}
         self.do("ca", "init", "ca", "--name", "Demo CA")
         self.do("cluster", "init", "--ca", "ca", "--name", "demo", "--store",
-                "lmdb:store", "-o", "demo.cert")
+                self.store, "-o", "demo.cert")
         for name, usage in (("a", "responder,server"),
                             ("b", "responder,server"),
                             ("alice", "initiator")):
@@ -46,7 +52,7 @@ class Cluster:
                     "--usage", usage, *of, "-o", f"{name}.cert")
         for name in ("a", "b"):
             self.do("cluster", "admit", "--key", "demo.key", "--store",
-                    "lmdb:store", "--cert", f"{name}.cert")
+                    self.store, "--cert", f"{name}.cert")
         (folder / "received").mkdir()
 
     def do(self, *words: str) -> str:
@@ -61,7 +67,7 @@ class Cluster:
         self.servers[name] = subprocess.Popen(
             [self.program, "respond", "--listen", f"unix:{name}.sock",
              "--identity", f"{name}.key", "--cert", f"{name}.cert",
-             "--trust", "ca/ca.cert", "--store", "lmdb:store", "--cluster",
+             "--trust", "ca/ca.cert", "--store", self.store, "--cluster",
              "demo.cert", "--checkpoint", self.checkpoint, "--receive",
              "received", "--trace"],
             cwd=self.dir, stderr=log)
@@ -72,7 +78,7 @@ class Cluster:
             time.sleep(0.01)
 
     def owner(self) -> str:
-        rows = self.do("session", "list", "--store", "lmdb:store").split("\n")
+        rows = self.do("session", "list", "--store", self.store).split("\n")
         found = re.findall(r"owner (\w+) ", "\n".join(rows))
         if len(found) != 1:
             raise Failed(f"{len(found)} sessions in the store")
@@ -158,10 +164,12 @@ def kill_owner(cluster: Cluster, client: Client, n: int) -> float:
     return pause
 
 
-def run(program: str, checkpoint: str, mib: int, kills: int) -> None:
-    print(f"checkpoint {checkpoint}: {mib} MiB, two servers on one store")
+def run(program: str, checkpoint: str, mib: int, kills: int,
+        store: str) -> None:
+    print(f"checkpoint {checkpoint}: {mib} MiB, two servers on one store: "
+          f"{store.partition(':')[0]}")
     with tempfile.TemporaryDirectory(prefix="handfast-demo.") as folder:
-        cluster = Cluster(program, Path(folder), checkpoint)
+        cluster = Cluster(program, Path(folder), checkpoint, store)
         try:
             for name in ("a", "b"):
                 cluster.start(name)
@@ -201,12 +209,21 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mib", type=int, default=200)
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--store", choices=("lmdb", *servers.KINDS),
+                        default=os.environ.get("STORE", "lmdb"))
     parser.add_argument("program")
     args = parser.parse_args()
+    program = os.path.abspath(args.program)
     try:
         for checkpoint in ("record", "50"):
-            run(os.path.abspath(args.program), checkpoint, args.mib,
-                args.kills)
+            server = (None if args.store == "lmdb" else
+                      servers.KINDS[args.store](program))
+            try:
+                run(program, checkpoint, args.mib, args.kills,
+                    "lmdb:store" if server is None else server.uri)
+            finally:
+                if server is not None:
+                    server.stop()
     except Failed as why:
         print(f"FAILED: {why}", file=sys.stderr)
         return 1

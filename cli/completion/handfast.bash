@@ -10,10 +10,11 @@ _handfast_subcommands() {
 	ticket) echo 'ring issue' ;;
 	cluster) echo 'init admit release evict renew rotate members' ;;
 	session) echo 'list show evict' ;;
+	store) echo init ;;
 	vectors) echo verify ;;
 	help)
-		echo demo keygen ca cert user ticket cluster session respond \
-		    initiate inspect vectors version help
+		echo demo keygen ca cert user ticket cluster session store \
+		    respond initiate inspect vectors version help
 		;;
 	'') echo "$(_handfast_subcommands help) --help --version" ;;
 	esac
@@ -56,6 +57,7 @@ _handfast_options() {
 	'session list' | 'session show' | 'session evict')
 		echo --store --json
 		;;
+	'store init') echo --store --grant --json ;;
 	'respond ')
 		echo --listen --port-file --identity --cert --trust --revoked \
 		    --users --password-command --ring --used-tickets \
@@ -121,7 +123,7 @@ _handfast() {
 	    --audience | --ttl | --listen | --issue-tickets | --allow | \
 	    --target | --forward | --workers | --max-* | --busy | --connect | \
 	    --user | --connect-timeout | --deadline | --retry | --store | \
-	    --scope | --checkpoint) ;;
+	    --grant | --scope | --checkpoint) ;;
 	--takeover) _handfast_words 'soft proved' ;;
 	*)
 		if [ "${cur:0:1}" = - ]; then

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""Sessions that outlive their server, by real processes on one LMDB store:
-killed, stopped and woken, sent home; a store that hangs, is emptied, brought
-back or spoilt; members that are let go. What arrives is compared byte by byte.
+"""Sessions that outlive their server, by real processes on one store: killed,
+stopped and woken, sent home; a store that hangs, is emptied, brought back or
+spoilt; members that are let go. What arrives is compared byte by byte. The
+store is LMDB; of the cases that differ with it, all three.
 """
 import glob
 import os
@@ -16,6 +17,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
+import servers  # noqa: E402
 import session as s  # noqa: E402
 
 WAIT = 60 if s.SAN else 25
@@ -25,13 +27,18 @@ class Cluster:
     """A CA, a cluster, two servers a and b, and a client alice."""
     open = []
 
-    def __init__(self):
+    def __init__(self, kind="lmdb"):
         Cluster.open.append(self)
         self.dir = tempfile.mkdtemp(prefix="handfast-cluster.")
+        self.server = None
+        self.store = "lmdb:db"
+        if kind != "lmdb":
+            self.server = servers.KINDS[kind](s.PROGRAM)
+            self.store = self.server.uri
         self.servers, self.clients = {}, []
         self.do("ca", "init", "ca", "--name", "CA")
         self.do("cluster", "init", "--ca", "ca", "--name", "web", "--store",
-                "lmdb:db", "-o", "web.cert")
+                self.store, "-o", "web.cert")
         self.member("a")
         self.member("b")
         self.key("alice", "--usage", "initiator")
@@ -63,7 +70,7 @@ class Cluster:
 
     def change(self, word, name, *more):
         return self.run("cluster", word, "--key", "web.key", "--store",
-                        "lmdb:db", "--cert", name + ".cert", *more)
+                        self.store, "--cert", name + ".cert", *more)
 
     def at(self, name):
         """Where a server listens."""
@@ -85,7 +92,8 @@ class Cluster:
         self.servers[name] = subprocess.Popen(
             [*self.inside(name), s.PROGRAM, "respond", "--listen",
              self.at(name), "--identity", name + ".key", "--cert",
-             name + ".cert", "--trust", "ca/ca.cert", "--store", "lmdb:db", "--cluster", "web.cert",
+             name + ".cert", "--trust", "ca/ca.cert", "--store", self.store,
+             "--cluster", "web.cert",
              "--checkpoint", checkpoint, "--trace", *does, *more],
             cwd=self.dir, stderr=log, stdout=subprocess.DEVNULL)
         wait_for(lambda: self.listens(name) or
@@ -121,7 +129,8 @@ class Cluster:
             return f.read()
 
     def rows(self):
-        return self.do("session", "list", "--store", "lmdb:db").splitlines()
+        return self.do("session", "list", "--store",
+                       self.store).splitlines()
 
     def owner(self):
         rows = self.rows()
@@ -140,6 +149,8 @@ class Cluster:
                 p.send_signal(signal.SIGCONT)
                 p.kill()
             p.wait()
+        if self.server is not None:
+            self.server.stop()
         shutil.rmtree(self.dir)
 
 
@@ -178,9 +189,9 @@ def handshakes(c):
     return sum(len(re.findall("sent grant", c.log(n))) for n in "ab")
 
 
-def begun(*more, serve=(), checkpoint="20"):
+def begun(*more, serve=(), checkpoint="20", kind="lmdb"):
     """A session with a, in which some data has arrived and is stored."""
-    c = Cluster()
+    c = Cluster(kind)
     c.serve("a", *serve, checkpoint=checkpoint)
     c.serve("b", *serve, checkpoint=checkpoint)
     client = c.client(*more)
@@ -193,10 +204,19 @@ def begun(*more, serve=(), checkpoint="20"):
 # The tests ---------------------------------------------------------------------
 
 
+def kinds():
+    for kind, of in servers.KINDS.items():
+        if of.here():
+            yield kind
+        else:
+            s.note("no server for %s here" % kind)
+
+
 def killed():
     """kill -9 of whoever has it, five times, in the middle of a stream."""
-    for how in ((), ("--takeover", "proved")):
-        c, client = begun(serve=how, checkpoint="record")
+    for kind, how in [("lmdb", ()), ("lmdb", ("--takeover", "proved")),
+                      *((kind, ()) for kind in kinds())]:
+        c, client = begun(serve=how, checkpoint="record", kind=kind)
         data, moves = b"first ", 0
         for n in range(5):
             more = os.urandom(300000)
@@ -399,6 +419,34 @@ def hanging_store():
     s.check("hanging store: the cause", "HF_E_STORE" in c.words(), c.words())
     holder.kill()
     holder.wait()
+    c.close()
+    for kind in kinds():
+        stopped_store(kind, "--no-fallback")
+        stopped_store(kind)
+
+
+def stopped_store(kind, *more):
+    """The same by a server that is stopped. A client that may begin anew
+    does, and its session cannot move while the store is away."""
+    c, client = begun(*more, "--retry", "3s", checkpoint="record", kind=kind)
+    what = "stopped %s%s" % (kind, "" if more else ", fallback")
+    c.server.signal(signal.SIGSTOP)
+    say(client, b"second ")
+    arrived(c, b"first second ")
+    s.ok("%s: a live session goes on" % what)
+    began = time.monotonic()
+    c.kill("a")
+    if more:
+        s.same("%s: exit code" % what, 8, client.wait(timeout=WAIT))
+        s.check("%s: the cause" % what, "HF_E_STORE" in c.words(), c.words())
+    else:
+        wait_for(lambda: "continuity lost" in c.words(), "a new session")
+        say(client, b"third")
+        wait_for(lambda: any(open(f, "rb").read().endswith(b"third")
+                             for f in c.files()), "data of the new session")
+        s.same("%s: exit code" % what, 3, ends(client)[0])
+    s.check("%s: in time" % what, time.monotonic() - began < 15)
+    c.server.signal(signal.SIGCONT)
     c.close()
 
 

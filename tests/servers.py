@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: ISC
+"""Real servers of stores for tests and demos: in a folder of their own, on a
+unix socket, stopped by stop(). PostgreSQL refuses to be root: there it runs as
+postgres or nobody.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+def children(pid: int) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children",
+                  encoding="ascii") as f:
+            return [int(n) for n in f.read().split()]
+    except OSError:
+        return []
+
+
+class Server:
+    """What both have: `uri` is for who may do everything."""
+
+    def __init__(self) -> None:
+        self.dir = tempfile.mkdtemp(prefix="handfast-server.")
+        self.process: subprocess.Popen[bytes] | None = None
+        self.uri = ""
+
+    def launch(self, words: list[str], path: str, **more: object) -> None:
+        self.process = subprocess.Popen(
+            words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            **more)  # type: ignore[call-overload]
+        until = time.monotonic() + 30
+        while True:
+            try:
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(path)
+                return
+            except OSError:
+                if time.monotonic() > until or self.process.poll() is not None:
+                    raise
+                time.sleep(0.02)
+
+    def signal(self, how: int) -> None:
+        assert self.process is not None
+        for pid in [self.process.pid, *children(self.process.pid)]:
+            try:
+                os.kill(pid, how)
+            except ProcessLookupError:
+                pass
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Redis(Server):
+    @staticmethod
+    def here() -> bool:
+        return shutil.which("redis-server") is not None
+
+    def __init__(self, program: str) -> None:
+        super().__init__()
+        path = os.path.join(self.dir, "redis.sock")
+        self.launch(["redis-server", "--port", "0", "--unixsocket", path,
+                     "--save", "", "--appendonly", "no", "--dir", self.dir,
+                     "--maxmemory-policy", "noeviction"], path)
+        self.uri = f"redis://{path}"
+
+
+class Postgres(Server):
+    @staticmethod
+    def bindir() -> str:
+        try:
+            done = subprocess.run(["pg_config", "--bindir"],
+                                  capture_output=True, text=True, check=True)
+            return done.stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+            return found[-1] if found else ""
+
+    @classmethod
+    def here(cls) -> bool:
+        return os.path.exists(os.path.join(cls.bindir(), "initdb"))
+
+    def __init__(self, program: str) -> None:
+        super().__init__()
+        who: dict[str, object] = {"cwd": self.dir}
+        if os.geteuid() == 0:
+            names = {p.pw_name: p for p in pwd.getpwall()}
+            user = names.get("postgres", names.get("nobody"))
+            assert user is not None
+            who.update(user=user.pw_uid, group=user.pw_gid, extra_groups=[])
+            os.chown(self.dir, user.pw_uid, user.pw_gid)
+        data = os.path.join(self.dir, "db")
+        subprocess.run([os.path.join(self.bindir(), "initdb"), "-D", data,
+                        "-U", "postgres", "-N", "-A", "trust", "-E", "UTF8",
+                        "--locale", "C"], check=True, capture_output=True,
+                       **who)  # type: ignore[call-overload]
+        self.launch([os.path.join(self.bindir(), "postgres"), "-D", data,
+                     "-c", "listen_addresses=", "-k", self.dir, "-c",
+                     "fsync=off"], os.path.join(self.dir, ".s.PGSQL.5432"),
+                    **who)
+        base = f"postgresql:///postgres?host={self.dir}&user="
+        self.sql(base + "postgres", "CREATE ROLE server LOGIN")
+        subprocess.run([program, "store", "init", "--store",
+                        base + "postgres", "--grant", "server"], check=True)
+        self.uri = base + "server"
+
+    def sql(self, uri: str, words: str) -> None:
+        until = time.monotonic() + 30
+        while subprocess.run([os.path.join(self.bindir(), "psql"), "-q", "-c",
+                              words, uri], capture_output=True,
+                             check=False).returncode != 0:
+            if time.monotonic() > until:
+                raise TimeoutError("PostgreSQL does not start")
+            time.sleep(0.1)
+
+
+KINDS = {"redis": Redis, "postgres": Postgres}
