@@ -29,7 +29,7 @@ for f in bin/handfast include/handfast.h lib/libhandfast.a \
     share/bash-completion/completions/handfast \
     share/zsh/site-functions/_handfast share/man/man1/handfast.1 \
     share/man/man3/handfast.3 share/man/man5/handfast.5 \
-    share/man/man7/handfast.7 share/doc/handfast/handfast.md \
+    share/man/man7/handfast.7 share/man/man7/handfast-store.7 share/doc/handfast/handfast.md \
     share/doc/handfast/handfast.lua share/doc/handfast/examples/handshake.c \
     share/doc/handfast/examples/handshake.py; do
 	checks=$((checks + 1))

@@ -12,14 +12,14 @@ make -C "$here" --no-print-directory BUILD="$BUILD" man || exit 1
 . "$here/tests/sh/lib.inc"
 CC=${CC:-gcc}
 
-for n in 1 3 5 7; do
-	page=$BUILD/man/handfast.$n
+for n in .1 .3 .5 .7 -store.7; do
+	page=$BUILD/man/handfast$n
 	expect 0 mandoc -T lint "$page"
-	is "mandoc -T lint handfast.$n" "$(cat out)" ''
+	is "mandoc -T lint handfast$n" "$(cat out)" ''
 	for section in NAME DESCRIPTION EXAMPLES 'EXIT STATUS'; do
 		checks=$((checks + 1))
 		grep -qx ".SH $section" "$page" ||
-		    fail "handfast.$n has no $section"
+		    fail "handfast$n has no $section"
 	done
 done
 

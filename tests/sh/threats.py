@@ -16,8 +16,9 @@ ROWS = {"A": 50, "B": 15, "C": 20, "D": 18}
 ROOMS = ("tests/", "vectors/", "spec/model/")
 MOST_ROWS, MOST_UNTESTED = 4, 8
 # How a test of that name is written, by the ending of its file.
-FORMS = {".c": r'(cmocka_unit_test|TEST)\(%s\)|'
-         r'cmocka_unit_test_setup_teardown\(%s,|\{ (\{ )?"%s", ',
+FORMS = {".c": r'(cmocka_unit_test|TEST|CASE|MADE|RELAYED)\(%s\)|'
+         r'cmocka_unit_test_(setup|teardown|setup_teardown)\(%s,|'
+         r'\{ (\{ )?"%s", ',
          ".py": r"(?m)^def %s\(",
          ".sh": r"(?m)^%s\(\)"}
 # Of a fuzzer the function that claims it.
