@@ -54,6 +54,12 @@ static struct {
 
 static void attempt(void);
 
+static uint64_t
+clock_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
 /* Stops reading when nothing is left to do, so that the loop ends. */
 static void
 wind_up(void)
@@ -256,11 +262,27 @@ moved(void *owner, struct hf_link *link)
 		    (unsigned long long)hf_session_epoch(s));
 }
 
-/* The server leaves: on to the next address. */
+/* Another server behind the same dispatcher. Returns 0 where that is not
+ * possible. */
+static int
+reroute(struct hf_link *link, const char *target)
+{
+	if (!self.args.dispatched || hf_link_reroute(link, target) != HF_OK)
+		return 0;
+	self.broken_ms = clock_ms();
+	self.tried = 0;
+	joined_suspend(self.joined);
+	return 1;
+}
+
+/* The server leaves, or a dispatcher wants it to be another: that behind the
+ * dispatcher, or the next address. */
 static void
 query(void *owner, struct hf_link *link)
 {
 	(void)owner;
+	if (reroute(link, NULL))
+		return;
 	self.elsewhere = 1;
 	hf_link_abort(link, HF_E_GONE);
 }
@@ -307,6 +329,8 @@ advise(enum hf_err err)
 	else if (err == HF_E_EXPIRED)
 		cli_hint("a certificate there needs renewal, or the clock "
 			 "here is wrong");
+	else if (err == HF_E_TARGET)
+		cli_hint("the dispatcher there has no server for that target");
 	else if (err == HF_E_SHAPE || err == HF_E_CBOR ||
 	    err == HF_E_UNEXPECTED || err == HF_E_TOO_BIG)
 		cli_hint("is that a handfast responder?");
@@ -341,12 +365,6 @@ not_connected(void)
 
 /* --- going on elsewhere ------------------------------------------------------------ */
 
-static uint64_t
-clock_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
-
 /* The old session cannot go on: a new one in its place, unless that is not
  * wanted. Returns 0 then. */
 static int
@@ -376,7 +394,8 @@ go_on(enum hf_err err)
 {
 	uint64_t now = clock_ms(), wait = 0;
 
-	if (err == HF_OK || self.result != CLI_OK || !self.moving)
+	if (err == HF_OK || err == HF_E_TARGET || self.result != CLI_OK ||
+	    !self.moving)
 		return 0;
 	/* The other side said that it cannot go on. */
 	if (self.args.no_fallback &&

@@ -19,7 +19,7 @@ struct initiate {
 	const char *responder_cert;
 	const char *identity, *cert, *user, *ticket, *ticket_out;
 	struct cli_pass pass;
-	int plain, no_prekey, no_fallback, trace;
+	int plain, no_prekey, no_fallback, dispatched, trace;
 	uint64_t connect_ms, deadline_ms, retry_ms;
 };
 

@@ -38,6 +38,8 @@ const char help_initiate[] =
     "      --ticket-out FILE    save a ticket that the responder gives (0600)\n"
     "      --no-fallback        end where a session cannot go on, instead of\n"
     "                           beginning another\n"
+    "      --dispatched         --connect is a dispatcher: a session that may move\n"
+    "                           goes on with another server on its connection\n"
     "      --retry T            how long to try to go on (60s)\n"
     "      --connect-timeout T  for each address (10s)\n"
     "      --deadline T         for the handshake (10s)\n"
@@ -77,6 +79,7 @@ enum {
 	OPT_TIMEOUT,
 	OPT_DEADLINE,
 	OPT_NO_FALLBACK,
+	OPT_DISPATCHED,
 	OPT_RETRY,
 	OPT_READABLE,
 	OPT_TRACE,
@@ -103,6 +106,7 @@ static const struct option options[] = { { "connect", required_argument, NULL,
 	{ "connect-timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "deadline", required_argument, NULL, OPT_DEADLINE },
 	{ "no-fallback", no_argument, NULL, OPT_NO_FALLBACK },
+	{ "dispatched", no_argument, NULL, OPT_DISPATCHED },
 	{ "retry", required_argument, NULL, OPT_RETRY },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
 	{ "trace", no_argument, NULL, OPT_TRACE },
@@ -150,6 +154,9 @@ other_option(struct initiate *a, int c)
 		return CLI_OK;
 	case OPT_NO_FALLBACK:
 		a->no_fallback = 1;
+		return CLI_OK;
+	case OPT_DISPATCHED:
+		a->dispatched = 1;
 		return CLI_OK;
 	case OPT_RETRY:
 		return set_ms(&a->retry_ms, "--retry");

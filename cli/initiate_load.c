@@ -85,6 +85,7 @@ initiate_load(struct loaded *l, const struct initiate *a)
 	    (e = hf_config_deadline(l->config, (uint32_t)a->deadline_ms)) !=
 		HF_OK ||
 	    (e = hf_config_fallback(l->config, !a->no_fallback)) != HF_OK ||
+	    (e = hf_config_dispatched(l->config, a->dispatched)) != HF_OK ||
 	    /* Now and then, so that nobody depends on its absence. */
 	    (e = hf_config_grease(l->config, randombytes_uniform(8) == 0)) !=
 		HF_OK)

@@ -141,6 +141,7 @@ enum hf_err vec_side_feed(struct vec_side *side, const uint8_t *data,
 enum hf_err vec_side_send(struct vec_side *side, unsigned type,
     struct hf_span data);
 enum hf_err vec_side_reconnect(struct vec_side *side);
+enum hf_err vec_side_reroute(struct vec_side *side, const char *target);
 enum hf_err vec_side_checkpoint(struct vec_side *side);
 /* As the specification's section 11 calls it. */
 const char *vec_side_state(const struct vec_side *side);
@@ -218,5 +219,6 @@ vec_kind vec_password, vec_cookie, vec_cookie_judge, vec_hpke, vec_cbor;
 vec_kind vec_takeover;			    /* _move.c */
 vec_kind vec_key_grant, vec_key_grant_open; /* _grant.c */
 vec_kind vec_entry, vec_entry_open;	    /* _entry.c */
+vec_kind vec_route;			    /* _route.c */
 
 #endif

@@ -253,7 +253,10 @@ vec_set_initiator(struct vec_side *side)
 	    (expect != NULL && (e = hf_config_expect(c, expect)) != HF_OK) ||
 	    (realm != NULL && (e = hf_config_realm(c, realm)) != HF_OK) ||
 	    (e = hf_config_target(c,
-		 vec_text(side->v, side->told, "target"))) != HF_OK)
+		 vec_text(side->v, side->told, "target"))) != HF_OK ||
+	    (json_object_get(side->told, "dispatched") != NULL &&
+		(e = hf_config_dispatched(c,
+		     vec_bool(side->v, side->told, "dispatched"))) != HF_OK))
 		return e;
 	if (vec_bool(side->v, side->told, "prekey") ||
 	    vec_is_null(side->told, "responder_chain"))

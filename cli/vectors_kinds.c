@@ -58,6 +58,7 @@ static const struct {
 	{ "takeover", vec_takeover,
 	    "initiator responders initiator_random responder_random script" },
 	{ "entry-open", vec_entry_open, "cluster scopes now bytes" },
+	{ "route", vec_route, "bytes" },
 };
 
 /* The inputs as they are told: the compare passes over them. One after a

@@ -12,7 +12,8 @@
 #define SIDE_INPUTS \
 	"now suites anchors lists grease deadline application ?refresh"
 #define INITIATOR_INPUTS \
-	SIDE_INPUTS " expect realm target responder_chain prekey token"
+	SIDE_INPUTS      \
+	    " expect realm target responder_chain prekey token ?dispatched"
 #define RESPONDER_INPUTS \
 	SIDE_INPUTS      \
 	" seed chain kinds ring cookie_key source tolerance lifetime ?cluster"
@@ -173,6 +174,17 @@ vec_side_reconnect(struct vec_side *side)
 
 	vec_random_begin(&side->draws);
 	e = hf_session_reconnect(side->s, side->ms, side->now);
+	vec_random_end();
+	return e;
+}
+
+enum hf_err
+vec_side_reroute(struct vec_side *side, const char *target)
+{
+	enum hf_err e;
+
+	vec_random_begin(&side->draws);
+	e = hf_session_reroute(side->s, target, side->ms, side->now);
 	vec_random_end();
 	return e;
 }

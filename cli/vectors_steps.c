@@ -17,6 +17,7 @@ static const struct {
 	{ "wait", "do seconds" },
 	{ "send", "do type bytes" },
 	{ "reconnect", "do" },
+	{ "reroute", "do target" },
 	{ "checkpoint", "do" },
 };
 
@@ -50,6 +51,9 @@ do_step(struct vec_side *side, const json_t *step)
 		return wait_seconds(side, step);
 	if (strcmp(word, "reconnect") == 0)
 		return vec_side_reconnect(side);
+	if (strcmp(word, "reroute") == 0)
+		return vec_side_reroute(side,
+		    vec_text_or_null(side->v, step, "target"));
 	if (strcmp(word, "checkpoint") == 0)
 		return vec_side_checkpoint(side);
 	data = vec_hex(side->v, step, "bytes");

@@ -110,6 +110,12 @@ void hf_link_committed(struct hf_link *link, enum hf_err verdict);
 HF_MUST_USE enum hf_err hf_link_checkpoint(struct hf_link *link, uint8_t *out,
     size_t cap, size_t *len);
 void hf_link_checkpointed(struct hf_link *link, enum hf_err verdict);
+/* Behind a dispatcher: goes on with another server on this connection, for a
+ * target, or with NULL for the same one; see hf_session_reroute(). What waits
+ * is dropped; `opened` follows again.
+ * @return HF_OK; HF_E_STATE and HF_E_EXPIRED: nothing was done */
+HF_MUST_USE enum hf_err hf_link_reroute(struct hf_link *link,
+    const char *target);
 /* 1 while the link waits with its close until all is stored. */
 int hf_link_wants_store(const struct hf_link *link);
 void hf_link_query(struct hf_link *link);

@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "link.h"
 
@@ -117,6 +118,27 @@ hf_link_queued(const struct hf_link *l)
 {
 	return l->waiting_len + uv_stream_get_write_queue_size(&l->io.stream) +
 	    (l->running ? hf_session_output(l->session).len : 0);
+}
+
+/* --- another server on the same connection ------------------------------------ */
+
+enum hf_err
+hf_link_reroute(struct hf_link *l, const char *target)
+{
+	enum hf_err e;
+
+	if (l->phase != RUNNING || !l->opened)
+		return HF_E_STATE;
+	e = hf_session_reroute(l->session, target, hf__link_ms(),
+	    (uint64_t)time(NULL));
+	if (e != HF_OK && hf_session_want(l->session) != HF_WANT_FAILED)
+		return e;
+	if (l->waiting != NULL)
+		sodium_memzero(l->waiting, l->waiting_cap);
+	l->waiting_len = l->partial = 0;
+	l->opened = l->asked = l->closing = l->close_wanted = 0;
+	hf__link_run(l);
+	return HF_OK;
 }
 
 /* --- the end ---------------------------------------------------------------- */

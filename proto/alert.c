@@ -5,6 +5,8 @@
  * key id that is not known have codes of their own. In the clear before
  * traffic keys exist, a record afterwards.
  */
+#include <string.h>
+
 #include "session.h"
 
 enum { ALERT_FIELDS = 2, ALERT_BYTES = 3 };
@@ -19,6 +21,8 @@ hf__alert_code(enum hf_err cause)
 		return HF__ALERT_UNKNOWN_KEY;
 	case HF_E_NO_SESSION:
 		return HF__ALERT_NO_SESSION;
+	case HF_E_TARGET:
+		return HF__ALERT_TARGET;
 	default:
 		return HF__ALERT_REFUSED;
 	}
@@ -37,6 +41,14 @@ hf__alert_error(uint64_t code)
 	default:
 		return HF_OK;
 	}
+}
+
+enum hf_err
+hf__alert_clear_error(const struct hf_session *s, uint64_t code)
+{
+	if (code == HF__ALERT_TARGET && s->config->role == HF_INITIATOR)
+		return HF_E_TARGET;
+	return hf__alert_error(code);
 }
 
 enum hf_err
@@ -80,7 +92,16 @@ hf__alert_parse(struct hf_session *s, struct hf_span message,
 	(void)next;
 	/* Whatever it says, an alert is not answered. */
 	if ((e = hf__alert_read(&code, message)) == HF_OK &&
-	    (e = hf__alert_error(code)) == HF_OK)
+	    (e = hf__alert_clear_error(s, code)) == HF_OK)
 		e = HF_E_SHAPE;
 	return hf__fail_silently(s, e);
+}
+
+void
+hf_alert_write(uint8_t out[HF_CLEAR_BYTES], enum hf_err cause)
+{
+	static const uint8_t head[] = { 0x82, HF__ALERT };
+
+	memcpy(out, head, sizeof(head));
+	out[sizeof(head)] = (uint8_t)hf__alert_code(cause);
 }

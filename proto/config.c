@@ -396,6 +396,15 @@ hf_config_fallback(struct hf_config *c, int on)
 }
 
 enum hf_err
+hf_config_dispatched(struct hf_config *c, int on)
+{
+	if (c == NULL || c->role != HF_INITIATOR)
+		return HF_E_ARG;
+	c->dispatched = on != 0;
+	return HF_OK;
+}
+
+enum hf_err
 hf_config_cache(struct hf_config *c, int on)
 {
 	if (c == NULL)

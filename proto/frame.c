@@ -19,10 +19,7 @@ hf__frame_scan(size_t *len, const struct hf_session *s, const uint8_t *ptr,
 		return HF_OK;
 	if (ptr[1] > TYPE_MOST)
 		return HF_E_SHAPE;
-	/* Nothing follows the peer's close (spec section 9.4), but in a session
-	 * that moves. */
-	if (hf__machine_step(s->state, ptr[1]) == NULL ||
-	    (s->got_close && s->move == NULL))
+	if (!hf__machine_legal(s, ptr[1]))
 		return HF_E_UNEXPECTED;
 	return hf__cbor_extent(len, ptr, have,
 	    ptr[1] == HF__RECORD ? hf__record_size(s, s->record_max) :

@@ -137,6 +137,7 @@ enum hf_limits {
 	X(HF_E_TRUNCATED, 60, 3, "the stream ended without its close")        \
 	X(HF_E_NO_SESSION, 61, 4, "there is no such session to go on with")   \
 	X(HF_E_ROLLBACK, 62, 8, "the session's state is older than it was")   \
+	X(HF_E_TARGET, 63, 4, "nobody there serves that target")              \
 	X(HF_E_STORE, 64, 8, "the store failed, here or at the other side")   \
 	X(HF_E_MEMORY, 65, 3, "out of memory")                                \
 	X(HF_E_CRYPTO, 66, 3, "the crypto library failed")                    \
@@ -681,6 +682,10 @@ HF_MUST_USE enum hf_err hf_config_fallback(struct hf_config *config, int on);
  * Initiator: it takes part, at the cost of a key in every resume. Responder: it
  * begins one by itself. Default: on. */
 HF_MUST_USE enum hf_err hf_config_refresh(struct hf_config *config, int on);
+/** Initiator: the other end of its connections is a dispatcher, so that a
+ * query in clear is honoured on an open session, and hf_session_reroute() can
+ * be used. Default: off. (spec section 17.8) */
+HF_MUST_USE enum hf_err hf_config_dispatched(struct hf_config *config, int on);
 /** Whether signatures that verified are remembered, so that the next chain
  * with them costs less: times, revocation and names are judged every time.
  * Default: on. */
@@ -870,6 +875,24 @@ HF_MUST_USE enum hf_err hf_session_reconnect(struct hf_session *session,
  * nothing; each resume uses one up.
  * @return HF_OK, also where none is needed; HF_E_STATE */
 HF_MUST_USE enum hf_err hf_session_prepare(struct hf_session *session);
+/** Initiator, with hf_config_dispatched(): goes on with another server on the
+ * connection that is open, by a resume; for instance after HF_CONTENT_QUERY.
+ * What was put out before still goes to the server that was. As after
+ * hf_session_reconnect() nothing can be sent until it is open again.
+ * @param target the one to ask for from now on; NULL: the same
+ * @return HF_OK; HF_E_STATE when this session cannot go on, or is not open;
+ * HF_E_ARG; HF_E_EXPIRED; else the session has failed */
+HF_MUST_USE enum hf_err hf_session_reroute(struct hf_session *session,
+    const char *target, uint64_t ms, uint64_t now);
+/** Initiator, before the handshake is done: what answers a query for a
+ * session id. Then @p session goes on as the earlier session, and that one has
+ * failed (HF_E_STATE). Without one a query is answered by the same question
+ * anew. Borrowed until @p session is open or freed; the configs of both must
+ * outlive both. NULL forgets it.
+ * @param earlier one that can reconnect, with the same expected name and
+ * target; else HF_E_ARG */
+HF_MUST_USE enum hf_err hf_session_earlier(struct hf_session *session,
+    struct hf_session *earlier);
 /** 1 when hf_session_reconnect() may succeed. */
 int hf_session_can_reconnect(const struct hf_session *session);
 /** Responder, at HF_WANT_STATE: the entry that the store has for
@@ -963,6 +986,38 @@ HF_MUST_USE enum hf_err hf_session_checkpointed(struct hf_session *session,
 /** Responder: asks the peer to go on with another server.
  * @return HF_OK; HF_E_STATE; HF_E_SPACE */
 HF_MUST_USE enum hf_err hf_session_query(struct hf_session *session);
+
+/** @} */
+/** @name Dispatchers (spec section 17.8) */ /** @{ */
+
+/** What a dispatcher reads of the first message of a stream: in clear, proved
+ * by nothing, good for routing only. Views into the message. */
+struct hf_route {
+	int type; /**< 0 hello, 3 request, 6 resume */
+	struct hf_span target;
+	struct hf_span key_id; /**< request: of the responder's certificate */
+	struct hf_span sid;    /**< resume: the session id */
+	int dispatched; /**< its sender honours a query on an open session */
+};
+/** Finds the end of the message at @p ptr, by as little of it as that takes.
+ * @param type its type, 0 to 23; -1 while it is not known
+ * @param len of the whole message; 0: more bytes are needed. That of a record
+ * may be more than @p have.
+ * @return HF_OK; HF_E_SHAPE, HF_E_UNEXPECTED for a type that is not used,
+ * HF_E_CBOR, HF_E_TOO_BIG: no message that could be legal begins so */
+HF_MUST_USE enum hf_err hf_frame_read(int *type, size_t *len,
+    const uint8_t *ptr, size_t have);
+/** Reads a whole hello, request or resume as hf_frame_read() found it. The
+ * sealed part is not looked at.
+ * @return HF_OK; HF_E_UNEXPECTED for another type; HF_E_VERSION,
+ * HF_E_EXTENSION, HF_E_SHAPE, HF_E_CBOR */
+HF_MUST_USE enum hf_err hf_route_read(struct hf_route *route,
+    const uint8_t *message, size_t len);
+/** What a dispatcher says itself: a query, or an alert for HF_E_TARGET,
+ * HF_E_UNKNOWN_KEY or HF_E_REFUSED. Both have HF_CLEAR_BYTES. */
+enum { HF_CLEAR_BYTES = 3 /**< of a query or an alert in clear */ };
+void hf_query_write(uint8_t out[HF_CLEAR_BYTES]);
+void hf_alert_write(uint8_t out[HF_CLEAR_BYTES], enum hf_err cause);
 
 /** @} */
 /** @name Replay cache (spec section 10.3) */ /** @{ */

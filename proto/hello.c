@@ -26,7 +26,7 @@ hf__hello_build(struct hf_session *s)
 		hf__write_uint(&w, c->suites[i]);
 	hf__write_text(&w, s->target, s->target_len);
 	hf__write_cookie(&w, hs);
-	hf__write_extensions(&w, c->grease);
+	hf__write_first_extensions(&w, c);
 	if (w.err != HF_OK)
 		return w.err;
 	if ((room = hf__buffer_room(&s->out, w.len)) == NULL)

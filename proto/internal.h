@@ -64,7 +64,8 @@ enum hf__alert {
 	HF__ALERT_REFUSED = 1,
 	HF__ALERT_STORE = 2,
 	HF__ALERT_UNKNOWN_KEY = 3,
-	HF__ALERT_NO_SESSION = 4
+	HF__ALERT_NO_SESSION = 4,
+	HF__ALERT_TARGET = 5
 };
 
 /* error.c: whether public bytes are the same; never for secrets. */

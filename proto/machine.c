@@ -12,12 +12,17 @@ static const struct hf__step steps[] = {
 	{ HF__I_HELLO_SENT, HF__OFFER, hf__offer_parse, "4.2" },
 	{ HF__I_HELLO_SENT, HF__RETRY, hf__retry_parse, "4.3" },
 	{ HF__I_HELLO_SENT, HF__ALERT, hf__alert_parse, "4.7" },
+	{ HF__I_HELLO_SENT, HF__QUERY, hf__query_parse, "4.8" },
 	{ HF__I_REQUEST_SENT, HF__GRANT, hf__grant_parse, "4.5" },
 	{ HF__I_REQUEST_SENT, HF__RETRY, hf__retry_parse, "4.3" },
 	{ HF__I_REQUEST_SENT, HF__ALERT, hf__alert_parse, "4.7" },
+	{ HF__I_REQUEST_SENT, HF__QUERY, hf__query_parse, "4.8" },
 	{ HF__I_RESUME_SENT, HF__RESUMED, hf__resumed_parse, "17.4" },
 	{ HF__I_RESUME_SENT, HF__RETRY, hf__retry_parse, "4.3" },
 	{ HF__I_RESUME_SENT, HF__ALERT, hf__resume_alert_parse, "17.5" },
+	{ HF__I_RESUME_SENT, HF__QUERY, hf__passed_over, "17.8" },
+	{ HF__I_RESUME_SENT, HF__RECORD, hf__passed_over, "17.8" },
+	{ HF__OPEN, HF__QUERY, hf__query_open, "17.8" },
 	/* responder */
 	{ HF__R_START, HF__HELLO, hf__hello_parse, "4.1" },
 	{ HF__R_START, HF__REQUEST, hf__request_parse, "4.4" },
@@ -63,6 +68,29 @@ hf__machine_step(enum hf__state state, unsigned type)
 	return NULL;
 }
 
+bool
+hf__machine_legal(const struct hf_session *s, unsigned type)
+{
+	if (hf__machine_step(s->state, type) == NULL)
+		return false;
+	switch (s->state) {
+	case HF__I_HELLO_SENT:
+	case HF__I_REQUEST_SENT:
+		return type != HF__QUERY || !s->hs->queried;
+	case HF__I_RESUME_SENT:
+		return (type != HF__QUERY && type != HF__RECORD) ||
+		    s->hs->stayed;
+	case HF__OPEN:
+		/* Nothing follows the peer's close (spec section 9.4), but in
+		 * a session that moves. */
+		if (type == HF__QUERY)
+			return s->config->dispatched;
+		return !s->got_close || s->move != NULL;
+	default:
+		return true;
+	}
+}
+
 enum hf_err
 hf__machine_run(struct hf_session *s, struct hf_span message)
 {
@@ -95,6 +123,7 @@ hf__handshake_done(struct hf_session *s)
 		return hf__fail(s, e);
 	s->state = HF__OPEN;
 	s->authenticated = true;
+	s->earlier = NULL;
 	hf__handshake_free(s);
 	return HF_OK;
 }
@@ -130,7 +159,7 @@ hf__disconnect(struct hf_session *s)
 
 	hf__mark_get(&own, &s->send);
 	hf__mark_get(&peers, &s->recv);
-	s->pending = false;
+	s->pending = s->asked = false;
 	s->keys = false;
 	if (s->in.ptr != NULL)
 		sodium_memzero(s->in.ptr, s->in.cap); /* a token, a record */

@@ -8,6 +8,8 @@
 
 #include "session.h"
 
+enum { EXTENSION_DISPATCHED = 1 };
+
 /* hello, offer, request, grant and resume carry the version. */
 static bool
 versioned(enum hf__type type)
@@ -90,9 +92,9 @@ hf__write_chain(struct hf__writer *w, const struct hf_span *chain, size_t n)
 		hf__write_bytes(w, chain[i].ptr, chain[i].len);
 }
 
-/* None is known yet: those below zero refuse, the others are passed over. */
+/* Those below zero that are not known refuse, the others are passed over. */
 void
-hf__read_extensions(struct hf__reader *r)
+hf__read_first_extensions(struct hf__reader *r, bool *dispatched)
 {
 	struct hf__key_order order = { 0 };
 	size_t i, n = hf__read_map(r, 0, HF_EXTENSIONS_MAX);
@@ -103,20 +105,47 @@ hf__read_extensions(struct hf__reader *r)
 		(void)hf__read_bytes(r, 0, HF__EXTENSION_VALUE_MAX);
 		if (key < 0)
 			hf__read_fail(r, HF_E_EXTENSION);
+		else if (key == EXTENSION_DISPATCHED)
+			*dispatched = true;
 	}
+}
+
+void
+hf__read_extensions(struct hf__reader *r)
+{
+	bool dispatched;
+
+	hf__read_first_extensions(r, &dispatched);
+}
+
+static void
+write_grease(struct hf__writer *w)
+{
+	uint8_t random[11];
+
+	randombytes_buf(random, sizeof(random));
+	hf__write_uint(w, 65536U + (random[0] << 8 | random[1]));
+	hf__write_bytes(w, random + 3, 1 + (random[2] & 7));
 }
 
 void
 hf__write_extensions(struct hf__writer *w, bool grease)
 {
-	uint8_t random[11];
-
 	hf__write_map(w, grease ? 1 : 0);
-	if (!grease)
-		return;
-	randombytes_buf(random, sizeof(random));
-	hf__write_uint(w, 65536U + (random[0] << 8 | random[1]));
-	hf__write_bytes(w, random + 3, 1 + (random[2] & 7));
+	if (grease)
+		write_grease(w);
+}
+
+void
+hf__write_first_extensions(struct hf__writer *w, const struct hf_config *c)
+{
+	hf__write_map(w, (c->dispatched ? 1U : 0U) + (c->grease ? 1U : 0U));
+	if (c->dispatched) {
+		hf__write_uint(w, EXTENSION_DISPATCHED);
+		hf__write_bytes(w, "", 0);
+	}
+	if (c->grease)
+		write_grease(w);
 }
 
 enum hf_err

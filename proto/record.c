@@ -341,6 +341,12 @@ hf_session_recv(struct hf_session *s, enum hf_content *content,
 		return HF_E_ARG;
 	if (!s->pending)
 		return HF_E_STATE;
+	if (s->asked) {
+		s->pending = s->asked = false;
+		*content = HF_CONTENT_QUERY;
+		*data = (struct hf_span){ NULL, 0 };
+		return HF_OK;
+	}
 	if ((e = take_pending(s)) != HF_OK)
 		return hf__fail(s, e);
 	*content = (enum hf_content)s->content;

@@ -121,7 +121,7 @@ write_outer(struct hf__writer *w, const struct hf_session *s)
 		hf__write_bytes(w, NULL, 0); /* the same enc serves */
 	else
 		hf__write_null(w);
-	hf__write_extensions(w, s->config->grease);
+	hf__write_first_extensions(w, s->config);
 }
 
 /* Everything fresh: ephemeral, transport key, box key. */

@@ -62,7 +62,7 @@ write_outer(struct hf__writer *w, const struct hf_session *s,
 		hf__write_bytes(w, s->hs->ephemeral.pk, s->suite->kem->pk_len);
 	else
 		hf__write_null(w);
-	hf__write_extensions(w, s->config->grease);
+	hf__write_first_extensions(w, s->config);
 }
 
 /* A fresh reply key, where there is one; and the nonce. */

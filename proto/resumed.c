@@ -400,7 +400,7 @@ hf__resume_alert_parse(struct hf_session *s, struct hf_span message,
 	if ((e = hf__alert_read(&code, message)) != HF_OK)
 		return hf__fail_silently(s, e);
 	e = code == HF__ALERT_NO_SESSION ? HF_E_NO_SESSION :
-					   hf__alert_error(code);
+					   hf__alert_clear_error(s, code);
 	if (e == HF_OK)
 		e = HF_E_SHAPE;
 	if ((e != HF_E_NO_SESSION && e != HF_E_STORE) ||

@@ -50,8 +50,11 @@ hf__initiator_start(struct hf_session *s)
 	    (c->method == HF_METHOD_PASSWORD && !c->without_prekey);
 	enum hf_err e;
 
-	memcpy(s->target, c->target.text, c->target.len + 1);
-	s->target_len = c->target.len;
+	/* What takes the place of a session asks for the same. */
+	if (s->move == NULL) {
+		memcpy(s->target, c->target.text, c->target.len + 1);
+		s->target_len = c->target.len;
+	}
 	if (c->responder.n == 0 || wants_prekey) {
 		if ((e = hf__hello_build(s)) != HF_OK)
 			return e;
@@ -257,7 +260,9 @@ static enum hf_err
 feed_gathered(struct hf_session *s, size_t *used, const uint8_t *data,
     size_t len)
 {
-	size_t limit = s->state == HF__OPEN ? s->in.max : HF_MESSAGE_MAX;
+	bool records =
+	    s->state == HF__OPEN || (s->hs != NULL && s->hs->stayed);
+	size_t limit = records ? s->in.max : HF_MESSAGE_MAX;
 	size_t whole, before = s->in.len, take = limit - before;
 	const uint8_t *message;
 	enum hf_err e;

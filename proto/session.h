@@ -54,6 +54,7 @@ struct hf_config {
 	bool by_hand;	  /* records are released by hf_session_release() */
 	bool no_fallback; /* initiator */
 	bool no_refresh;  /* a soft takeover is not refreshed by itself */
+	bool dispatched;  /* initiator: behind a dispatcher */
 	struct hf__cache cache;
 	struct hf__hpke_base hpke;
 };
@@ -122,6 +123,8 @@ struct hf__handshake {
 	bool has_prekey, retried, cookie_shown;
 	bool resume_seen; /* responder: of this connection */
 	bool replied;	  /* initiator: its resume has a reply key */
+	bool queried;	  /* initiator: before there were keys */
+	bool stayed;	  /* initiator: on an open connection */
 	uint8_t hello[HF__HELLO_MAX];
 	size_t hello_len;
 	uint8_t responder_pk[32]; /* initiator: certified key */
@@ -260,6 +263,7 @@ struct hf_session {
 	uint64_t expires;
 
 	bool pending; /* an opened record waits to be received */
+	bool asked;   /* ... it is none, but a query in clear */
 	enum hf__content content;
 	struct hf_span plaintext;
 	uint8_t pending_tag[HF__RECORD_TAG_MAX];
@@ -276,9 +280,10 @@ struct hf_session {
 	char target[HF_TARGET_MAX + 1];
 	size_t target_len;
 
-	struct hf__move *move; /* NULL: it does not move */
-	struct hf_lost lost;   /* what a fallback gave up */
-	enum hf_err refused;   /* responder: why a resume was */
+	struct hf__move *move;	    /* NULL: it does not move */
+	struct hf_lost lost;	    /* what a fallback gave up */
+	enum hf_err refused;	    /* responder: why a resume was */
+	struct hf_session *earlier; /* initiator: answers a query */
 };
 
 /* A session in the caller's memory, with the parts that otherwise come from
@@ -312,6 +317,8 @@ struct hf__step {
 bool hf__state_reads(enum hf__state);
 /* NULL when that type has no place in that state. */
 const struct hf__step *hf__machine_step(enum hf__state, unsigned type);
+/* Whether it has one now, by what this session was told and has heard. */
+bool hf__machine_legal(const struct hf_session *, unsigned type);
 /* Hands one whole message to its step. */
 enum hf_err hf__machine_run(struct hf_session *, struct hf_span message);
 /* Fails the session: the first error sticks, an alert is put out. */
@@ -341,7 +348,11 @@ void hf__read_chain_or_null(struct hf__reader *, struct hf_span[HF_CHAIN_MAX],
     size_t *n);
 void hf__write_chain(struct hf__writer *, const struct hf_span *, size_t n);
 void hf__read_extensions(struct hf__reader *);
+/* The same; *dispatched: one of them says so. */
+void hf__read_first_extensions(struct hf__reader *, bool *dispatched);
 void hf__write_extensions(struct hf__writer *, bool grease);
+/* Those of an initiator's first message of a stream. */
+void hf__write_first_extensions(struct hf__writer *, const struct hf_config *);
 void hf__write_cookie(struct hf__writer *, const struct hf__handshake *);
 enum hf_err hf__set_target(struct hf_session *, struct hf_span target);
 void hf__set_name(struct hf_session *, struct hf_span name);
@@ -387,6 +398,8 @@ enum hf_err hf__alert_read(uint64_t *code, struct hf_span message);
 enum hf__alert hf__alert_code(enum hf_err cause);
 /* HF_OK for a code that is not one. */
 enum hf_err hf__alert_error(uint64_t code);
+/* The same of an alert in clear: it may be a dispatcher's. */
+enum hf_err hf__alert_clear_error(const struct hf_session *, uint64_t code);
 
 /* resume.c, resumed.c: takeover (spec section 17) */
 enum hf_err hf__resume_build(struct hf_session *);
@@ -446,6 +459,15 @@ enum hf_err hf__refresh_parse(struct hf_session *, struct hf_span data);
 /* The record has been taken: keys change. */
 enum hf_err hf__refresh_take(struct hf_session *);
 
+/* query.c (spec sections 4.8 and 17.8) */
+enum hf_err hf__query_parse(struct hf_session *, struct hf_span,
+    enum hf__state *);
+/* On an open session: it waits to be received, as a sealed one would. */
+enum hf_err hf__query_open(struct hf_session *, struct hf_span,
+    enum hf__state *);
+/* What comes of the old epoch, or asks for what was done already. */
+enum hf_err hf__passed_over(struct hf_session *, struct hf_span,
+    enum hf__state *);
 /* session.c: begins a handshake; the state follows from it. */
 enum hf_err hf__initiator_start(struct hf_session *);
 

@@ -11,7 +11,7 @@ local handfast = Proto("handfast", "handfast/1")
 
 local types = { [0] = "hello", "offer", "retry", "request", "grant",
     "confirm", "resume (reserved)", "resumed (reserved)", "alert",
-    "query (reserved)", [16] = "record" }
+    "query", [16] = "record" }
 local suites = { "x25519-chacha20poly1305", "x25519-aes256gcm",
     "x25519-aegis256", "xwing (reserved)" }
 local alerts = { "refused", "store", "unknown key" }

@@ -21,6 +21,7 @@ from makers import (
     bad_resumed,
     bad_sealed,
     bad_wire,
+    dispatchers,
     moving,
     ok,
     ok_session,
@@ -32,12 +33,14 @@ MAKERS = (
     ("ok", ok_session),
     ("ok", moving),
     ("ok", takeovers),
+    ("ok", dispatchers),
     ("bad", bad_wire),
     ("bad", bad_sealed),
     ("bad", bad_objects),
     ("bad", bad_moving),
     ("bad", bad_resumed),
     ("bad", bad_refresh),
+    ("bad", dispatchers.bad),
 )
 
 

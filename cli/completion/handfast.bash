@@ -70,7 +70,7 @@ _handfast_options() {
 		echo --connect --trust --revoked --expect --realm --target \
 		    --responder-cert --identity --cert --user --ticket $pass \
 		    --plain-password --no-prekey --ticket-out \
-		    --connect-timeout --deadline --no-fallback --retry \
+		    --connect-timeout --deadline --no-fallback --dispatched --retry \
 		    $readable --trace --json
 		;;
 	'inspect ' | 'vectors verify' | 'version ') echo --json ;;

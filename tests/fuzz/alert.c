@@ -42,6 +42,10 @@ refused(const struct act *a, struct hf_span message, enum hf_err e)
 		return e == HF_E_STORE;
 	case 3:
 		return e == HF_E_UNKNOWN_KEY;
+	case 5:
+		return e ==
+		    (a->s->config->role == HF_INITIATOR ? HF_E_TARGET :
+							  HF_E_SHAPE);
 	default:
 		return e == HF_E_SHAPE;
 	}

@@ -17,10 +17,12 @@ static const struct {
 	unsigned legal; /* 0: nothing is taken */
 } states[] = {
 	{ HF_INITIATOR, HF__I_HELLO_SENT,
-	    BIT(HF__OFFER) | BIT(HF__RETRY) | BIT(HF__ALERT) },
+	    BIT(HF__OFFER) | BIT(HF__RETRY) | BIT(HF__ALERT) |
+		BIT(HF__QUERY) },
 	{ HF_INITIATOR, HF__I_TRUST, 0 },
 	{ HF_INITIATOR, HF__I_REQUEST_SENT,
-	    BIT(HF__GRANT) | BIT(HF__RETRY) | BIT(HF__ALERT) },
+	    BIT(HF__GRANT) | BIT(HF__RETRY) | BIT(HF__ALERT) |
+		BIT(HF__QUERY) },
 	{ HF_INITIATOR, HF__OPEN, BIT(HF__RECORD) },
 	{ HF_INITIATOR, HF__CLOSED, 0 },
 	{ HF_INITIATOR, HF__FAILED, 0 },

@@ -444,6 +444,7 @@ other_codes(void **state)
 		    e == HF_E_STORE	      ? HF__ALERT_STORE :
 			e == HF_E_UNKNOWN_KEY ? HF__ALERT_UNKNOWN_KEY :
 			e == HF_E_NO_SESSION  ? HF__ALERT_NO_SESSION :
+			e == HF_E_TARGET      ? HF__ALERT_TARGET :
 						HF__ALERT_REFUSED);
 	}
 }

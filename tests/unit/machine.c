@@ -227,6 +227,7 @@ message_of(struct blob *b, unsigned column)
 		1, 0x60, 0x58, 32, [57] = 0xf6, 0xf6, 0xa0, 0x50, [76] = 0 };
 	static const uint8_t alert[] = { 0x82, HF__ALERT, 1 };
 	static const uint8_t retry[] = { 0x82, HF__RETRY, 0x41, 0x00 };
+	static const uint8_t query[] = { 0x82, HF__QUERY, 0xa0 };
 
 	if (said[column].len > 0) {
 		*b = said[column];
@@ -234,6 +235,8 @@ message_of(struct blob *b, unsigned column)
 		memcpy(b->bytes, alert, b->len = sizeof(alert));
 	} else if (column_type[column] == HF__RESUME) {
 		memcpy(b->bytes, resume, b->len = sizeof(resume));
+	} else if (column_type[column] == HF__QUERY) {
+		memcpy(b->bytes, query, b->len = sizeof(query));
 	} else if (column_type[column] == HF__RETRY) {
 		memcpy(b->bytes, retry, b->len = sizeof(retry));
 	} else {

@@ -42,6 +42,7 @@ ERRORS: dict[str, tuple[int, int, int]] = {
     "HF_E_TRUNCATED": (60, 3, 0),
     "HF_E_NO_SESSION": (61, 4, 4),
     "HF_E_ROLLBACK": (62, 8, 1),
+    "HF_E_TARGET": (63, 4, 5),
     "HF_E_STORE": (64, 8, 2),
     "HF_E_MEMORY": (65, 3, 1),
     "HF_E_CRYPTO": (66, 3, 1),

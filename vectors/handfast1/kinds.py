@@ -16,6 +16,7 @@ from . import (
     hpke,
     kinds_grant,
     kinds_move,
+    kinds_route,
     passwords,
     play,
     records,
@@ -25,7 +26,7 @@ from . import (
 from .play import Draws, Json, Mismatch, unhex
 from .registry import INPUTS, compute, kind
 
-__all__ = ["INPUTS", "compute", "kinds_grant", "kinds_move"]
+__all__ = ["INPUTS", "compute", "kinds_grant", "kinds_move", "kinds_route"]
 
 # Sessions -------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ from .errors import HandfastError, need
 from .passwords import USER
 
 HELLO, OFFER, RETRY, REQUEST, GRANT, CONFIRM, RESUME, RESUMED = range(8)
-ALERT, RECORD = 8, 16
+ALERT, QUERY, RECORD = 8, 9, 16
+DISPATCHED = 1  # an extension (4.1)
 NAMES = {
     HELLO: "hello",
     OFFER: "offer",
@@ -22,6 +23,7 @@ NAMES = {
     RESUME: "resume",
     RESUMED: "resumed",
     ALERT: "alert",
+    QUERY: "query",
     RECORD: "record",
 }
 ITEMS = {
@@ -34,6 +36,7 @@ ITEMS = {
     RESUME: 11,
     RESUMED: 5,
     ALERT: 2,
+    QUERY: 2,
     RECORD: 2,
 }
 MESSAGE_MAX = 16384
@@ -393,18 +396,30 @@ def encode_alert(code: int) -> bytes:
     return cbor.encode([ALERT, code])
 
 
-def alert_error(code: int, resuming: bool = False) -> HandfastError:
-    """Section 4.7, receiver; `resuming`: in answer to a resume."""
+def alert_error(
+    code: int, resuming: bool = False, clear: bool = False
+) -> HandfastError:
+    """Section 4.7, receiver; `resuming`: in answer to a resume; `clear`: in
+    clear, to an initiator."""
     names = {1: "HF_E_REFUSED", 2: "HF_E_STORE", 3: "HF_E_UNKNOWN_KEY"}
     if resuming:
         names[4] = "HF_E_NO_SESSION"
+    if clear:
+        names[5] = "HF_E_TARGET"
     return HandfastError(names.get(code, "HF_E_SHAPE"), f"alert {code}")
 
 
-def read_alert(reader: cbor.Reader, resuming: bool = False) -> HandfastError:
+def read_alert(
+    reader: cbor.Reader, resuming: bool = False, clear: bool = False
+) -> HandfastError:
     code = reader.uint()
     reader.end()
-    return alert_error(code, resuming)
+    return alert_error(code, resuming, clear)
+
+
+def read_query(reader: cbor.Reader) -> None:
+    read_extensions(reader)
+    reader.end()
 
 
 def read_record(reader: cbor.Reader, tag: int) -> bytes:

@@ -91,6 +91,7 @@ def initiator(
             grease=config["grease"],
             deadline=config["deadline"],
             refresh=config.get("refresh", False),
+            dispatched=config.get("dispatched", False),
         ),
         random,
     )
@@ -363,7 +364,7 @@ def steps(
     return done, error
 
 
-STEP_INPUTS = ("do", "bytes", "seconds", "type")
+STEP_INPUTS = ("do", "bytes", "seconds", "type", "target")
 
 
 def do(side: Any, step: Json, written: list[str]) -> None:
@@ -379,6 +380,8 @@ def do(side: Any, step: Json, written: list[str]) -> None:
         side.send(step["type"], unhex(step["bytes"]))
     elif step["do"] == "reconnect":
         side.reconnect()
+    elif step["do"] == "reroute":
+        side.reroute(step["target"])
     elif step["do"] == "checkpoint":
         written.append(side.checkpoint().hex())
         side.checkpointed()

@@ -231,15 +231,18 @@ class Session:
                 return
             kind, reader = found
             del self._in[: len(reader.data)]
-            if kind == messages.RECORD:
+            if kind == messages.RECORD and self.state == "open":
                 self._record(reader)
+            elif kind == messages.RECORD:
+                pass  # of the epoch before (17.8)
             elif kind == messages.ALERT:
                 self._take_alert(reader)
             else:
                 self._handle(kind, reader)
 
     def _take_alert(self, reader: Any) -> None:
-        raise messages.read_alert(reader)
+        clear = self.role == "initiator"
+        raise messages.read_alert(reader, clear=clear)
 
     def _guard(self, action: Callable[[], None]) -> None:
         try:
@@ -376,6 +379,7 @@ class InitiatorConfig:
     grease: bool = False
     deadline: int = 10
     refresh: bool = False
+    dispatched: bool = False
 
 
 class Initiator(Session):
@@ -385,7 +389,8 @@ class Initiator(Session):
         super().__init__(random, config.now, config.deadline, config.grease)
         self.config = config
         self.cookie: bytes | None = None
-        self.retried = False
+        self.retried = self.queried = self.stayed = False
+        self.target = config.target
         self.hello = self.offer = b""
         self.prekey: bytes | None = None
         self.suite = 0
@@ -421,12 +426,25 @@ class Initiator(Session):
 
     def _legal_types(self) -> tuple[int, ...]:
         retry = () if self.retried else (messages.RETRY,)
+        query = () if self.queried else (messages.QUERY,)
+        old = (messages.QUERY, messages.RECORD) if self.stayed else ()
+        live = (messages.QUERY,) if self.config.dispatched else ()
         return {
-            "hello-sent": (messages.OFFER, messages.ALERT) + retry,
-            "request-sent": (messages.GRANT, messages.ALERT) + retry,
-            "resume-sent": (messages.RESUMED, messages.ALERT) + retry,
-            "open": (messages.RECORD,),
+            "hello-sent": (messages.OFFER, messages.ALERT) + retry + query,
+            "request-sent": (messages.GRANT, messages.ALERT) + retry + query,
+            "resume-sent": (messages.RESUMED, messages.ALERT) + retry + old,
+            "open": (messages.RECORD,) + live,
         }.get(self.state, ())
+
+    def _legal(self) -> tuple[int, ...]:
+        if self.state != "open":
+            return self._legal_types()
+        live = (messages.QUERY,) if self.config.dispatched else ()
+        return super()._legal() + live
+
+    def _first_extensions(self) -> messages.Extensions:
+        told = {messages.DISPATCHED: b""} if self.config.dispatched else {}
+        return {**told, **self._extensions()}
 
     def _handle(self, kind: int, reader: Any) -> None:
         if kind == messages.OFFER:
@@ -443,6 +461,8 @@ class Initiator(Session):
                 self._send_resume()
             else:
                 self._send_request()
+        elif kind == messages.QUERY:
+            self._take_query(reader)
         elif kind == messages.RESUMED:
             self._take_resumed(reader)
         else:
@@ -452,7 +472,7 @@ class Initiator(Session):
         """Section 4.1."""
         config = self.config
         self.hello = messages.Hello(
-            config.suites, config.target, self.cookie, self._extensions()
+            config.suites, self.target, self.cookie, self._first_extensions()
         ).encode()
         self._send(self.hello)
         self.state = "hello-sent"
@@ -499,7 +519,7 @@ class Initiator(Session):
         assert self.leaf is not None
         draw = self.random(64)
         self.transport_key, self.ephemeral = draw[:32], draw[32:]
-        extensions = self._extensions()
+        extensions = self._first_extensions()
         self.th0 = schedule.th0(
             self.hello if self.offer else b"", self.offer, self.leaf.raw
         )
@@ -511,7 +531,7 @@ class Initiator(Session):
         head = messages.request_head(
             self.suite,
             schedule.key_id(self.leaf.raw),
-            self.config.target,
+            self.target,
             self.cookie,
             x25519_public(self.ephemeral),
             None if psk is None else PREKEY,
@@ -604,7 +624,44 @@ class Initiator(Session):
         self.sending = self.receiving = None
         assert self.move is not None
         self.move.reply, self.move.next = b"", None
-        self.sent_any = self.retried = False
+        self.sent_any = self.retried = self.queried = self.stayed = False
+        self.cookie = None
+        self.began = self.elapsed
+        self._guard(self._send_resume)
+
+    # Dispatchers (section 17.9) ----------------------------------------------
+
+    def _can_go_on(self) -> bool:
+        assert self.granted is not None
+        left = self.elapsed - self.grant_time < self.granted.lifetime
+        closed = self.own_close and self.peer_close
+        return self.move is not None and not closed and left
+
+    def _take_query(self, reader: Any) -> None:
+        messages.read_query(reader)
+        if self.state == "resume-sent":
+            return
+        if self.state == "open":
+            if self._can_go_on():
+                self.received.append((records.QUERY, b""))
+            return
+        self.queried = True
+        if self.state == "hello-sent":
+            self._send_hello()
+        else:
+            self._send_request()
+
+    def reroute(self, target: str | None) -> None:
+        """On the open connection, to another server."""
+        able = self.state == "open" and self.config.dispatched
+        need(able and self._can_go_on(), "HF_E_STATE", "cannot go on so")
+        self.leaf = self.home
+        if target is not None:
+            self.target = target
+        self.sending = self.receiving = None
+        self.move.reply, self.move.next = b"", None
+        self.retried = self.queried = False
+        self.stayed = True
         self.cookie = None
         self.began = self.elapsed
         self._guard(self._send_resume)
@@ -622,9 +679,9 @@ class Initiator(Session):
         draw = self.random(64 if replied else 32)
         head = {
             "session_id": self.granted.session_id,
-            "target": self.config.target,
+            "target": self.target,
             "cookie": self.cookie,
-            "extensions": self._extensions(),
+            "extensions": self._first_extensions(),
         }
         self.attempt, message = moving.make_resume(
             move, self.keys.resumption, told, self.now, draw, head
@@ -688,7 +745,8 @@ class Initiator(Session):
 
     def _take_alert(self, reader: Any) -> None:
         """Section 17.5: in answer to a resume a handshake may follow."""
-        fault = messages.read_alert(reader, self.state == "resume-sent")
+        resuming = self.state == "resume-sent"
+        fault = messages.read_alert(reader, resuming, True)
         again = ("HF_E_NO_SESSION", "HF_E_STORE")
         if self.state != "resume-sent" or fault.name not in again:
             raise fault

@@ -290,8 +290,8 @@ def ends() -> Iterator[Json]:
 
 TYPES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17)
 LEGAL = {
-    ("initiator", "hello-sent"): (1, 2, 8),
-    ("initiator", "request-sent"): (2, 4, 8),
+    ("initiator", "hello-sent"): (1, 2, 8, 9),
+    ("initiator", "request-sent"): (2, 4, 8, 9),
     ("initiator", "open"): (16,),
     ("responder", "start"): (0, 3, 6, 8),
     ("responder", "offered"): (3, 8),
@@ -571,6 +571,14 @@ def alerts() -> Iterator[Json]:
                     item([8, code]),
                     error,
                 )
+            clear = role == "initiator"
+            yield fed(
+                f"alert-{role}-{state}-5",
+                role,
+                state,
+                item([8, 5]),
+                "HF_E_TARGET" if clear else "HF_E_SHAPE",
+            )
     for name, code in (
         ("0", 0),
         ("4", 4),
