@@ -38,6 +38,9 @@ const struct cli_command cli_commands[] = {
 	    help_respond },
 	{ "initiate", cmd_initiate, "open a session and pipe data through it",
 	    help_initiate },
+	{ "dispatch", cmd_dispatch,
+	    "stand before servers, and send each session to one",
+	    help_dispatch },
 	{ "inspect", cmd_inspect, "show what a file or a capture holds",
 	    help_inspect },
 	{ "vectors", cmd_vectors, "verify the protocol's test vectors",
@@ -80,7 +83,7 @@ wants_help(int argc, char **argv)
 }
 
 static int
-dispatch(int argc, char **argv)
+run_command(int argc, char **argv)
 {
 	const struct cli_command *command;
 	const char *word = argv[0];
@@ -113,7 +116,7 @@ main(int argc, char **argv)
 		return cli_fail(e, "start");
 	if (argc < 2)
 		return cli_usage("", "no command");
-	result = dispatch(argc - 1, argv + 1);
+	result = run_command(argc - 1, argv + 1);
 	flushed = cli_flush();
 	return result != CLI_OK ? result : flushed;
 }

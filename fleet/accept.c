@@ -27,8 +27,8 @@ enum {
 
 /* Where a peer comes from: as text for people, and as the key under which
  * its failures are counted. One IPv6 subscriber has a /64. */
-static int
-find_source(struct hf__source *s, int fd, int family,
+int
+hf__source_find(struct hf__source *s, int fd, int family,
     const struct hf_address *a)
 {
 	const struct in6_addr *six;
@@ -60,9 +60,9 @@ find_source(struct hf__source *s, int fd, int family,
 	return 1;
 }
 
-static void
-source_text(char out[HF_ADDRESS_TEXT], const struct hf__source *s, int family,
-    const struct hf_address *a)
+void
+hf__source_text(char out[HF_ADDRESS_TEXT], const struct hf__source *s,
+    int family, const struct hf_address *a)
 {
 	uid_t uid;
 
@@ -132,7 +132,7 @@ take(struct hf__listener *l, int fd, const struct hf_address *a)
 	enum hf__welcome welcome;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL ||
-	    !find_source(&c->source, fd, l->family, a)) {
+	    !hf__source_find(&c->source, fd, l->family, a)) {
 		free(c);
 		(void)close(fd);
 		return;
@@ -140,7 +140,7 @@ take(struct hf__listener *l, int fd, const struct hf_address *a)
 	c->server = w->server;
 	c->fd = fd;
 	c->family = l->family;
-	source_text(c->conn.source, &c->source, l->family, a);
+	hf__source_text(c->conn.source, &c->source, l->family, a);
 	welcome = hf__server_begin(c);
 	if (welcome == HF__BEGINS) {
 		hf__door_pass(w, c);

@@ -205,7 +205,12 @@ void hf__worker_add(struct hf_worker *w, struct hf_conn_own *c);
 void hf__worker_begin(struct hf_worker *w, struct hf_conn_own *c);
 void hf__worker_forget(struct hf_conn_own *c);
 
-/* accept.c. The descriptor of a connection becomes a link's; from here on its
+/* accept.c. Where a connection comes from: 0 when that cannot be found. */
+int hf__source_find(struct hf__source *s, int fd, int family,
+    const struct hf_address *a);
+void hf__source_text(char out[HF_ADDRESS_TEXT], const struct hf__source *s,
+    int family, const struct hf_address *a);
+/* The descriptor of a connection becomes a link's; from here on its
  * end is the link's. */
 void hf__door_pass(struct hf_worker *w, struct hf_conn_own *c);
 /* Makes the door to listener i. Returns 0 when it cannot. */

@@ -62,6 +62,7 @@ enum hf_limits {
 	HF_SEED_BYTES = 32,	   /**< an identity's seed */
 	HF_KEY_BYTES = 32,	   /**< symmetric keys, public keys, hashes */
 	HF_SID_BYTES = 16,	   /**< a session id */
+	HF_KEY_ID_BYTES = 16,	   /**< a certificate, in a request */
 	HF_CTI_BYTES = 16,	   /**< a certificate's or ticket's id */
 	HF_ORIGIN_BYTES = 32,	   /**< where a ticket's holder came from */
 	HF_FINGERPRINT_BYTES = 32, /**< what a replay cache remembers */
@@ -1012,6 +1013,13 @@ HF_MUST_USE enum hf_err hf_frame_read(int *type, size_t *len,
  * @return HF_OK; HF_E_UNEXPECTED for another type; HF_E_VERSION,
  * HF_E_EXTENSION, HF_E_SHAPE, HF_E_CBOR */
 HF_MUST_USE enum hf_err hf_route_read(struct hf_route *route,
+    const uint8_t *message, size_t len);
+/** The key id by which a request names that leaf certificate. */
+void hf_key_id(uint8_t key_id[HF_KEY_ID_BYTES], const uint8_t *cert,
+    size_t len);
+/** The key id of the server whose offer this whole message is.
+ * @return HF_OK; HF_E_UNEXPECTED, HF_E_VERSION, HF_E_SHAPE, HF_E_CBOR */
+HF_MUST_USE enum hf_err hf_offer_key_id(uint8_t key_id[HF_KEY_ID_BYTES],
     const uint8_t *message, size_t len);
 /** What a dispatcher says itself: a query, or an alert for HF_E_TARGET,
  * HF_E_UNKNOWN_KEY or HF_E_REFUSED. Both have HF_CLEAR_BYTES. */

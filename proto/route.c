@@ -138,3 +138,29 @@ hf_route_read(struct hf_route *route, const uint8_t *message, size_t len)
 	route->dispatched = dispatched;
 	return HF_OK;
 }
+
+enum hf_err
+hf_offer_key_id(uint8_t key_id[HF_KEY_ID_BYTES], const uint8_t *message,
+    size_t len)
+{
+	enum { OFFER_FIELDS = 6 };
+	struct hf_span leaf;
+	struct hf__reader r;
+
+	if (len < 2 || message[1] != HF__OFFER)
+		return HF_E_UNEXPECTED;
+	hf__read_init(&r, message, len);
+	hf__read_open(&r, HF__OFFER, OFFER_FIELDS);
+	(void)hf__read_uint(&r, UINT16_MAX);
+	(void)hf__read_list(&r, 1, HF_CHAIN_MAX);
+	leaf = hf__read_bytes(&r, 1, HF_CERT_MAX);
+	if (r.err == HF_OK)
+		hf__key_id(key_id, leaf);
+	return r.err;
+}
+
+void
+hf_key_id(uint8_t key_id[HF_KEY_ID_BYTES], const uint8_t *cert, size_t len)
+{
+	hf__key_id(key_id, (struct hf_span){ cert, len });
+}

@@ -11,10 +11,11 @@ _handfast_subcommands() {
 	cluster) echo 'init admit release evict renew rotate members' ;;
 	session) echo 'list show evict' ;;
 	store) echo init ;;
+	dispatch) echo 'run status metrics drain undrain' ;;
 	vectors) echo verify ;;
 	help)
 		echo demo keygen ca cert user ticket cluster session store \
-		    respond initiate inspect vectors version help
+		    respond initiate dispatch inspect vectors version help
 		;;
 	'') echo "$(_handfast_subcommands help) --help --version" ;;
 	esac
@@ -72,6 +73,11 @@ _handfast_options() {
 		    --plain-password --no-prekey --ticket-out \
 		    --connect-timeout --deadline --no-fallback --dispatched --retry \
 		    $readable --trace --json
+		;;
+	'dispatch run') echo --config --check --port-file --json ;;
+	'dispatch status' | 'dispatch metrics' | 'dispatch drain' | \
+	    'dispatch undrain')
+		echo --control --once --json
 		;;
 	'inspect ' | 'vectors verify' | 'version ') echo --json ;;
 	esac

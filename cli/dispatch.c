@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * handfast dispatch: the life of a dispatcher. It reads the file, listens,
+ * says what happens, and reads the file anew on SIGHUP, whose connections it
+ * keeps. Where connections go is seen to elsewhere.
+ */
+#include <sys/resource.h>
+#include <sys/un.h>
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dispatching.h"
+#include "stores.h"
+
+/* clang-format off */
+const char help_dispatch[] =
+"usage: handfast dispatch [run] --config FILE [--check] [--port-file FILE]\n"
+"       handfast dispatch status --control PATH [--once] [--json]\n"
+"       handfast dispatch metrics --control PATH\n"
+"       handfast dispatch drain|undrain NAME --control PATH [--json]\n"
+"\n"
+"Stands before several responders. It reads in clear where a connection wants\n"
+"to go, and carries bytes; it holds no keys. A session goes to the server that\n"
+"owns it, or moves to another that has its target. The file is described in\n"
+"handfast(5). SIGHUP reads it anew; no connection ends by that.\n"
+"\n"
+"  --config FILE     servers, targets, limits\n"
+"  --check           read the file, say whether it will do, and end\n"
+"  --port-file FILE  write the first address's port there\n"
+"\n"
+"status prints a table, on a terminal again and again; drain asks each client\n"
+"on a server to go on with another, and gives it no new ones.\n"
+"  --control PATH    the control socket, as the file names it\n"
+"  --once            print the table once\n"
+"  --json            words as JSON\n"
+"\n"
+"example: handfast dispatch --config dispatch.conf --check\n"
+"\n"
+"exit codes: 0 ended by a signal, or all well, 2 usage, 3 I/O, 6 the file\n"
+"cannot be used, 8 store\n";
+/* clang-format on */
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'f' },
+	{ "check", no_argument, NULL, 'c' },
+	{ "port-file", required_argument, NULL, 'p' },
+	{ "json", no_argument, NULL, 'j' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static struct {
+	const char *config, *port_file;
+	int check;
+	uv_loop_t loop;
+	uv_signal_t term, intr, hup;
+	struct dispatch_file *file;
+	struct hf_store *store;
+	struct hf_dispatch *dispatch;
+	struct control *control;
+	struct hf_address bound[DISPATCH_LISTEN_MAX];
+	size_t bound_n;
+} life;
+
+static void
+health(void *owner, const char *server, int up)
+{
+	struct log_line line;
+
+	(void)owner;
+	log_begin(&line, "server");
+	log_text(&line, "name", server);
+	log_text(&line, "state", up ? "up" : "down");
+	log_end(&line);
+}
+
+static void
+ended(void *owner, const struct hf_dispatch_line *l)
+{
+	char target[HF_TARGET_MAX + 1];
+	struct log_line line;
+
+	(void)owner;
+	memcpy(target, l->target.ptr, l->target.len);
+	target[l->target.len] = '\0';
+	log_begin(&line, "connection");
+	log_text(&line, "from", l->source);
+	if (l->server != NULL)
+		log_text(&line, "server", l->server);
+	log_text(&line, "target", target);
+	log_text(&line, "how", l->how);
+	if (l->err != HF_OK)
+		log_text(&line, "error", hf_error_name((int)l->err));
+	log_number(&line, "moves", l->moves);
+	log_number(&line, "bytes_in", l->in);
+	log_number(&line, "bytes_out", l->out);
+	log_number(&line, "ms", l->ms);
+	log_end(&line);
+}
+
+static const struct hf_dispatch_hooks hooks = { health, ended };
+
+static void
+stop(uv_signal_t *handle, int signum)
+{
+	(void)handle;
+	(void)signum;
+	hf_notify("STOPPING=1");
+	uv_stop(&life.loop);
+}
+
+/* Addresses and the store stay as they are: whoever changes them begins
+ * anew. */
+static int
+reload_file(void)
+{
+	struct dispatch_file *next;
+	enum hf_err e;
+	int r;
+
+	if ((next = calloc(1, sizeof(*next))) == NULL)
+		return cli_fail(HF_E_MEMORY, "reload");
+	if ((r = dispatch_file_read(next, life.config)) == CLI_OK &&
+	    (e = hf_dispatch_configure(life.dispatch, &next->config)) != HF_OK)
+		r = cli_fail(e, "reload");
+	if (r == CLI_OK &&
+	    (strcmp(next->store, life.file->store) != 0 ||
+		strcmp(next->control, life.file->control) != 0 ||
+		next->listen_n != life.file->listen_n ||
+		memcmp(next->listen, life.file->listen,
+		    sizeof(next->listen)) != 0))
+		cli_warn("%s: listen, control and store are read only at the "
+			 "start",
+		    life.config);
+	free(next);
+	return r;
+}
+
+static void
+reload(uv_signal_t *handle, int signum)
+{
+	struct log_line line;
+	int r = reload_file();
+
+	(void)handle;
+	(void)signum;
+	log_begin(&line, "reload");
+	log_text(&line, "result", r == CLI_OK ? "ok" : "failed");
+	log_end(&line);
+	hf_notify(r == CLI_OK ? "STATUS=file read anew" :
+				"STATUS=reload failed: the old file is used");
+}
+
+static int
+watch_signals(void)
+{
+	int r;
+
+	if ((r = loop_init(&life.loop)) != CLI_OK)
+		return r;
+	if (uv_signal_init(&life.loop, &life.term) != 0 ||
+	    uv_signal_init(&life.loop, &life.intr) != 0 ||
+	    uv_signal_init(&life.loop, &life.hup) != 0 ||
+	    uv_signal_start(&life.term, stop, SIGTERM) != 0 ||
+	    uv_signal_start(&life.intr, stop, SIGINT) != 0 ||
+	    uv_signal_start(&life.hup, reload, SIGHUP) != 0)
+		return cli_error(CLI_IO, "cannot watch for signals");
+	return CLI_OK;
+}
+
+static int
+listen_at(const char *text)
+{
+	struct hf_address a[HF_ADDRESSES_MAX], *bound;
+	char shown[HF_ADDRESS_TEXT];
+	enum hf_err e = HF_E_IO;
+	size_t k, n;
+	int fd, r;
+
+	if ((r = cli_address(a, &n, "dispatch", "listen", text)) != CLI_OK)
+		return r;
+	bound = &life.bound[life.bound_n];
+	for (k = 0; e != HF_OK && k < n; k++)
+		e = hf_address_listen(&fd, bound, &a[k]);
+	if (e != HF_OK)
+		return e == HF_E_POLICY ?
+		    cli_error(CLI_POLICY, "listen %s: not safe there", text) :
+		    cli_errno("listen %s", text);
+	life.bound_n++;
+	e = hf_dispatch_listen(life.dispatch, fd, bound->at.ss_family);
+	if (e != HF_OK)
+		return cli_fail(e, "listen %s", text);
+	(void)fprintf(stderr, "handfast: listening on %s\n",
+	    hf_address_text(shown, bound));
+	return CLI_OK;
+}
+
+static int
+write_port(void)
+{
+	char text[HF_ADDRESS_TEXT], line[HF_ADDRESS_TEXT + 1];
+	const char *port;
+	int n;
+
+	if (life.port_file == NULL)
+		return CLI_OK;
+	(void)hf_address_text(text, &life.bound[0]);
+	port = life.bound[0].at.ss_family == AF_UNIX ? text :
+						       strrchr(text, ':') + 1;
+	n = snprintf(line, sizeof(line), "%s\n", port);
+	return cli_write_file(life.port_file, line, n > 0 ? (size_t)n : 0,
+	    0644, CLI_REPLACE);
+}
+
+static void
+remove_sockets(void)
+{
+	size_t i;
+
+	for (i = 0; i < life.bound_n; i++)
+		if (life.bound[i].at.ss_family == AF_UNIX)
+			(void)unlink(((struct sockaddr_un *)&life.bound[i].at)
+					 ->sun_path);
+	life.bound_n = 0;
+}
+
+static void
+raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int
+begin(void)
+{
+	enum hf_err e;
+	size_t i;
+	int r;
+
+	if ((r = watch_signals()) != CLI_OK)
+		return r;
+	if (life.file->store[0] != '\0' &&
+	    (r = cli_store_open(&life.store, life.file->store)) != CLI_OK)
+		return r;
+	if ((e = hf_dispatch_new(&life.dispatch, &life.loop, life.store,
+		 &hooks, NULL)) != HF_OK ||
+	    (e = hf_dispatch_configure(life.dispatch, &life.file->config)) !=
+		HF_OK)
+		return cli_fail(e, "cannot make the dispatcher");
+	if (life.file->control[0] != '\0' &&
+	    (r = control_open(&life.control, &life.loop, life.file->control,
+		 life.dispatch)) != CLI_OK)
+		return r;
+	for (i = 0; i < life.file->listen_n; i++)
+		if ((r = listen_at(life.file->listen[i])) != CLI_OK)
+			return r;
+	return write_port();
+}
+
+static void
+finish(void)
+{
+	remove_sockets();
+	if (life.dispatch == NULL)
+		return;
+	hf_dispatch_stop(life.dispatch);
+	control_close(life.control);
+	uv_close((uv_handle_t *)&life.term, NULL);
+	uv_close((uv_handle_t *)&life.intr, NULL);
+	uv_close((uv_handle_t *)&life.hup, NULL);
+	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
+	(void)uv_loop_close(&life.loop);
+	hf_dispatch_free(life.dispatch);
+	hf_store_close(life.store);
+}
+
+static int
+run(void)
+{
+	int r;
+
+	if ((life.file = calloc(1, sizeof(*life.file))) == NULL)
+		return cli_fail(HF_E_MEMORY, "%s", life.config);
+	if ((r = dispatch_file_read(life.file, life.config)) != CLI_OK ||
+	    life.check)
+		return r;
+	log_json = life.file->log_json;
+	raise_files();
+	if ((r = begin()) == CLI_OK) {
+		hf_notify("READY=1");
+		(void)uv_run(&life.loop, UV_RUN_DEFAULT);
+	}
+	finish();
+	return r;
+}
+
+int
+cmd_dispatch(int argc, char **argv)
+{
+	static const char *const words[] = { "status", "metrics", "drain",
+		"undrain" };
+	size_t i;
+	int c, r;
+
+	for (i = 0; argc > 1 && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(argv[1], words[i]) == 0)
+			return dispatch_ask(argc - 1, argv + 1);
+	/* `run` may be left out. */
+	if (argc > 1 && strcmp(argv[1], "run") == 0) {
+		argc--;
+		argv++;
+	}
+	optind = 1;
+	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+		switch (c) {
+		case 'f':
+			life.config = optarg;
+			break;
+		case 'c':
+			life.check = 1;
+			break;
+		case 'p':
+			life.port_file = optarg;
+			break;
+		case 'j':
+			cli_json = 1;
+			break;
+		default:
+			return cli_bad_option("dispatch", c, argv);
+		}
+	if (optind < argc)
+		return cli_usage("dispatch", "unexpected word '%s'",
+		    argv[optind]);
+	if (life.config == NULL)
+		return cli_usage("dispatch", "no --config FILE");
+	r = run();
+	free(life.file);
+	return r;
+}

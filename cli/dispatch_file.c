@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A dispatcher's configuration file: from libconfuse's words to what the
+ * dispatcher takes. It judges what can be judged without beginning.
+ */
+#include <confuse.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatching.h"
+
+/* libconfuse knows the file and the line. */
+static void
+say(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	char text[512];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)cli_error(CLI_FORMAT, "%s:%d: %s", cfg->filename, cfg->line,
+	    text);
+}
+
+static int
+fault(cfg_t *cfg, const char *what, const char *value)
+{
+	return cli_error(CLI_FORMAT, "%s: %s: %s", cfg->filename, what, value);
+}
+
+static int
+read_name(struct hf_name *name, cfg_t *cfg, const char *what,
+    const char *value, size_t least)
+{
+	size_t len = strlen(value);
+
+	if (len < least || len > HF_NAME_MAX)
+		return fault(cfg, what, "not 1 to 255 bytes");
+	memcpy(name->text, value, len + 1);
+	name->len = len;
+	return CLI_OK;
+}
+
+static int
+read_address(struct hf_address *at, cfg_t *cfg, const char *server)
+{
+	struct hf_address found[HF_ADDRESSES_MAX];
+	const char *text = cfg_getstr(cfg, "address");
+	size_t n;
+	int r;
+
+	if (text == NULL)
+		return cli_error(CLI_FORMAT, "%s: server %s has no address",
+		    cfg->filename, server);
+	if ((r = cli_address(found, &n, "dispatch", "address", text)) !=
+	    CLI_OK)
+		return r == CLI_USAGE ? CLI_FORMAT : r;
+	*at = found[0];
+	return CLI_OK;
+}
+
+static int
+read_key(struct hf_dispatch_server *s, cfg_t *cfg)
+{
+	const char *path = cfg_getstr(cfg, "certificate");
+	struct cli_chain *chain;
+	int r;
+
+	if (path == NULL)
+		return CLI_OK;
+	if ((chain = malloc(sizeof(*chain))) == NULL)
+		return cli_fail(HF_E_MEMORY, "%s", path);
+	if ((r = cli_load_chain(chain, path)) == CLI_OK) {
+		hf_key_id(s->key_id[0], chain->spans[0].ptr,
+		    chain->spans[0].len);
+		s->keys_n = 1;
+	}
+	free(chain);
+	return r;
+}
+
+static int
+read_server(struct hf_dispatch_server *s, cfg_t *cfg)
+{
+	const char *title = cfg_title(cfg), *owner = cfg_getstr(cfg, "owner");
+	unsigned i, n = cfg_size(cfg, "targets");
+	int r;
+
+	if ((r = read_name(&s->name, cfg, "server", title, 1)) != CLI_OK ||
+	    (r = read_name(&s->owner, cfg, "owner",
+		 owner == NULL ? title : owner, 1)) != CLI_OK ||
+	    (r = read_name(&s->scope, cfg, "scope", cfg_getstr(cfg, "scope"),
+		 1)) != CLI_OK ||
+	    (r = read_address(&s->at, cfg, title)) != CLI_OK)
+		return r;
+	if (n > HF_DISPATCH_TARGETS_MAX)
+		return fault(cfg, title, "more than 64 targets");
+	for (i = 0; i < n; i++)
+		if ((r = read_name(&s->target[i], cfg, "targets",
+			 cfg_getnstr(cfg, "targets", i), 0)) != CLI_OK)
+			return r;
+	s->targets_n = n;
+	return read_key(s, cfg);
+}
+
+static int
+read_servers(struct hf_dispatch_config *c, cfg_t *cfg)
+{
+	unsigned i, n = cfg_size(cfg, "server");
+	int r;
+
+	if (n == 0)
+		return fault(cfg, "server", "there is none");
+	if (n > HF_DISPATCH_SERVERS_MAX)
+		return fault(cfg, "server", "more than 64 of them");
+	for (i = 0; i < n; i++) {
+		if ((r = read_server(&c->server[i],
+			 cfg_getnsec(cfg, "server", i))) != CLI_OK)
+			return r;
+	}
+	c->servers_n = n;
+	return CLI_OK;
+}
+
+/* A number within its bounds. */
+static int
+number(uint64_t *out, cfg_t *cfg, const char *name, long min, long max)
+{
+	long value = cfg_getint(cfg, name);
+
+	if (value < min || value > max)
+		return cli_error(CLI_FORMAT, "%s: %s: not %ld to %ld",
+		    cfg->filename, name, min, max);
+	*out = (uint64_t)value;
+	return CLI_OK;
+}
+
+static int
+read_numbers(struct hf_dispatch_config *c, cfg_t *cfg)
+{
+	enum { HOUR = 3600000, DAY = 24 * HOUR };
+	uint64_t source = 0, conns = 0, rate = 0;
+	int r;
+
+	if ((r = number(&c->header_ms, cfg, "header-ms", 100, HOUR)) !=
+		CLI_OK ||
+	    (r = number(&c->connect_ms, cfg, "connect-ms", 10, HOUR)) !=
+		CLI_OK ||
+	    (r = number(&c->answer_ms, cfg, "answer-ms", 100, HOUR)) !=
+		CLI_OK ||
+	    (r = number(&c->idle_ms, cfg, "idle-ms", 0, 7L * DAY)) != CLI_OK ||
+	    (r = number(&c->health_ms, cfg, "health-ms", 100, HOUR)) !=
+		CLI_OK ||
+	    (r = number(&c->lookup_ms, cfg, "lookup-ms", 10, 10000)) !=
+		CLI_OK ||
+	    (r = number(&source, cfg, "source-connections", 1, 1 << 20)) !=
+		CLI_OK ||
+	    (r = number(&conns, cfg, "connections", 1, 1 << 20)) != CLI_OK ||
+	    (r = number(&rate, cfg, "drain-rate", 1, 100000)) != CLI_OK)
+		return r;
+	c->source_conns = (unsigned)source;
+	c->conns = (unsigned)conns;
+	c->drain_rate = (unsigned)rate;
+	return CLI_OK;
+}
+
+static int
+read_text(char *out, size_t cap, cfg_t *cfg, const char *name)
+{
+	const char *text = cfg_getstr(cfg, name);
+	int n = snprintf(out, cap, "%s", text == NULL ? "" : text);
+
+	return n < 0 || (size_t)n >= cap ? fault(cfg, name, "too long") :
+					   CLI_OK;
+}
+
+static int
+read_all(struct dispatch_file *file, cfg_t *cfg)
+{
+	const char *balance = cfg_getstr(cfg, "balance"), *one;
+	unsigned i, n = cfg_size(cfg, "listen");
+	int r;
+
+	if (n == 0 || n > DISPATCH_LISTEN_MAX)
+		return fault(cfg, "listen", "not 1 to 8 addresses");
+	for (i = 0; i < n; i++) {
+		one = cfg_getnstr(cfg, "listen", i);
+		if (strlen(one) >= sizeof(file->listen[i]))
+			return fault(cfg, "listen", "too long");
+		memcpy(file->listen[i], one, strlen(one) + 1);
+	}
+	file->listen_n = n;
+	if (strcmp(balance, "least") != 0 && strcmp(balance, "hash") != 0)
+		return fault(cfg, "balance", "neither least nor hash");
+	file->config.balance =
+	    strcmp(balance, "hash") == 0 ? HF_BALANCE_HASH : HF_BALANCE_LEAST;
+	file->config.ask = cfg_getbool(cfg, "ask");
+	file->log_json = cfg_getbool(cfg, "log-json");
+	if ((r = read_text(file->control, sizeof(file->control), cfg,
+		 "control")) != CLI_OK ||
+	    (r = read_text(file->store, sizeof(file->store), cfg, "store")) !=
+		CLI_OK ||
+	    (r = read_numbers(&file->config, cfg)) != CLI_OK)
+		return r;
+	return read_servers(&file->config, cfg);
+}
+
+int
+dispatch_file_read(struct dispatch_file *file, const char *path)
+{
+	cfg_opt_t server[] = { CFG_STR("address", NULL, CFGF_NONE),
+		CFG_STR("owner", NULL, CFGF_NONE),
+		CFG_STR("scope", "default", CFGF_NONE),
+		CFG_STR("certificate", NULL, CFGF_NONE),
+		CFG_STR_LIST("targets", NULL, CFGF_NONE), CFG_END() };
+	cfg_opt_t top[] = { CFG_STR_LIST("listen", NULL, CFGF_NONE),
+		CFG_STR("control", NULL, CFGF_NONE),
+		CFG_STR("store", NULL, CFGF_NONE),
+		CFG_STR("balance", "least", CFGF_NONE),
+		CFG_BOOL("ask", cfg_false, CFGF_NONE),
+		CFG_BOOL("log-json", cfg_false, CFGF_NONE),
+		CFG_INT("header-ms", 5000, CFGF_NONE),
+		CFG_INT("connect-ms", 2000, CFGF_NONE),
+		CFG_INT("answer-ms", 5000, CFGF_NONE),
+		CFG_INT("idle-ms", 3600000, CFGF_NONE),
+		CFG_INT("health-ms", 5000, CFGF_NONE),
+		CFG_INT("lookup-ms", 300, CFGF_NONE),
+		CFG_INT("source-connections", 1000, CFGF_NONE),
+		CFG_INT("connections", 100000, CFGF_NONE),
+		CFG_INT("drain-rate", 100, CFGF_NONE),
+		CFG_SEC("server", server,
+		    CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_END() };
+	cfg_t *cfg;
+	int r;
+
+	memset(file, 0, sizeof(*file));
+	hf_dispatch_defaults(&file->config);
+	if ((cfg = cfg_init(top, CFGF_NONE)) == NULL)
+		return cli_fail(HF_E_MEMORY, "%s", path);
+	(void)cfg_set_error_function(cfg, say);
+	switch (cfg_parse(cfg, path)) {
+	case CFG_SUCCESS:
+		r = read_all(file, cfg);
+		break;
+	case CFG_FILE_ERROR:
+		r = cli_errno("%s", path);
+		break;
+	default:
+		r = CLI_FORMAT;
+	}
+	(void)cfg_free(cfg);
+	return r;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files behind `handfast dispatch` share.
+ */
+#ifndef CLI_DISPATCHING_H
+#define CLI_DISPATCHING_H
+
+#include <jansson.h>
+
+#include "dispatch.h"
+#include "serve.h"
+
+enum {
+	DISPATCH_LISTEN_MAX = HF_LISTENERS_MAX,
+	DISPATCH_PATH = 108, /* of a unix socket */
+	DISPATCH_REPLY_MAX = 1 << 18
+};
+
+/* dispatch_file.c: a configuration file as it was read. */
+struct dispatch_file {
+	struct hf_dispatch_config config;
+	char listen[DISPATCH_LISTEN_MAX][256];
+	size_t listen_n;
+	char control[DISPATCH_PATH];
+	char store[512];
+	int log_json;
+};
+/* Faults are told with file and line; CLI_FORMAT. */
+int dispatch_file_read(struct dispatch_file *file, const char *path);
+
+/* dispatch_control.c: a socket on which the dispatcher is told, and asked. */
+struct control;
+int control_open(struct control **control, uv_loop_t *loop, const char *path,
+    struct hf_dispatch *dispatch);
+void control_close(struct control *control);
+
+/* dispatch_words.c: what a dispatcher says of itself. */
+json_t *dispatch_json(const struct hf_dispatch *dispatch);
+/* Prometheus' text format; the caller frees. NULL when memory ran out. */
+char *dispatch_metrics(const struct hf_dispatch *dispatch);
+
+/* dispatch_ask.c: the commands that ask one that runs. */
+int dispatch_ask(int argc, char **argv);
+
+#endif

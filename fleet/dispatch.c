@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The life of a dispatcher: it takes configurations while connections go on,
+ * looks at all of them now and then, and sends away the initiators of a server
+ * that is to be left. What a connection does is dispatch_conn.c's.
+ */
+#include <sys/resource.h>
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatching.h"
+
+enum { FDS_OWN = 48 }; /* standard streams, the store, checks of servers */
+
+void
+hf_dispatch_defaults(struct hf_dispatch_config *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->balance = HF_BALANCE_LEAST;
+	c->header_ms = 5000;
+	c->connect_ms = 2000;
+	c->answer_ms = 5000;
+	c->idle_ms = 3600000;
+	c->health_ms = 5000;
+	c->lookup_ms = 300;
+	c->source_conns = 1000;
+	c->conns = 100000;
+	c->ids = 1 << 16;
+	c->drain_rate = 100;
+}
+
+/* --- looking ---------------------------------------------------------------------- */
+
+static void
+bury(struct hf_dispatch *d)
+{
+	struct hf__conn *c;
+
+	while ((c = d->dead) != NULL) {
+		d->dead = c->next;
+		sodium_memzero(c, sizeof(*c));
+		free(c);
+	}
+}
+
+/* So many initiators of a server that is left are asked to go on elsewhere as
+ * the rate allows. */
+static void
+drain_some(struct hf_dispatch *d, uint64_t passed)
+{
+	unsigned share =
+	    (unsigned)((d->config.drain_rate * passed + 999) / 1000);
+	struct hf__conn *c, *next;
+	struct hf__backend *b;
+
+	for (c = d->conns; c != NULL; c = next) {
+		next = c->next;
+		if ((b = c->backend) == NULL || !b->draining || c->query_due)
+			continue;
+		if (b->drained_ms != d->looked) {
+			b->drained_ms = d->looked;
+			b->drain_due = share;
+		}
+		if (b->drain_due > 0 && hf__conn_ask(c))
+			b->drain_due--;
+	}
+}
+
+static void
+look(uv_timer_t *timer)
+{
+	struct hf_dispatch *d = timer->data;
+	uint64_t ms = uv_now(d->loop), passed = ms - d->looked;
+	struct hf__conn *c, *next;
+
+	d->looked = ms;
+	for (c = d->conns; c != NULL; c = next) {
+		next = c->next;
+		hf__conn_look(c, ms);
+	}
+	drain_some(d, passed);
+	hf__health_look(d, ms);
+	hf__gates_open(d);
+	bury(d);
+}
+
+/* --- configurations ----------------------------------------------------------------- */
+
+/* How many connections there are descriptors for: two each. */
+static unsigned
+room(const struct hf_dispatch_config *config)
+{
+	struct rlimit limit;
+	rlim_t n;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		limit.rlim_cur = 1024;
+	n = limit.rlim_cur > (1 << 20) ? 1 << 20 : limit.rlim_cur;
+	n = n > FDS_OWN + 2 ? (n - FDS_OWN) / 2 : 1;
+	return n < config->conns ? (unsigned)n : config->conns;
+}
+
+static struct hf__backend *
+same_server(struct hf_dispatch *d, const struct hf_dispatch_server *is)
+{
+	struct hf__backend *b;
+	size_t i;
+
+	for (i = 0; i < d->backends_n; i++) {
+		b = d->backend[i];
+		if (strcmp(b->is.name.text, is->name.text) == 0 &&
+		    b->is.at.len == is->at.len &&
+		    memcmp(&b->is.at.at, &is->at.at, is->at.len) == 0)
+			return b;
+	}
+	return NULL;
+}
+
+static struct hf__backend *
+new_server(struct hf_dispatch *d, const struct hf_dispatch_server *is)
+{
+	struct hf__backend *b;
+
+	if ((b = calloc(1, sizeof(*b))) == NULL)
+		return NULL;
+	b->is = *is;
+	b->d = d;
+	b->up = 1; /* until it is seen that it is not */
+	return b;
+}
+
+/* What it is now; keys that were learned are kept. */
+static void
+update(struct hf__backend *b, const struct hf_dispatch_server *is)
+{
+	struct hf_dispatch_server before = b->is;
+	size_t i;
+
+	b->is = *is;
+	for (i = before.keys_n; i-- > 0;)
+		hf__backend_learn(b, before.key_id[i]);
+}
+
+enum hf_err
+hf_dispatch_configure(struct hf_dispatch *d,
+    const struct hf_dispatch_config *config)
+{
+	struct hf__backend *next[HF_DISPATCH_SERVERS_MAX], *b;
+	size_t i, n = config->servers_n;
+
+	for (i = 0; i < n; i++) {
+		b = same_server(d, &config->server[i]);
+		next[i] = b != NULL ? b : new_server(d, &config->server[i]);
+		if (next[i] == NULL) {
+			while (i-- > 0)
+				if (next[i]->refs == 0)
+					free(next[i]);
+			return HF_E_MEMORY;
+		}
+	}
+	for (i = 0; i < n; i++) {
+		next[i]->refs++;
+		next[i]->listed = 2;
+		update(next[i], &config->server[i]);
+	}
+	for (i = 0; i < d->backends_n; i++) {
+		b = d->backend[i];
+		b->listed--;
+		if (b->listed == 0) {
+			b->draining = 1;
+			hf__health_stop(b);
+		}
+		hf__backend_release(b);
+	}
+	for (i = 0; i < n; i++)
+		next[i]->listed = 1;
+	memcpy(d->backend, next, n * sizeof(*next));
+	d->backends_n = n;
+	d->config = *config;
+	d->conns_max = room(config);
+	if (d->port != NULL)
+		hf_port_deadline(d->port, config->lookup_ms);
+	hf__health_look(d, uv_now(d->loop));
+	return HF_OK;
+}
+
+enum hf_err
+hf_dispatch_drain(struct hf_dispatch *d, const char *server, int on)
+{
+	size_t i;
+
+	for (i = 0; i < d->backends_n; i++)
+		if (strcmp(d->backend[i]->is.name.text, server) == 0) {
+			d->backend[i]->draining = on;
+			return HF_OK;
+		}
+	return HF_E_ARG;
+}
+
+/* --- what it says of itself ---------------------------------------------------------- */
+
+const struct hf_dispatch_counts *
+hf_dispatch_counts(const struct hf_dispatch *d)
+{
+	return &d->counts;
+}
+
+unsigned
+hf_dispatch_conns(const struct hf_dispatch *d)
+{
+	return d->conns_n;
+}
+
+int
+hf_dispatch_state(struct hf_dispatch_state *s, const struct hf_dispatch *d,
+    size_t i)
+{
+	const struct hf__backend *b;
+
+	if (i >= d->backends_n)
+		return 0;
+	b = d->backend[i];
+	s->name = b->is.name.text;
+	s->scope = b->is.scope.text;
+	(void)hf_address_text(s->address, &b->is.at);
+	s->up = b->up;
+	s->draining = b->draining;
+	s->conns = b->conns;
+	s->taken = b->taken;
+	s->failed = b->failed;
+	return 1;
+}
+
+/* --- beginning and end ----------------------------------------------------------------- */
+
+enum hf_err
+hf_dispatch_new(struct hf_dispatch **dispatch, uv_loop_t *loop,
+    struct hf_store *store, const struct hf_dispatch_hooks *hooks, void *owner)
+{
+	struct hf_dispatch *d;
+	enum hf_err e = HF_OK;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return HF_E_MEMORY;
+	d->loop = loop;
+	d->store = store;
+	d->hooks = hooks;
+	d->owner = owner;
+	randombytes_buf(d->hash, sizeof(d->hash));
+	hf__tally_init(&d->sources);
+	hf_dispatch_defaults(&d->config);
+	if ((d->ids = hf__ids_new(d->config.ids)) == NULL ||
+	    (store != NULL &&
+		(e = hf_port_open(&d->port, store, loop)) != HF_OK) ||
+	    uv_timer_init(loop, &d->look) != 0) {
+		hf__ids_free(d->ids);
+		hf_port_close(d->port);
+		free(d);
+		return e != HF_OK ? e : HF_E_MEMORY;
+	}
+	d->look.data = d;
+	d->looked = uv_now(loop);
+	if (uv_timer_start(&d->look, look, HF__LOOK_MS, HF__LOOK_MS) != 0) {
+		hf__ids_free(d->ids);
+		free(d);
+		return HF_E_IO;
+	}
+	*dispatch = d;
+	return HF_OK;
+}
+
+enum hf_err
+hf_dispatch_listen(struct hf_dispatch *d, int fd, int family)
+{
+	return hf__gate_open(d, fd, family);
+}
+
+void
+hf_dispatch_stop(struct hf_dispatch *d)
+{
+	size_t i;
+
+	if (d->stopping)
+		return;
+	d->stopping = 1;
+	hf__gates_close(d);
+	while (d->conns != NULL)
+		hf__conn_end(d->conns, HF_E_GONE, 0);
+	for (i = 0; i < d->backends_n; i++)
+		hf__health_stop(d->backend[i]);
+	hf_port_close(d->port);
+	d->port = NULL;
+	uv_close((uv_handle_t *)&d->look, NULL);
+}
+
+void
+hf_dispatch_free(struct hf_dispatch *d)
+{
+	size_t i;
+
+	if (d == NULL)
+		return;
+	bury(d);
+	hf__ids_free(d->ids);
+	for (i = 0; i < d->backends_n; i++)
+		hf__backend_release(d->backend[i]);
+	sodium_memzero(d->hash, sizeof(d->hash));
+	free(d);
+}

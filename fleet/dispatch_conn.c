@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One connection of a dispatcher, from its first message to its end: which
+ * server it goes to, what is said to it in a server's place, and how it goes
+ * from one server to another. The choice itself is dispatch_route.c's.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dispatching.h"
+
+enum {
+	HELLO = 0,
+	OFFER = 1,
+	REQUEST = 3,
+	GRANT = 4,
+	CONFIRM = 5,
+	RESUME = 6,
+	RESUMED = 7,
+	ALERT = 8,
+	SHAKE_MS = 30000
+};
+
+/* --- the end --------------------------------------------------------------------- */
+
+static void
+tell(struct hf__conn *c)
+{
+	struct hf_dispatch_line line = { .source = c->text,
+		.server = c->backend == NULL ? NULL : c->backend->is.name.text,
+		.target = { c->target, c->target_len },
+		.how = c->how == NULL ? "nothing" : c->how,
+		.in = c->up.bytes,
+		.out = c->down.bytes,
+		.ms = uv_now(c->d->loop) - c->began,
+		.moves = c->moves,
+		.err = c->err };
+
+	c->d->counts.in += c->up.bytes;
+	c->d->counts.out += c->down.bytes;
+	if (c->d->hooks->ended != NULL)
+		c->d->hooks->ended(c->d->owner, &line);
+}
+
+void
+hf__conn_leave(struct hf__conn *c)
+{
+	hf__leg_close(c->server, 0);
+	c->server = NULL;
+	c->up.to = NULL;
+	if (c->backend == NULL)
+		return;
+	c->backend->conns--;
+	hf__backend_release(c->backend);
+	c->backend = NULL;
+}
+
+/* Whoever called may still look at it: it is freed a little later. */
+void
+hf__conn_end(struct hf__conn *c, enum hf_err err, int reset)
+{
+	struct hf_dispatch *d = c->d;
+
+	if (c->phase == HF__OVER)
+		return;
+	c->phase = HF__OVER;
+	if (c->err == HF_OK)
+		c->err = err;
+	tell(c);
+	hf_op_forget(c->lookup);
+	if (c->lookup != NULL)
+		d->lookups--;
+	c->lookup = NULL;
+	hf__conn_leave(c);
+	hf__leg_close(c->client, reset);
+	hf__flow_wipe(&c->up);
+	hf__flow_wipe(&c->down);
+	c->client = NULL;
+	c->down.to = NULL;
+	free(c->first);
+	c->first = NULL;
+	hf__tally_remove(&d->sources, &c->places);
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		d->conns = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	d->conns_n--;
+	c->next = d->dead;
+	d->dead = c;
+	hf__gates_open(d);
+}
+
+/* An alert in clear, then the end. What still comes is not looked at, so that
+ * the kernel does not drop the alert. */
+void
+hf__conn_refuse(struct hf__conn *c, enum hf_err err, const char *why)
+{
+	uint8_t alert[HF_CLEAR_BYTES];
+
+	c->how = why;
+	c->err = err;
+	hf__conn_leave(c);
+	hf__flow_wipe(&c->up);
+	c->phase = HF__SAYING;
+	c->up.drop = 1;
+	c->due = uv_now(c->d->loop) + HF__ALERT_MS;
+	if (!hf__flow_between(&c->down)) {
+		hf__conn_end(c, err, 0);
+		return;
+	}
+	hf_alert_write(alert, err);
+	hf__flow_say(&c->down, alert);
+	if (c->phase == HF__SAYING)
+		(void)uv_shutdown(&c->client->shutdown, &c->client->io.stream,
+		    NULL);
+}
+
+/* --- to a server ------------------------------------------------------------------- */
+
+static void connected(uv_connect_t *, int);
+
+/* The present one is gone. Its message goes to another, where that may be. */
+static void
+try_another(struct hf__conn *c)
+{
+	if (c->tried_n < HF__TRIES_MAX && c->backend != NULL)
+		c->tried[c->tried_n++] = c->backend;
+	else
+		c->tried_n = HF__TRIES_MAX;
+	hf__conn_leave(c);
+	if (c->tried_n == HF__TRIES_MAX) {
+		c->d->counts.no_server++;
+		hf__conn_end(c, HF_E_GONE, 0);
+	} else {
+		hf__route_again(c);
+	}
+}
+
+void
+hf__conn_connect(struct hf__conn *c, struct hf__backend *b)
+{
+	int r = UV_ENOMEM;
+
+	b->refs++;
+	b->conns++;
+	c->backend = b;
+	c->phase = HF__CONNECTING;
+	c->due = uv_now(c->d->loop) + c->d->config.connect_ms;
+	c->server = hf__leg_new(c->d->loop, b->is.at.at.ss_family, c);
+	if (c->server != NULL)
+		r = hf_address_connect(&c->server->connect,
+		    &c->server->io.stream, &b->is.at, connected);
+	if (r != 0) {
+		b->failed++;
+		hf__health_tell(b, 0);
+		try_another(c);
+	}
+}
+
+static void
+connected(uv_connect_t *req, int status)
+{
+	struct hf__leg *leg = (struct hf__leg *)req->handle->data;
+	struct hf__conn *c = leg->conn;
+
+	if (c == NULL || status == UV_ECANCELED)
+		return;
+	hf__health_tell(c->backend, status == 0);
+	if (status != 0) {
+		c->backend->failed++;
+		try_another(c);
+		return;
+	}
+	c->backend->taken++;
+	if (leg->family != AF_UNIX)
+		(void)uv_tcp_nodelay(&leg->io.tcp, 1);
+	leg->from = &c->down;
+	c->up.to = leg;
+	c->up.held = 0;
+	c->phase = HF__SHAKING;
+	c->answered = c->resumed = 0;
+	c->due = uv_now(c->d->loop) + SHAKE_MS;
+	hf__flow_run(&c->up);
+}
+
+/* A server that went before it said anything: the message that it had goes
+ * elsewhere. One that is sealed to a key cannot. */
+static int
+say_again(struct hf__conn *c)
+{
+	if (c->answered || c->first == NULL || c->type == REQUEST ||
+	    c->up.len > 0 || !hf__flow_between(&c->up) ||
+	    !hf__flow_put(&c->up, c->first, c->first_len))
+		return 0;
+	c->up.held = 1;
+	c->backend->failed++;
+	try_another(c);
+	return 1;
+}
+
+/* --- what the initiator says --------------------------------------------------------- */
+
+static int
+copy_route(struct hf__conn *c, const struct hf_route *route,
+    const uint8_t *message, size_t len)
+{
+	free(c->first);
+	c->first_len = 0;
+	if ((c->first = malloc(len)) == NULL)
+		return 0;
+	memcpy(c->first, message, len);
+	c->first_len = len;
+	c->type = route->type;
+	c->dispatched = route->dispatched;
+	c->target_len = route->target.len;
+	if (c->target_len > 0)
+		memcpy(c->target, route->target.ptr, c->target_len);
+	if (route->sid.ptr != NULL)
+		memcpy(c->sid, route->sid.ptr, HF_SID_BYTES);
+	if (route->key_id.ptr != NULL)
+		memcpy(c->key_id, route->key_id.ptr, HF_KEY_ID_BYTES);
+	c->first_us = uv_hrtime() / 1000;
+	return 1;
+}
+
+static enum hf__verdict
+held(const struct hf__conn *c)
+{
+	return c->phase == HF__OVER || c->phase == HF__SAYING ? HF__ENDED :
+								HF__HOLD;
+}
+
+static enum hf__verdict
+first_message(struct hf__conn *c, const uint8_t *message, size_t len)
+{
+	uint8_t query[HF_CLEAR_BYTES];
+	struct hf_route route;
+	enum hf_err e;
+
+	if ((e = hf_route_read(&route, message, len)) != HF_OK) {
+		c->d->counts.refused_first++;
+		hf__conn_refuse(c, e, "malformed");
+		return HF__ENDED;
+	}
+	if (route.type != RESUME && c->d->config.ask && !c->asked) {
+		c->asked = 1;
+		c->d->counts.queries++;
+		hf_query_write(query);
+		hf__flow_say(&c->down, query);
+		return c->phase == HF__OVER ? HF__ENDED : HF__DISCARD;
+	}
+	if (!copy_route(c, &route, message, len)) {
+		hf__conn_end(c, HF_E_MEMORY, 1);
+		return HF__ENDED;
+	}
+	c->up.held = 1;
+	c->tried_n = 0;
+	hf__route(c);
+	return held(c);
+}
+
+/* The session is open when the confirm has passed. */
+static void
+opened(struct hf__conn *c)
+{
+	c->phase = HF__CARRYING;
+	c->due = 0;
+	c->query_sent = c->query_due = c->alone = 0;
+	if (c->was_open)
+		c->moves++;
+	c->was_open = 1;
+	if (c->resumed && c->backend != NULL)
+		hf__ids_put(c->d->ids, c->sid, c->backend);
+}
+
+/* On an open connection: to another server, when the one that is has said its
+ * message to the end. */
+static enum hf__verdict
+moves_on(struct hf__conn *c, const uint8_t *message, size_t len)
+{
+	struct hf_route route;
+	enum hf_err e;
+
+	if ((e = hf_route_read(&route, message, len)) != HF_OK) {
+		hf__conn_end(c, e, 1);
+		return HF__ENDED;
+	}
+	if (!copy_route(c, &route, message, len)) {
+		hf__conn_end(c, HF_E_MEMORY, 1);
+		return HF__ENDED;
+	}
+	c->up.held = 1;
+	c->tried_n = 0;
+	c->due = uv_now(c->d->loop) + c->d->config.answer_ms;
+	c->phase = HF__LEAVING;
+	return HF__HOLD;
+}
+
+static enum hf__verdict
+from_initiator(struct hf__conn *c, int type, const uint8_t *message,
+    size_t len)
+{
+	struct hf_route route;
+
+	switch (c->phase) {
+	case HF__FIRST:
+		return first_message(c, message, len);
+	case HF__SHAKING:
+		if (type == CONFIRM)
+			opened(c);
+		else if (hf_route_read(&route, message, len) == HF_OK) {
+			c->type = route.type;
+			c->dispatched = route.dispatched;
+			c->first_us = uv_hrtime() / 1000;
+		}
+		return HF__CARRY;
+	case HF__CARRYING:
+		return type == RESUME ? moves_on(c, message, len) : HF__CARRY;
+	default:
+		return HF__HOLD;
+	}
+}
+
+/* --- what the server says ------------------------------------------------------------- */
+
+static void
+count_time(uint64_t buckets[HF_DISPATCH_BUCKETS], uint64_t us)
+{
+	size_t i = 0;
+
+	while (i + 1 < HF_DISPATCH_BUCKETS && us >= (uint64_t)128 << i)
+		i++;
+	buckets[i]++;
+}
+
+static enum hf__verdict
+from_server(struct hf__conn *c, int type, const uint8_t *message, size_t len)
+{
+	uint64_t us = uv_hrtime() / 1000 - c->first_us;
+	uint8_t key_id[HF_KEY_ID_BYTES];
+
+	if (c->phase == HF__LEAVING)
+		return HF__HOLD;
+	if (c->phase != HF__SHAKING)
+		return HF__CARRY;
+	c->answered = 1;
+	free(c->first);
+	c->first = NULL;
+	if (type == OFFER && hf_offer_key_id(key_id, message, len) == HF_OK)
+		hf__backend_learn(c->backend, key_id);
+	if (type == GRANT)
+		count_time(c->d->counts.handshake_us, us);
+	if (type == RESUMED) {
+		c->resumed = 1;
+		count_time(c->d->counts.transfer_us, us);
+	}
+	/* Whoever was thought to own it does not go on with it. */
+	if (type == ALERT && c->type == RESUME)
+		hf__ids_forget(c->d->ids, c->sid);
+	return HF__CARRY;
+}
+
+enum hf__verdict
+hf__conn_message(struct hf__flow *flow, int type, const uint8_t *message,
+    size_t len)
+{
+	struct hf__conn *c = flow->conn;
+
+	return flow->client ? from_initiator(c, type, message, len) :
+			      from_server(c, type, message, len);
+}
+
+void
+hf__conn_misframed(struct hf__flow *flow, enum hf_err e)
+{
+	struct hf__conn *c = flow->conn;
+
+	if (flow->client && c->phase == HF__FIRST) {
+		c->d->counts.refused_first++;
+		hf__conn_refuse(c, e, "malformed");
+	} else {
+		hf__conn_end(c, e, 1);
+	}
+}
+
+/* --- ends of streams, and what waits for a moment -------------------------------------- */
+
+int
+hf__conn_ask(struct hf__conn *c)
+{
+	if (c->phase != HF__CARRYING || !c->dispatched || c->query_sent)
+		return 0;
+	c->query_due = 1;
+	hf__conn_settle(c);
+	return 1;
+}
+
+/* Its server is gone. It is asked to go on with another; without an answer it
+ * hears of the end. */
+static int
+rescue(struct hf__conn *c)
+{
+	if (c->phase != HF__CARRYING || !c->dispatched || c->alone ||
+	    c->client->eof || c->down.left > 0)
+		return 0;
+	c->alone = 1;
+	c->query_sent = 0;
+	c->due = uv_now(c->d->loop) + c->d->config.answer_ms;
+	c->d->counts.rescued++;
+	return hf__conn_ask(c);
+}
+
+static void
+shut(struct hf__leg *leg)
+{
+	if (leg == NULL || leg->shut)
+		return;
+	leg->shut = 1;
+	(void)uv_shutdown(&leg->shutdown, &leg->io.stream, NULL);
+}
+
+/* What is left of a stream that has ended is carried, then its end is. */
+static void
+pass_end(struct hf__conn *c, const struct hf__leg *from, struct hf__flow *flow)
+{
+	if (from == NULL || !from->eof || flow->sending != NULL || flow->held)
+		return;
+	if (flow == &c->down && c->alone)
+		return;
+	shut(flow->to);
+}
+
+static void
+ask_now(struct hf__conn *c)
+{
+	uint8_t query[HF_CLEAR_BYTES];
+
+	c->query_due = 0;
+	c->query_sent = 1;
+	c->d->counts.queries++;
+	hf_query_write(query);
+	hf__flow_say(&c->down, query);
+}
+
+void
+hf__conn_settle(struct hf__conn *c)
+{
+	if (c->phase == HF__LEAVING && hf__flow_between(&c->up) &&
+	    hf__flow_between(&c->down)) {
+		hf__conn_leave(c);
+		hf__flow_wipe(&c->down);
+		c->d->counts.moves++;
+		hf__route(c);
+	}
+	if (c->query_due && c->phase == HF__CARRYING &&
+	    hf__flow_between(&c->down))
+		ask_now(c);
+	if (c->phase == HF__OVER)
+		return;
+	if (c->phase == HF__CARRYING) {
+		pass_end(c, c->client, &c->up);
+		pass_end(c, c->server, &c->down);
+	}
+	if (c->client != NULL)
+		hf__leg_read(c->client);
+	if (c->server != NULL && c->server->from != NULL)
+		hf__leg_read(c->server);
+	if (c->client != NULL && c->client->shut && c->client->eof)
+		hf__conn_end(c, HF_OK, 0);
+}
+
+void
+hf__conn_eof(struct hf__flow *flow)
+{
+	struct hf__conn *c = flow->conn;
+	int both = c->client->eof && (c->server == NULL || c->server->eof);
+
+	if (both || c->phase == HF__SAYING ||
+	    (flow->client && c->phase != HF__CARRYING)) {
+		hf__conn_end(c, c->was_open ? HF_OK : HF_E_GONE, 0);
+		return;
+	}
+	if (!flow->client && c->phase == HF__SHAKING) {
+		if (!say_again(c))
+			hf__conn_end(c, HF_E_GONE, 0);
+		return;
+	}
+	if (!flow->client && c->phase == HF__LEAVING) {
+		if (c->down.left > 0)
+			hf__conn_end(c, HF_E_TRUNCATED, 1);
+		return;
+	}
+	if (flow->client || !rescue(c))
+		c->due = uv_now(c->d->loop) + HF__HALF_MS;
+	hf__conn_settle(c);
+}
+
+void
+hf__conn_broken(struct hf__leg *leg)
+{
+	struct hf__conn *c = leg == NULL ? NULL : leg->conn;
+
+	if (c == NULL)
+		return;
+	if (leg == c->client) {
+		hf__conn_end(c, HF_E_IO, 1);
+		return;
+	}
+	if (c->phase == HF__SHAKING && say_again(c))
+		return;
+	if (c->phase == HF__LEAVING && c->down.left == 0) {
+		hf__flow_wipe_sending(&c->up);
+		hf__conn_settle(c);
+		return;
+	}
+	if (c->phase != HF__CARRYING || !c->dispatched || c->down.left > 0) {
+		c->d->counts.lost++;
+		hf__conn_end(c, HF_E_IO, 1);
+		return;
+	}
+	/* What it says until it resumes goes nowhere. */
+	hf__conn_leave(c);
+	hf__flow_wipe_sending(&c->up);
+	if (!c->alone && !rescue(c))
+		hf__conn_end(c, HF_E_IO, 1);
+	else if (c->phase == HF__CARRYING)
+		hf__flow_run(&c->up);
+}
+
+/* In a session that is open: its server is gone and it said nothing; or half
+ * of it is closed, and what moves in the other half may. */
+static void
+too_quiet(struct hf__conn *c, uint64_t ms)
+{
+	if (c->alone && c->server != NULL) {
+		c->alone = 0;
+		c->due = ms + HF__HALF_MS;
+		hf__conn_settle(c);
+	} else if (!c->alone && ms - c->touched < HF__HALF_MS) {
+		c->due = c->touched + HF__HALF_MS;
+	} else {
+		c->d->counts.lost += c->alone != 0;
+		hf__conn_end(c, HF_E_DEADLINE, 1);
+	}
+}
+
+static void
+time_is_up(struct hf__conn *c, uint64_t ms)
+{
+	switch (c->phase) {
+	case HF__FIRST:
+		c->d->counts.late++;
+		c->how = "late";
+		hf__conn_end(c, HF_E_DEADLINE, 1);
+		break;
+	case HF__CONNECTING:
+		c->backend->failed++;
+		hf__health_tell(c->backend, 0);
+		try_another(c);
+		break;
+	case HF__CARRYING:
+		too_quiet(c, ms);
+		break;
+	case HF__LEAVING:
+		if (c->down.left == 0 && c->down.sending == NULL) {
+			hf__flow_wipe_sending(&c->up);
+			hf__conn_settle(c);
+		} else {
+			hf__conn_end(c, HF_E_DEADLINE, 1);
+		}
+		break;
+	default:
+		hf__conn_end(c, HF_E_DEADLINE, 1);
+	}
+}
+
+void
+hf__conn_look(struct hf__conn *c, uint64_t ms)
+{
+	uint64_t idle = c->d->config.idle_ms;
+
+	if (c->due != 0 && ms >= c->due) {
+		time_is_up(c, ms);
+	} else if (c->phase == HF__CARRYING && idle != 0 &&
+	    ms - c->touched >= idle) {
+		c->d->counts.idle++;
+		hf__conn_end(c, HF_E_DEADLINE, 1);
+	}
+}
+
+void
+hf__conn_begin(struct hf_dispatch *d, int fd, int family,
+    const struct hf__source *source, const char *text)
+{
+	struct hf__conn *c;
+	int r = UV_ENOMEM;
+
+	if ((c = calloc(1, sizeof(*c))) != NULL)
+		c->client = hf__leg_new(d->loop, family, c);
+	if (c != NULL && c->client != NULL)
+		r = family == AF_UNIX ? uv_pipe_open(&c->client->io.pipe, fd) :
+					uv_tcp_open(&c->client->io.tcp, fd);
+	if (r != 0) {
+		if (c != NULL)
+			hf__leg_close(c->client, 0);
+		free(c);
+		(void)close(fd);
+		return;
+	}
+	if (family != AF_UNIX)
+		(void)uv_tcp_nodelay(&c->client->io.tcp, 1);
+	c->d = d;
+	c->source = *source;
+	memcpy(c->text, text, sizeof(c->text));
+	c->began = c->touched = uv_now(d->loop);
+	c->due = c->began + d->config.header_ms;
+	c->up.conn = c->down.conn = c;
+	c->up.client = 1;
+	c->down.to = c->client;
+	c->client->from = &c->up;
+	hf__tally_find(&c->places, &d->sources, source->key, source->len);
+	hf__tally_add(&d->sources, &c->places);
+	if ((c->next = d->conns) != NULL)
+		c->next->prev = c;
+	d->conns = c;
+	d->conns_n++;
+	d->counts.accepted++;
+	hf__leg_read(c->client);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The inside of a dispatcher, for its files: dispatch.c, its life;
+ * dispatch_table.c, the servers and the choice among them; dispatch_ids.c, who
+ * owns which session; dispatch_conn.c, one connection; dispatch_flow.c, bytes
+ * of one direction; dispatch_door.c, where connections come in;
+ * dispatch_health.c, whether servers are up. Nobody else includes it.
+ */
+#ifndef FLEET_DISPATCHING_H
+#define FLEET_DISPATCHING_H
+
+#include "dispatch.h"
+#include "server.h"
+
+enum {
+	HF__FLOW_MAX = 1 << 16, /* bytes of a direction that wait */
+	HF__LOOKUPS_MAX = 256,	/* at the store at once */
+	HF__TRIES_MAX = 4,	/* servers that are tried for one message */
+	HF__LOOK_MS = 100,	/* how often all connections are looked at */
+	HF__ALERT_MS = 1000,	/* for an alert to arrive */
+	HF__HALF_MS = 30000,	/* for the other half of a stream to end */
+	HF__ID_KEY = 2 + HF_SID_BYTES
+};
+
+/* A server. It outlives its entry in the table as long as it is used. */
+struct hf__backend {
+	struct hf_dispatch_server is;
+	struct hf_dispatch *d;
+	unsigned refs;
+	unsigned conns;
+	int listed, up, draining;
+	uint64_t taken, failed;
+	uint64_t seen_ms;    /* when it was last seen to be up */
+	uint64_t asked_ms;   /* when it was last asked */
+	unsigned drain_due;  /* queries that may be sent now */
+	uint64_t drained_ms; /* when some were allowed */
+	struct hf__check *check;
+};
+
+/* --- dispatch_flow.c --- */
+
+struct hf__conn;
+struct hf__flow;
+
+/* One end's stream. Freed by itself when it is closed. */
+struct hf__leg {
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	} io;
+	uv_shutdown_t shutdown;
+	uv_connect_t connect;
+	struct hf__conn *conn; /* NULL: it is being closed */
+	struct hf__flow *from; /* where what is read goes */
+	int family, eof, shut, reading;
+};
+
+struct hf__chunk {
+	uv_write_t req;
+	struct hf__flow *flow; /* NULL: nobody waits for it */
+	size_t len;
+	uint8_t data[];
+};
+
+/* One direction. What has arrived and was not sent stays in buf: at most a
+ * message of a handshake, or what was read at once. */
+struct hf__flow {
+	struct hf__conn *conn;
+	struct hf__leg *to; /* NULL: nobody is there now */
+	uint8_t *buf;
+	size_t len, cap;
+	uint64_t left;	/* of the message that is being carried */
+	uint64_t bytes; /* carried */
+	struct hf__chunk *sending;
+	int held;	/* 1: a message waits for a decision */
+	int client;	/* 1: what the initiator says */
+	int drop;	/* what comes is thrown away */
+	size_t discard; /* a message that goes nowhere */
+};
+
+/* Makes a leg with an open handle; NULL when memory ran out. */
+struct hf__leg *hf__leg_new(uv_loop_t *loop, int family,
+    struct hf__conn *conn);
+/* Closes; nobody hears of it again. Accepts NULL. */
+void hf__leg_close(struct hf__leg *leg, int reset);
+/* Reads when the flow from it has room, and stops where not. */
+void hf__leg_read(struct hf__leg *leg);
+/* Carries on with what waits. */
+void hf__flow_run(struct hf__flow *flow);
+/* Says three bytes of the dispatcher's own. Only between two messages. */
+void hf__flow_say(struct hf__flow *flow, const uint8_t word[HF_CLEAR_BYTES]);
+/* 1 between two messages, with nothing on its way. */
+int hf__flow_between(const struct hf__flow *flow);
+/* Forgets what waits; or only what is on its way. */
+void hf__flow_wipe(struct hf__flow *flow);
+void hf__flow_wipe_sending(struct hf__flow *flow);
+/* What waits is this. Returns 0 when memory ran out. */
+int hf__flow_put(struct hf__flow *flow, const uint8_t *data, size_t len);
+
+/* --- dispatch_conn.c --- */
+
+enum hf__phase {
+	HF__FIRST,   /* waits for a first message */
+	HF__LOOKING, /* who owns the session? */
+	HF__CONNECTING,
+	HF__SHAKING, /* a server has the message */
+	HF__CARRYING,
+	HF__LEAVING, /* to another server, when a message is at its end */
+	HF__SAYING,  /* an alert is on its way: the end */
+	HF__OVER
+};
+
+struct hf__conn {
+	struct hf_dispatch *d;
+	struct hf__conn *next, *prev;
+	struct hf__leg *client, *server;
+	struct hf__flow up, down; /* to the server, to the initiator */
+	struct hf__backend *backend, *tried[HF__TRIES_MAX];
+	unsigned tried_n;
+	enum hf__phase phase;
+	int dispatched; /* the initiator honours a query */
+	int asked;	/* a query was sent before a handshake */
+	int query_due, query_sent;
+	int type, answered, resumed, was_open;
+	int alone;	      /* its server is gone, and it was asked */
+	struct hf_name scope; /* of the session's owner */
+	uint8_t key_id[HF_KEY_ID_BYTES];
+	const char *how;
+	uint8_t sid[HF_SID_BYTES];
+	uint8_t target[HF_TARGET_MAX];
+	size_t target_len;
+	uint8_t *first; /* a copy, until the server has answered */
+	size_t first_len;
+	struct hf_op *lookup;
+	struct hf__source source;
+	struct hf__places places;
+	char text[HF_ADDRESS_TEXT];
+	uint64_t began, due, touched, first_us; /* ms; us */
+	uint64_t moved;				/* bytes when last looked at */
+	unsigned moves;
+	enum hf_err err;
+};
+
+void hf__conn_begin(struct hf_dispatch *d, int fd, int family,
+    const struct hf__source *source, const char *text);
+/* What a flow has found: a whole message of a handshake, or a record's head.
+ * HF__ENDED: nothing of the flow may be touched. */
+enum hf__verdict { HF__ENDED, HF__HOLD, HF__CARRY, HF__DISCARD };
+enum hf__verdict hf__conn_message(struct hf__flow *flow, int type,
+    const uint8_t *message, size_t len);
+/* The stream makes no sense; one end is at its end, or is broken. */
+void hf__conn_misframed(struct hf__flow *flow, enum hf_err e);
+void hf__conn_eof(struct hf__flow *flow);
+void hf__conn_broken(struct hf__leg *leg);
+/* Something was carried: does what waits for that, and reads on. */
+void hf__conn_settle(struct hf__conn *c);
+/* All that time brings. */
+void hf__conn_look(struct hf__conn *c, uint64_t ms);
+void hf__conn_end(struct hf__conn *c, enum hf_err err, int reset);
+/* Says an alert, and ends. */
+void hf__conn_refuse(struct hf__conn *c, enum hf_err err, const char *why);
+/* To that server; and away from the one that is. */
+void hf__conn_connect(struct hf__conn *c, struct hf__backend *b);
+void hf__conn_leave(struct hf__conn *c);
+/* It should go on with another server; 1 when that was asked or will be. */
+int hf__conn_ask(struct hf__conn *c);
+
+/* --- dispatch_route.c: finds a server for the message that waits, or ends the
+ * connection; the same after one that was tried. --- */
+
+void hf__route(struct hf__conn *c);
+void hf__route_again(struct hf__conn *c);
+
+/* --- dispatch_table.c --- */
+
+void hf__backend_release(struct hf__backend *b);
+int hf__backend_serves(const struct hf__backend *b, struct hf_span target);
+struct hf__backend *hf__table_owner(const struct hf_dispatch *d,
+    const struct hf_name *owner);
+struct hf__backend *hf__table_key(const struct hf_dispatch *d,
+    struct hf_span key_id);
+int hf__table_has(const struct hf_dispatch *d, struct hf_span target);
+/* A server that is up, stays, serves the target and was not tried: of the
+ * scope, where that is told (NULL: any). NULL for none. */
+struct hf__backend *hf__table_choose(const struct hf__conn *c,
+    const struct hf_name *scope);
+void hf__backend_learn(struct hf__backend *b,
+    const uint8_t key_id[HF_KEY_ID_BYTES]);
+
+/* --- dispatch_ids.c: bounded; the one that was not used for longest goes --- */
+
+struct hf__ids;
+struct hf__ids *hf__ids_new(size_t n);
+void hf__ids_free(struct hf__ids *ids);
+/* Keeps a reference to the server. */
+void hf__ids_put(struct hf__ids *ids, const uint8_t sid[HF_SID_BYTES],
+    struct hf__backend *b);
+struct hf__backend *hf__ids_get(struct hf__ids *ids,
+    const uint8_t sid[HF_SID_BYTES]);
+void hf__ids_forget(struct hf__ids *ids, const uint8_t sid[HF_SID_BYTES]);
+
+/* --- dispatch_door.c, dispatch_health.c --- */
+
+struct hf__gate {
+	uv_poll_t poll;
+	struct hf_dispatch *d;
+	int fd, family, paused;
+};
+HF_MUST_USE enum hf_err hf__gate_open(struct hf_dispatch *d, int fd,
+    int family);
+void hf__gates_open(struct hf_dispatch *d);
+void hf__gates_close(struct hf_dispatch *d);
+
+/* Looks whether any server is to be asked. */
+void hf__health_look(struct hf_dispatch *d, uint64_t ms);
+void hf__health_stop(struct hf__backend *b);
+/* By what it was seen to do. */
+void hf__health_tell(struct hf__backend *b, int up);
+
+struct hf_dispatch {
+	uv_loop_t *loop;
+	struct hf_store *store;
+	struct hf_port *port;
+	const struct hf_dispatch_hooks *hooks;
+	void *owner;
+	struct hf_dispatch_config config; /* its servers are not used */
+	struct hf__backend *backend[HF_DISPATCH_SERVERS_MAX];
+	size_t backends_n;
+	struct hf__ids *ids;
+	struct hf__gate *gate[HF_LISTENERS_MAX];
+	size_t gates_n;
+	struct hf__conn *conns, *dead;
+	unsigned conns_n, conns_max, lookups;
+	struct hf__tally sources;
+	struct hf_dispatch_counts counts;
+	uv_timer_t look;
+	uint64_t looked;
+	uint8_t hash[16]; /* nobody can choose where he falls */
+	int stopping;
+	uint8_t scratch[HF__FLOW_MAX];
+};
+
+#endif

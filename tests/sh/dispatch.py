@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""A dispatcher before two or three servers on one LMDB store, with real
+processes: to whom sessions go, and how they move; what arrives is compared
+byte by byte.
+"""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+import session as s  # noqa: E402
+from dispatching import Stage, ends, opened, play, say, wait_for  # noqa: E402
+
+# The tests ---------------------------------------------------------------------
+
+
+def balanced():
+    """Sessions that are new go where there are fewest, and by target."""
+    g = Stage({"a": ["x"], "b": ["x", "y"]})
+    some = []
+    for n in range(6):
+        some.append(g.client("--target", "x"))
+        opened(g, some[-1])
+    s.same("balanced: three each", [3, 3], [g.on("a"), g.on("b")])
+    y = g.client("--target", "y")
+    opened(g, y)
+    s.same("balanced: whoever has the target", 4, g.on("b"))
+    for n, client in enumerate(some + [y]):
+        say(client, b"%d" % n)
+        s.same("balanced: exit code", 0, ends(client))
+    s.same("balanced: all arrived", [b"%d" % n for n in range(7)],
+           g.received())
+    s.same("balanced: the dispatcher's exit code", 0,
+           g.kill("d", signal.SIGTERM))
+    g.close()
+
+
+def no_target():
+    """A target of no server, a server that is not there: both are said."""
+    g = Stage({"a": ["x"]})
+    client = g.client("--target", "nowhere")
+    s.same("no target: exit code", 4, ends(client))
+    s.check("no target: the cause", "HF_E_TARGET" in g.words(client),
+            g.words(client))
+    g.kill("a")
+    client = g.client("--target", "x")
+    s.same("no server: exit code", 3, ends(client))
+    s.check("no server: the cause", "HF_E_GONE" in g.words(client),
+            g.words(client))
+    g.serve("a")
+    wait_for(lambda: g.status()["servers"][0]["up"], "a server that is up")
+    client = g.client("--target", "x")
+    say(client, b"again")
+    s.same("no server: until it is back", 0, ends(client))
+    g.close()
+
+
+def known_key():
+    """A request goes to whoever has the key; with a key of nobody the
+    client is told to ask."""
+    g = Stage({"a": [], "b": []})
+    for name in "abab":
+        client = g.client("--responder-cert", name + ".cert", "--expect",
+                          name)
+        opened(g, client)
+        s.same("known key: to " + name, 1, g.on(name))
+        s.same("known key: exit code", 0, ends(client))
+        wait_for(lambda: g.on(name) == 0, "the end")
+    g.key("c", "--usage", "responder,server", "--cluster", "web")
+    client = g.client("--responder-cert", "c.cert")
+    s.same("unknown key: exit code", 0, ends(client))
+    s.check("unknown key: it asked", "asking for it" in g.words(client),
+            g.words(client))
+    g.close()
+
+
+def affinity():
+    """A session id goes to its owner: as the store knows at first, and then
+    from traffic."""
+    g = Stage({"a": [], "b": [], "c": []})
+    clients = [g.client() for _ in range(6)]
+    opened(g, *clients)
+    wait_for(lambda: len(g.rows()) == 6, "six stored sessions")
+    before = g.owners()
+    for turn in (1, 2):
+        g.kill("d")
+        for client in clients:
+            say(client, b"%d" % turn)
+        g.dispatch()
+        for client in clients:
+            wait_for(lambda: g.words(client).count("moved: epoch") == turn,
+                     "a resume")
+        s.same("affinity: owners", before, g.owners())
+        s.same("affinity: each", 6, g.status()["affinity"])
+        s.same("affinity: asked", 6, g.status()["lookups_found"])
+    s.same("affinity: exit codes", [0] * 6, [ends(c) for c in clients])
+    s.same("affinity: handshakes", 6, g.shaken())
+    s.same("affinity: what arrived", [b"12"] * 6, g.received())
+    g.close()
+
+
+def owner_down():
+    """kill -9 of the owner: its sessions go on with another of the scope,
+    under the same connection where the client was told, else under a new
+    one."""
+    for told in (True, False):
+        g = Stage({"a": [], "b": [], "c": []})
+        client = g.client(told=told)
+        data = b""
+        opened(g, client)
+        for turn in range(3):
+            more = os.urandom(200000)
+            say(client, more)
+            data += more
+            wait_for(lambda: g.owners(), "an owner")
+            name = g.owners()[0]
+            g.kill(name)
+            wait_for(lambda: g.words(client).count("moved: epoch") > turn,
+                     "a move")
+            s.check("owner down: another", g.owners() != [name])
+            g.serve(name)
+        s.same("owner down: exit code", 0, ends(client))
+        s.check("owner down: what was sent", g.received() == [data])
+        s.same("owner down: handshakes", 1, g.shaken())
+        lines = 1 if told else 4
+        wait_for(lambda: g.log("d").count("event=connection ") == lines,
+                 "%d connections" % lines)
+        s.same("owner down: moves", 3 if told else 0,
+               sum(map(int, re.findall(r"moves=(\d)", g.log("d")))))
+        g.close()
+
+
+def other_scope():
+    """No server of the scope has it: a handshake with one of another."""
+    g = Stage({"a": ["x"], "b": ["x"]},
+              scopes={"a": "one=x", "b": "two=x"})
+    client = g.client("--target", "x")
+    say(client, b"first ")
+    wait_for(lambda: g.received() == [b"first "] and g.owners(), "data")
+    first = g.owners()[0]
+    g.kill(first)
+    say(client, b"second")
+    wait_for(lambda: len(g.received()) == 2, "another session")
+    s.same("other scope: exit code", 3, ends(client))
+    s.check("other scope: it is said", "continuity lost" in g.words(client),
+            g.words(client))
+    s.same("other scope: handshakes", 2, g.shaken())
+    g.close()
+
+
+def asked():
+    """Where policy asks, a query comes first; one that has no session says
+    hello again."""
+    g = Stage({"a": [], "b": []}, ask="true")
+    for more in ((), ("--responder-cert", "a.cert")):
+        client = g.client(*more)
+        say(client, b"x")
+        s.same("asked: exit code", 0, ends(client))
+        s.check("asked: trace", "received query" in g.words(client),
+                g.words(client))
+    now = g.status()
+    s.same("asked: queries", 2, now["queries"] - now["rescued"])
+    g.close()
+
+
+def drained():
+    """drain: each session goes on elsewhere under its connection, at the
+    rate, until none is left; nobody new comes, until undrain."""
+    g = Stage({"a": [], "b": [], "c": []}, **{"drain-rate": 20})
+    clients = [g.client() for _ in range(12)]
+    opened(g, *clients)
+    for n, client in enumerate(clients):
+        say(client, b"%d " % n)
+    wait_for(lambda: len(g.rows()) == 12, "stored sessions")
+    name = "a" if g.on("a") else "b"
+    had = g.on(name)
+    g.do("dispatch", "drain", name, "--control", "d.ctl")
+    wait_for(lambda: g.on(name) == 0, "nobody there")
+    s.check("drained: nobody is left", name not in g.owners(), g.owners())
+    s.same("drained: moves", had, g.status()["moves"])
+    new = g.client()
+    opened(g, new)
+    s.same("drained: nobody new", 0, g.on(name))
+    for n, client in enumerate(clients):
+        say(client, b"and on")
+        s.same("drained: exit code", 0, ends(client))
+    s.same("drained: undrain", 0, g.run("dispatch", "undrain", name,
+                                        "--control", "d.ctl").returncode)
+    for other in "abc":
+        if other != name:
+            g.do("dispatch", "drain", other, "--control", "d.ctl")
+    back = g.client()
+    opened(g, back)
+    s.check("drained: somebody new again", g.on(name) > 0)
+    s.same("drained: exit codes", [0, 0], [ends(new), ends(back)])
+    s.same("drained: what arrived",
+           sorted(b"%d and on" % n for n in range(12)),
+           [x for x in g.received() if x])
+    s.same("drained: handshakes", 14, g.shaken())
+    s.same("drained: no such server", 2,
+           g.run("dispatch", "drain", "x", "--control",
+                 "d.ctl").returncode)
+    g.close()
+
+
+def reloaded():
+    """SIGHUP: a server more, one less, a file that is no good; data goes on
+    under it, and a session of the one that is gone moves."""
+    g = Stage({"a": [], "b": [], "c": []})
+    g.configure(only=["a", "b"])
+    g.kill("d")
+    d = g.dispatch()
+    clients = [g.client() for _ in range(4)]
+    opened(g, *clients)
+    wait_for(lambda: len(g.rows()) == 4, "stored sessions")
+    feeders = []
+    data = os.urandom(1 << 20)
+    for client in clients:
+        pid = os.fork()
+        if pid == 0:
+            for at in range(0, len(data), 1 << 14):
+                say(client, data[at:at + (1 << 14)])
+                time.sleep(0.01)
+            os._exit(0)
+        feeders.append(pid)
+
+    def reload(only, good):
+        done = g.log("d").count("event=reload")
+        g.configure(only=only)
+        if not good:
+            with open(g.path("d.conf"), "a") as f:
+                f.write("server x {\n  address = nonsense\n}\n")
+        d.send_signal(signal.SIGHUP)
+        wait_for(lambda: g.log("d").count("event=reload") > done, "a reload")
+
+    reload(["a", "b", "c"], True)
+    s.same("reloaded: three", 3, len(g.status()["servers"]))
+    reload(["a"], False)
+    s.check("reloaded: it is said", "result=failed" in g.log("d"))
+    s.same("reloaded: still three", 3, len(g.status()["servers"]))
+    reload(["b", "c"], True)
+    wait_for(lambda: "a" not in g.owners(), "nobody on the one that is gone")
+    for _ in range(5):
+        reload(["b", "c"], True)
+    for pid in feeders:
+        os.waitpid(pid, 0)
+    s.same("reloaded: exit codes", [0] * 4, [ends(c) for c in clients])
+    s.check("reloaded: what arrived", g.received() == [data] * 4)
+    s.same("reloaded: handshakes", 4, g.shaken())
+    wait_for(lambda: g.log("d").count("event=connection ") >= 4, "four lines")
+    s.same("reloaded: connections", 4,
+           g.log("d").count("event=connection "))
+    g.close()
+
+
+def checked():
+    """--check says what is wrong, with the line."""
+    g = Stage({"a": []})
+    check = ("dispatch", "--config", "d.conf", "--check")
+    s.same("checked: good", 0, g.run(*check).returncode)
+    with open(g.path("d.conf")) as f:
+        good = f.read()
+    for what, text, code, words in (
+            ("word", good + "nonsense = 1\n", 6, r"d.conf:\d+: .*nonsense"),
+            ("value", good + "server b {\naddress = }\n", 6, r"d.conf:\d+: "),
+            ("address", good.replace("unix:a.sock", "x"), 6, "HOST:PORT"),
+            ("number", good + "header-ms = 1\n", 6, "header-ms: not 100"),
+            ("twice", good + good[good.index("server"):], 6, r"d.conf:\d+: .*title"),
+            ("balance", good + 'balance = "x"\n', 6, "neither least"),
+            ("none", good[:good.index("server")], 6, "there is none")):
+        with open(g.path("d.conf"), "w") as f:
+            f.write(text)
+        done = g.run(*check)
+        s.same("checked: %s" % what, code, done.returncode)
+        s.check("checked: %s: words" % what,
+                re.search(words, done.stderr.decode()), done.stderr)
+    os.unlink(g.path("d.conf"))
+    s.same("checked: no file", 3, g.run(*check).returncode)
+    g.close()
+
+
+def examples():
+    """The examples that are installed are good files."""
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    g = Stage({"a": []})
+    for name in ("dispatch.conf",):
+        path = os.path.join(top, "fleet", "examples", name)
+        done = g.run("dispatch", "--config", path, "--check")
+        s.same("examples: " + name, (0, b""),
+               (done.returncode, done.stderr))
+    g.close()
+
+
+play([balanced, no_target, known_key, affinity, owner_down, other_scope,
+      asked, drained, reloaded, checked, examples])
