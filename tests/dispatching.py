@@ -142,6 +142,8 @@ class Stage:
             return f.read()
 
     def log(self, name):
+        if not os.path.exists(self.path(name + ".log")):
+            return ""
         with open(self.path(name + ".log"), errors="replace") as f:
             return f.read()
 
