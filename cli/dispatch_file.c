@@ -10,6 +10,8 @@
 #include "dispatching.h"
 
 /* libconfuse knows the file and the line. */
+static void say(cfg_t *cfg, const char *fmt, va_list ap) CLI_PRINTF(2, 0);
+
 static void
 say(cfg_t *cfg, const char *fmt, va_list ap)
 {

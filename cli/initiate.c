@@ -8,11 +8,14 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "initiate.h"
+
+enum { AGAIN_MS = 20 };
 
 /* Memory that Argon2id takes, and what is done with it, in a thread. */
 struct stretch {
@@ -29,6 +32,9 @@ static struct {
 	struct initiate args;
 	uv_loop_t loop;
 	uv_timer_t timer; /* the connect timeout */
+	uv_signal_t usr1; /* on to the next target */
+	uv_timer_t again; /* what could not be done at once */
+	size_t target;
 	uv_connect_t connect;
 	struct loaded has;
 	struct joined *joined;
@@ -175,20 +181,6 @@ trust(void *owner, struct hf_link *link)
 		stretch(link, &peer);
 }
 
-/* Another session has begun in the place of one that could not go on. */
-static void
-continuity_lost(const struct hf_lost *lost)
-{
-	self.lost = 1;
-	cli_warn("continuity lost (%s): of the session before, %llu bytes in "
-		 "%llu records had arrived, and %llu records had come; going "
-		 "on from the first byte that was not acked",
-	    hf_error_name((int)lost->cause),
-	    (unsigned long long)lost->own_bytes,
-	    (unsigned long long)lost->own_count,
-	    (unsigned long long)lost->peer_count);
-}
-
 static void
 opened_first(struct hf_link *link)
 {
@@ -232,7 +224,8 @@ opened(void *owner, struct hf_link *link)
 	hf_session_lost(&lost, s);
 	if (lost.lost == 0)
 		lost = self.given_up;
-	continuity_lost(&lost);
+	self.lost = 1;
+	initiate_tell_lost(&lost);
 	self.session = hf_session_mobility(s) != HF_MOVES_NOT ?
 	    hf_link_keep_session(link) :
 	    NULL;
@@ -263,16 +256,46 @@ moved(void *owner, struct hf_link *link)
 }
 
 /* Another server behind the same dispatcher. Returns 0 where that is not
- * possible. */
+ * possible, now. */
 static int
-reroute(struct hf_link *link, const char *target)
+reroute(void)
 {
-	if (!self.args.dispatched || hf_link_reroute(link, target) != HF_OK)
+	const char *target = NULL;
+
+	if (self.args.target_n > 1)
+		target = self.args.target[self.target];
+	if (self.link == NULL || hf_link_reroute(self.link, target) != HF_OK)
 		return 0;
 	self.broken_ms = clock_ms();
 	self.tried = 0;
 	joined_suspend(self.joined);
 	return 1;
+}
+
+/* A session that has just begun is not stored yet; one that is on its way
+ * comes to its end first. */
+static void
+later(uv_timer_t *timer)
+{
+	if (reroute() || self.session == NULL)
+		(void)uv_timer_stop(timer);
+}
+
+static void
+go_elsewhere(void)
+{
+	if (!reroute())
+		(void)uv_timer_start(&self.again, later, AGAIN_MS, AGAIN_MS);
+}
+
+/* To whoever has the next target. */
+static void
+next_target(uv_signal_t *handle, int signum)
+{
+	(void)handle;
+	(void)signum;
+	self.target = (self.target + 1) % self.args.target_n;
+	go_elsewhere();
 }
 
 /* The server leaves, or a dispatcher wants it to be another: that behind the
@@ -281,8 +304,10 @@ static void
 query(void *owner, struct hf_link *link)
 {
 	(void)owner;
-	if (reroute(link, NULL))
+	if (self.args.dispatched) {
+		go_elsewhere();
 		return;
+	}
 	self.elsewhere = 1;
 	hf_link_abort(link, HF_E_GONE);
 }
@@ -316,26 +341,6 @@ drained(void *owner, struct hf_link *link)
 	joined_drained(self.joined);
 }
 
-/* What helps where a session did not begin, beside cli_fail()'s hints. */
-static void
-advise(enum hf_err err)
-{
-	if (err == HF_E_NAME && self.args.expect != NULL)
-		cli_hint("the certificate there is not for '%s'",
-		    self.args.expect);
-	else if (err == HF_E_TOKEN && self.args.user != NULL)
-		cli_hint("the certificate there names no realm: it takes no "
-			 "passwords");
-	else if (err == HF_E_EXPIRED)
-		cli_hint("a certificate there needs renewal, or the clock "
-			 "here is wrong");
-	else if (err == HF_E_TARGET)
-		cli_hint("the dispatcher there has no server for that target");
-	else if (err == HF_E_SHAPE || err == HF_E_CBOR ||
-	    err == HF_E_UNEXPECTED || err == HF_E_TOO_BIG)
-		cli_hint("is that a handfast responder?");
-}
-
 /* Says how a session ended that did not end well. */
 static void
 explain(enum hf_err err, int was_open)
@@ -344,7 +349,7 @@ explain(enum hf_err err, int was_open)
 		return;
 	settle(cli_fail(err, "%s", self.name));
 	if (!was_open)
-		advise(err);
+		initiate_advise(&self.args, err);
 	else if (err == HF_E_TRUNCATED)
 		cli_hint("the output is not complete");
 	else if (err == HF_E_EXPIRED)
@@ -555,21 +560,17 @@ attempt(void)
 	}
 }
 
+/* Neither keeps the loop going. */
 static int
-load_addresses(void)
+watch(void)
 {
-	size_t i, k, n;
-	int r;
-
-	for (i = 0; i < self.args.connect_n; i++) {
-		if ((r = cli_address(self.address + self.addresses, &n,
-			 "initiate", "--connect", self.args.connect[i])) !=
-		    CLI_OK)
-			return r;
-		for (k = 0; k < n; k++)
-			self.names[self.addresses + k] = self.args.connect[i];
-		self.addresses += n;
-	}
+	if (uv_timer_init(&self.loop, &self.again) != 0 ||
+	    uv_signal_init(&self.loop, &self.usr1) != 0 ||
+	    (self.args.target_n > 1 &&
+		uv_signal_start(&self.usr1, next_target, SIGUSR1) != 0))
+		return cli_error(CLI_IO, "cannot watch for signals");
+	uv_unref((uv_handle_t *)&self.again);
+	uv_unref((uv_handle_t *)&self.usr1);
 	return CLI_OK;
 }
 
@@ -580,13 +581,16 @@ run(void)
 
 	if ((r = pump_init()) != CLI_OK ||
 	    (r = initiate_load(&self.has, &self.args)) != CLI_OK ||
-	    (r = load_addresses()) != CLI_OK)
+	    (r = initiate_addresses(self.address, self.names, &self.addresses,
+		 &self.args)) != CLI_OK)
 		return r;
 	if ((r = loop_init(&self.loop)) != CLI_OK)
 		return r;
 	if (uv_timer_init(&self.loop, &self.timer) != 0)
 		return cli_error(CLI_IO, "cannot make a timer");
 	if ((r = joined_new(&self.joined, &self.loop, &io_hooks)) != CLI_OK)
+		return r;
+	if ((r = watch()) != CLI_OK)
 		return r;
 	attempt();
 	wind_up();

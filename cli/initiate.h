@@ -9,13 +9,15 @@
 #include "serve.h"
 
 /* What the command line of `initiate` says. */
-enum { CONNECT_MAX = 8 };
+enum { CONNECT_MAX = 8, ASK_MAX = 16 };
 struct initiate {
 	const char *connect[CONNECT_MAX]; /* in the order of preference */
 	size_t connect_n;
 	const char *trust[CLI_PATHS_MAX], *revoked[CLI_PATHS_MAX];
 	size_t trust_n, revoked_n;
-	const char *expect, *target, *realm;
+	const char *expect, *realm;
+	const char *target[ASK_MAX]; /* the first one at first */
+	size_t target_n;
 	const char *responder_cert;
 	const char *identity, *cert, *user, *ticket, *ticket_out;
 	struct cli_pass pass;
@@ -25,6 +27,10 @@ struct initiate {
 
 /* initiate_args.c: reads the command line. */
 int initiate_read(struct initiate *args, int argc, char **argv);
+/* What helps where a session did not begin, beside cli_fail()'s hints. */
+void initiate_advise(const struct initiate *args, enum hf_err err);
+/* Another session has begun in the place of one that could not go on. */
+void initiate_tell_lost(const struct hf_lost *lost);
 
 /* initiate_load.c: the objects of the library that it says. */
 struct loaded {
@@ -35,6 +41,10 @@ struct loaded {
 	int known; /* the responder's certificate is */
 };
 int initiate_load(struct loaded *l, const struct initiate *a);
+/* All addresses of --connect, and of each what was said: room for
+ * HF_ADDRESSES_MAX of each. */
+int initiate_addresses(struct hf_address *out, const char **names, size_t *n,
+    const struct initiate *a);
 
 /* initiate_io.c: standard input to the session, the session to standard
  * output. One of each, on the loop of the link. */

@@ -25,7 +25,8 @@ const char help_initiate[] =
     "                           any whom the CA certified will do\n"
     "      --realm R            ... or this realm; a password is sent only\n"
     "                           where --expect or --realm was given\n"
-    "      --target T           what is asked for there\n"
+    "      --target T           what is asked for there (repeat, with --dispatched:\n"
+    "                           SIGUSR1 goes on to the next, in the same session)\n"
     "      --responder-cert C   its certificate, if known: saves a round trip\n"
     "      --passphrase-file F  the password (with --user), or what the key is\n"
     "                           sealed under: first line of F (- is stdin)\n"
@@ -152,6 +153,12 @@ other_option(struct initiate *a, int c)
 			    "--connect: at most %d of them", CONNECT_MAX);
 		a->connect[a->connect_n++] = optarg;
 		return CLI_OK;
+	case OPT_TARGET:
+		if (a->target_n == ASK_MAX)
+			return cli_usage("initiate",
+			    "--target: at most %d of them", ASK_MAX);
+		a->target[a->target_n++] = optarg;
+		return CLI_OK;
 	case OPT_NO_FALLBACK:
 		a->no_fallback = 1;
 		return CLI_OK;
@@ -184,9 +191,6 @@ take_option(struct initiate *a, int c)
 	switch (c) {
 	case OPT_EXPECT:
 		text = &a->expect;
-		break;
-	case OPT_TARGET:
-		text = &a->target;
 		break;
 	case OPT_REALM:
 		text = &a->realm;
@@ -224,15 +228,20 @@ static int
 check_names(const struct initiate *a)
 {
 	struct hf_name name;
+	size_t i;
 
 	if (a->expect != NULL &&
 	    cli_name(&name, "--expect", a->expect) != CLI_OK)
 		return CLI_USAGE;
 	if (a->realm != NULL && cli_name(&name, "--realm", a->realm) != CLI_OK)
 		return CLI_USAGE;
-	if (a->target != NULL && *a->target != '\0' &&
-	    cli_name(&name, "--target", a->target) != CLI_OK)
-		return CLI_USAGE;
+	for (i = 0; i < a->target_n; i++)
+		if (*a->target[i] != '\0' &&
+		    cli_name(&name, "--target", a->target[i]) != CLI_OK)
+			return CLI_USAGE;
+	if (a->target_n > 1 && !a->dispatched)
+		return cli_usage("initiate",
+		    "several --target are for --dispatched");
 	return a->user != NULL ? cli_user_name("initiate", a->user) : CLI_OK;
 }
 
@@ -287,4 +296,36 @@ initiate_read(struct initiate *a, int argc, char **argv)
 		return cli_usage("initiate", "unexpected word '%s'",
 		    argv[optind]);
 	return check(a);
+}
+
+/* What helps where a session did not begin, beside cli_fail()'s hints. */
+void
+initiate_advise(const struct initiate *a, enum hf_err err)
+{
+	if (err == HF_E_NAME && a->expect != NULL)
+		cli_hint("the certificate there is not for '%s'", a->expect);
+	else if (err == HF_E_TOKEN && a->user != NULL)
+		cli_hint("the certificate there names no realm: it takes no "
+			 "passwords");
+	else if (err == HF_E_EXPIRED)
+		cli_hint("a certificate there needs renewal, or the clock "
+			 "here is wrong");
+	else if (err == HF_E_TARGET)
+		cli_hint("the dispatcher there has no server for that target");
+	else if (err == HF_E_SHAPE || err == HF_E_CBOR ||
+	    err == HF_E_UNEXPECTED || err == HF_E_TOO_BIG)
+		cli_hint("is that a handfast responder?");
+}
+
+/* Another session has begun in the place of one that could not go on. */
+void
+initiate_tell_lost(const struct hf_lost *lost)
+{
+	cli_warn("continuity lost (%s): of the session before, %llu bytes in "
+		 "%llu records had arrived, and %llu records had come; going "
+		 "on from the first byte that was not acked",
+	    hf_error_name((int)lost->cause),
+	    (unsigned long long)lost->own_bytes,
+	    (unsigned long long)lost->own_count,
+	    (unsigned long long)lost->peer_count);
 }

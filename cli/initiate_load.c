@@ -96,8 +96,8 @@ initiate_load(struct loaded *l, const struct initiate *a)
 	if (a->realm != NULL &&
 	    (e = hf_config_realm(l->config, a->realm)) != HF_OK)
 		return cli_fail(e, "--realm");
-	if (a->target != NULL &&
-	    (e = hf_config_target(l->config, a->target)) != HF_OK)
+	if (a->target_n > 0 &&
+	    (e = hf_config_target(l->config, a->target[0])) != HF_OK)
 		return cli_fail(e, "--target");
 	if ((r = load_token(l, a)) != CLI_OK ||
 	    (r = load_responder(l, a)) != CLI_OK)
@@ -110,4 +110,23 @@ initiate_load(struct loaded *l, const struct initiate *a)
 				a->ticket != NULL   ? a->ticket :
 				    a->cert != NULL ? a->cert :
 						      "configuration");
+}
+
+int
+initiate_addresses(struct hf_address *out, const char **names, size_t *n,
+    const struct initiate *a)
+{
+	size_t i, k, found;
+	int r;
+
+	*n = 0;
+	for (i = 0; i < a->connect_n; i++) {
+		if ((r = cli_address(out + *n, &found, "initiate", "--connect",
+			 a->connect[i])) != CLI_OK)
+			return r;
+		for (k = 0; k < found; k++)
+			names[*n + k] = a->connect[i];
+		*n += found;
+	}
+	return CLI_OK;
 }

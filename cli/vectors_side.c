@@ -13,7 +13,7 @@
 	"now suites anchors lists grease deadline application ?refresh"
 #define INITIATOR_INPUTS \
 	SIDE_INPUTS      \
-	    " expect realm target responder_chain prekey token ?dispatched"
+	" expect realm target responder_chain prekey token ?dispatched"
 #define RESPONDER_INPUTS \
 	SIDE_INPUTS      \
 	" seed chain kinds ring cookie_key source tolerance lifetime ?cluster"

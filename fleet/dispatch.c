@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatching.h"
+#include "dispatch_own.h"
 
 enum { FDS_OWN = 48 }; /* standard streams, the store, checks of servers */
 
@@ -147,7 +147,7 @@ enum hf_err
 hf_dispatch_configure(struct hf_dispatch *d,
     const struct hf_dispatch_config *config)
 {
-	struct hf__backend *next[HF_DISPATCH_SERVERS_MAX], *b;
+	struct hf__backend *next[HF_DISPATCH_SERVERS_MAX] = { NULL }, *b;
 	size_t i, n = config->servers_n;
 
 	for (i = 0; i < n; i++) {

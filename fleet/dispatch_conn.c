@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dispatching.h"
+#include "dispatch_own.h"
 
 enum {
 	HELLO = 0,
@@ -19,8 +19,7 @@ enum {
 	CONFIRM = 5,
 	RESUME = 6,
 	RESUMED = 7,
-	ALERT = 8,
-	SHAKE_MS = 30000
+	ALERT = 8
 };
 
 /* --- the end --------------------------------------------------------------------- */
@@ -42,19 +41,6 @@ tell(struct hf__conn *c)
 	c->d->counts.out += c->down.bytes;
 	if (c->d->hooks->ended != NULL)
 		c->d->hooks->ended(c->d->owner, &line);
-}
-
-void
-hf__conn_leave(struct hf__conn *c)
-{
-	hf__leg_close(c->server, 0);
-	c->server = NULL;
-	c->up.to = NULL;
-	if (c->backend == NULL)
-		return;
-	c->backend->conns--;
-	hf__backend_release(c->backend);
-	c->backend = NULL;
 }
 
 /* Whoever called may still look at it: it is freed a little later. */
@@ -119,73 +105,7 @@ hf__conn_refuse(struct hf__conn *c, enum hf_err err, const char *why)
 		    NULL);
 }
 
-/* --- to a server ------------------------------------------------------------------- */
-
-static void connected(uv_connect_t *, int);
-
-/* The present one is gone. Its message goes to another, where that may be. */
-static void
-try_another(struct hf__conn *c)
-{
-	if (c->tried_n < HF__TRIES_MAX && c->backend != NULL)
-		c->tried[c->tried_n++] = c->backend;
-	else
-		c->tried_n = HF__TRIES_MAX;
-	hf__conn_leave(c);
-	if (c->tried_n == HF__TRIES_MAX) {
-		c->d->counts.no_server++;
-		hf__conn_end(c, HF_E_GONE, 0);
-	} else {
-		hf__route_again(c);
-	}
-}
-
-void
-hf__conn_connect(struct hf__conn *c, struct hf__backend *b)
-{
-	int r = UV_ENOMEM;
-
-	b->refs++;
-	b->conns++;
-	c->backend = b;
-	c->phase = HF__CONNECTING;
-	c->due = uv_now(c->d->loop) + c->d->config.connect_ms;
-	c->server = hf__leg_new(c->d->loop, b->is.at.at.ss_family, c);
-	if (c->server != NULL)
-		r = hf_address_connect(&c->server->connect,
-		    &c->server->io.stream, &b->is.at, connected);
-	if (r != 0) {
-		b->failed++;
-		hf__health_tell(b, 0);
-		try_another(c);
-	}
-}
-
-static void
-connected(uv_connect_t *req, int status)
-{
-	struct hf__leg *leg = (struct hf__leg *)req->handle->data;
-	struct hf__conn *c = leg->conn;
-
-	if (c == NULL || status == UV_ECANCELED)
-		return;
-	hf__health_tell(c->backend, status == 0);
-	if (status != 0) {
-		c->backend->failed++;
-		try_another(c);
-		return;
-	}
-	c->backend->taken++;
-	if (leg->family != AF_UNIX)
-		(void)uv_tcp_nodelay(&leg->io.tcp, 1);
-	leg->from = &c->down;
-	c->up.to = leg;
-	c->up.held = 0;
-	c->phase = HF__SHAKING;
-	c->answered = c->resumed = 0;
-	c->due = uv_now(c->d->loop) + SHAKE_MS;
-	hf__flow_run(&c->up);
-}
+/* --- a server that is gone ------------------------------------------------------------- */
 
 /* A server that went before it said anything: the message that it had goes
  * elsewhere. One that is sealed to a key cannot. */
@@ -198,7 +118,7 @@ say_again(struct hf__conn *c)
 		return 0;
 	c->up.held = 1;
 	c->backend->failed++;
-	try_another(c);
+	hf__conn_try_another(c);
 	return 1;
 }
 
@@ -560,7 +480,7 @@ time_is_up(struct hf__conn *c, uint64_t ms)
 	case HF__CONNECTING:
 		c->backend->failed++;
 		hf__health_tell(c->backend, 0);
-		try_another(c);
+		hf__conn_try_another(c);
 		break;
 	case HF__CARRYING:
 		too_quiet(c, ms);

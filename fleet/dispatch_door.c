@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dispatching.h"
+#include "dispatch_own.h"
 
 enum { TURN = 16 };
 

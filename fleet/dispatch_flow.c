@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatching.h"
+#include "dispatch_own.h"
 
 enum { KEEPALIVE_S = 60 };
 

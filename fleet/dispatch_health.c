@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatching.h"
+#include "dispatch_own.h"
 
 enum { HELLO_MAX = 300, OFFER = 1, RETRY = 2 };
 

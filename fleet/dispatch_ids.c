@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatching.h"
+#include "dispatch_own.h"
 
 enum { WAYS = 8 };
 

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "dispatching.h"
+#include "dispatch_own.h"
 
 enum { REQUEST = 3, RESUME = 6 };
 

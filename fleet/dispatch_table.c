@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatching.h"
+#include "dispatch_own.h"
 
 void
 hf__backend_release(struct hf__backend *b)
@@ -140,8 +140,8 @@ better(const struct hf__conn *c, const struct hf__backend *a,
 	return weight(c, a) > weight(c, b);
 }
 
-struct hf__backend *
-hf__table_choose(const struct hf__conn *c, const struct hf_name *scope)
+static struct hf__backend *
+choose(const struct hf__conn *c, const struct hf_name *scope, int up)
 {
 	const struct hf_span target = { c->target, c->target_len };
 	struct hf__backend *b, *best = NULL;
@@ -149,7 +149,7 @@ hf__table_choose(const struct hf__conn *c, const struct hf_name *scope)
 
 	for (i = 0; i < c->d->backends_n; i++) {
 		b = c->d->backend[i];
-		if (!b->up || b->draining || tried(c, b) ||
+		if (b->up != up || b->draining || tried(c, b) ||
 		    !hf__backend_serves(b, target) ||
 		    (scope != NULL && !same_name(&b->is.scope, scope)))
 			continue;
@@ -157,4 +157,13 @@ hf__table_choose(const struct hf__conn *c, const struct hf_name *scope)
 			best = b;
 	}
 	return best;
+}
+
+/* One that was seen to be down may have come back. */
+struct hf__backend *
+hf__table_choose(const struct hf__conn *c, const struct hf_name *scope)
+{
+	struct hf__backend *b = choose(c, scope, 1);
+
+	return b != NULL ? b : choose(c, scope, 0);
 }

@@ -881,8 +881,8 @@ HF_MUST_USE enum hf_err hf_session_prepare(struct hf_session *session);
  * What was put out before still goes to the server that was. As after
  * hf_session_reconnect() nothing can be sent until it is open again.
  * @param target the one to ask for from now on; NULL: the same
- * @return HF_OK; HF_E_STATE when this session cannot go on, or is not open;
- * HF_E_ARG; HF_E_EXPIRED; else the session has failed */
+ * @return HF_OK; HF_E_STATE when this session cannot go on, is not open, or was
+ * not stored yet (no ack has come); HF_E_ARG; HF_E_EXPIRED; else the session has failed */
 HF_MUST_USE enum hf_err hf_session_reroute(struct hf_session *session,
     const char *target, uint64_t ms, uint64_t now);
 /** Initiator, before the handshake is done: what answers a query for a

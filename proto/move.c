@@ -299,6 +299,7 @@ hf__ack_parse(struct hf_session *s, struct hf_span data)
 	    sent > s->recv.count || sent < m->covered)
 		return HF_E_SHAPE;
 	m->covered = sent;
+	m->heard = true;
 	if (received > m->acked.count) {
 		if (!hf__history_find(&mark, &m->sent, received))
 			return HF_E_SHAPE;

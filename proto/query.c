@@ -71,6 +71,9 @@ hf_session_reroute(struct hf_session *s, const char *target, uint64_t ms,
 	if (s->state != HF__OPEN || !s->config->dispatched ||
 	    !hf_session_can_reconnect(s))
 		return HF_E_STATE;
+	/* Nobody could take over what was not stored yet. */
+	if (s->move->epoch == 0 && !s->move->heard)
+		return HF_E_STATE;
 	if (now >= s->expires)
 		return HF_E_EXPIRED;
 	if (target != NULL) {

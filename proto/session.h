@@ -221,6 +221,7 @@ struct hf__move {
 	uint64_t covered;	  /* of the peer's: by its last ack */
 	struct hf__mark released; /* of the peer's records */
 	bool released_close;
+	bool heard;	      /* an ack has come: the session is stored */
 	uint64_t close_count; /* of the peer's records, its close included */
 	const struct hf__suite *suite;
 	struct hf__mark told; /* initiator: released at its last ack */

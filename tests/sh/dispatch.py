@@ -296,5 +296,39 @@ def examples():
     g.close()
 
 
+def targets():
+    """Another target on the open connection: the session goes to whoever has
+    it, there and back, under one TCP connection."""
+    g = Stage({"a": ["x"], "b": ["y"], "c": ["x", "y"]})
+    clients = [g.client("--target", "x", "--target", "y") for _ in range(4)]
+    opened(g, *clients)
+    data = [b""] * 4
+    for turn in range(1, 7):
+        for n, client in enumerate(clients):
+            more = os.urandom(30000)
+            say(client, more)
+            data[n] += more
+            client.send_signal(signal.SIGUSR1)
+        for client in clients:
+            wait_for(lambda: g.words(client).count("moved: epoch") >= turn,
+                     "move %d" % turn)
+        wrong = "a" if turn % 2 else "b"
+        s.check("targets: who has it", wrong not in g.owners(), g.owners())
+    s.same("targets: exit codes", [0] * 4, [ends(c) for c in clients])
+    s.check("targets: what arrived", g.received() == sorted(data))
+    s.same("targets: handshakes", 4, g.shaken())
+    wait_for(lambda: g.log("d").count("event=connection ") == 4, "lines")
+    s.same("targets: moves", [6] * 4,
+           [int(n) for n in re.findall(r"moves=(\d+)", g.log("d"))])
+    client = g.client("--target", "x", "--target", "nowhere")
+    say(client, b"x")
+    wait_for(lambda: b"x" in g.received(), "data")
+    client.send_signal(signal.SIGUSR1)
+    s.same("targets: nowhere: exit code", 4, client.wait(timeout=30))
+    s.check("targets: nowhere: the cause",
+            "HF_E_TARGET" in g.words(client), g.words(client))
+    g.close()
+
+
 play([balanced, no_target, known_key, affinity, owner_down, other_scope,
-      asked, drained, reloaded, checked, examples])
+      asked, targets, drained, reloaded, checked, examples])

@@ -152,8 +152,11 @@ falls_back(void **state)
 	hf_session_lost(&lost, i);
 	assert_err(lost.cause, HF_E_NO_SESSION);
 	assert_memory_equal(hf_session_target(b.s).ptr, "files", 5);
-	/* It moves on, as any other would. */
+	/* It moves on, as any other would, once it is stored. */
 	assert_ok(end_checkpoint(&b));
+	assert_err(hf_session_reroute(i, "", START_MS, NOW), HF_E_STATE);
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(received(i, NULL), HF_CONTENT_ACK);
 	assert_ok(hf_session_reroute(i, "", START_MS, NOW));
 	end_free(&b);
 	end_make(&b, &c, 1);

@@ -40,6 +40,7 @@ class Move:
     serial: int = 0
     acked: int = 0
     covered: int = 0
+    heard: bool = False  # an ack has come
     told: Mark | None = None
     # the reply key of the soft takeover that began this epoch: private at
     # the initiator; b"" where there is none, or it was used
@@ -61,6 +62,7 @@ class Move:
         theirs = self.covered <= sent <= self.peers.count - 1
         need(mine and theirs, "HF_E_SHAPE", "counts of an ack")
         self.acked, self.covered = received, sent
+        self.heard = True
 
     def ack_due(self) -> bool:
         """An initiator's."""

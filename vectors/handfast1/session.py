@@ -655,6 +655,9 @@ class Initiator(Session):
         """On the open connection, to another server."""
         able = self.state == "open" and self.config.dispatched
         need(able and self._can_go_on(), "HF_E_STATE", "cannot go on so")
+        assert self.move is not None
+        stored = self.move.epoch > 0 or self.move.heard
+        need(stored, "HF_E_STATE", "no ack has come")
         self.leaf = self.home
         if target is not None:
             self.target = target

@@ -140,7 +140,8 @@ def shapes() -> Iterator[Json]:
         ("offer", "HF_E_UNEXPECTED", forge.offer()),
         ("alert-1", "HF_E_REFUSED", item([8, 1])),
         ("alert-3", "HF_E_UNKNOWN_KEY", item([8, 3])),
-        ("alert-5", "HF_E_SHAPE", item([8, 5])),
+        ("alert-5", "HF_E_TARGET", item([8, 5])),
+        ("alert-6", "HF_E_SHAPE", item([8, 6])),
         ("retry-twice", "HF_E_UNEXPECTED", item([2, b"x"]) * 2),
     ):
         target = left(f"instead {name}")

@@ -85,7 +85,7 @@ def bad_routes() -> Iterator[Json]:
         ("resume-nonce", "HF_E_SHAPE", bad_moving.resume(nonce=bytes(31))),
         ("resume-box", "HF_E_SHAPE", bad_moving.resume(box=1)),
     ):
-        yield route(name, data, error)
+        yield route(f"bad-{name}", data, error)
 
 
 # What an initiator makes of a query -------------------------------------------

@@ -2,12 +2,13 @@
 /*
  * The inside of a dispatcher, for its files: dispatch.c, its life;
  * dispatch_table.c, the servers and the choice among them; dispatch_ids.c, who
- * owns which session; dispatch_conn.c, one connection; dispatch_flow.c, bytes
+ * owns which session; dispatch_route.c, where a message goes; dispatch_conn.c,
+ * one connection; dispatch_reach.c, its way to a server; dispatch_flow.c, bytes
  * of one direction; dispatch_door.c, where connections come in;
  * dispatch_health.c, whether servers are up. Nobody else includes it.
  */
-#ifndef FLEET_DISPATCHING_H
-#define FLEET_DISPATCHING_H
+#ifndef FLEET_DISPATCH_OWN_H
+#define FLEET_DISPATCH_OWN_H
 
 #include "dispatch.h"
 #include "server.h"
@@ -164,6 +165,8 @@ void hf__conn_refuse(struct hf__conn *c, enum hf_err err, const char *why);
 /* To that server; and away from the one that is. */
 void hf__conn_connect(struct hf__conn *c, struct hf__backend *b);
 void hf__conn_leave(struct hf__conn *c);
+/* The present one is gone: its message goes to another, where that may be. */
+void hf__conn_try_another(struct hf__conn *c);
 /* It should go on with another server; 1 when that was asked or will be. */
 int hf__conn_ask(struct hf__conn *c);
 
@@ -182,8 +185,9 @@ struct hf__backend *hf__table_owner(const struct hf_dispatch *d,
 struct hf__backend *hf__table_key(const struct hf_dispatch *d,
     struct hf_span key_id);
 int hf__table_has(const struct hf_dispatch *d, struct hf_span target);
-/* A server that is up, stays, serves the target and was not tried: of the
- * scope, where that is told (NULL: any). NULL for none. */
+/* A server that stays, serves the target and was not tried: of the scope,
+ * where that is told (NULL: any); one that is up, if there is any. NULL for
+ * none. */
 struct hf__backend *hf__table_choose(const struct hf__conn *c,
     const struct hf_name *scope);
 void hf__backend_learn(struct hf__backend *b,

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * How a dispatcher's connection comes to a server, and away from it: the
+ * server is connected to, and where that fails another one is tried.
+ */
+#include "dispatch_own.h"
+
+enum { SHAKE_MS = 30000 };
+
+void
+hf__conn_leave(struct hf__conn *c)
+{
+	hf__leg_close(c->server, 0);
+	c->server = NULL;
+	c->up.to = NULL;
+	if (c->backend == NULL)
+		return;
+	c->backend->conns--;
+	hf__backend_release(c->backend);
+	c->backend = NULL;
+}
+
+static void connected(uv_connect_t *, int);
+
+/* The present one is gone. Its message goes to another, where that may be. */
+void
+hf__conn_try_another(struct hf__conn *c)
+{
+	if (c->tried_n < HF__TRIES_MAX && c->backend != NULL)
+		c->tried[c->tried_n++] = c->backend;
+	else
+		c->tried_n = HF__TRIES_MAX;
+	hf__conn_leave(c);
+	if (c->tried_n == HF__TRIES_MAX) {
+		c->d->counts.no_server++;
+		hf__conn_end(c, HF_E_GONE, 0);
+	} else {
+		hf__route_again(c);
+	}
+}
+
+void
+hf__conn_connect(struct hf__conn *c, struct hf__backend *b)
+{
+	int r = UV_ENOMEM;
+
+	b->refs++;
+	b->conns++;
+	c->backend = b;
+	c->phase = HF__CONNECTING;
+	c->due = uv_now(c->d->loop) + c->d->config.connect_ms;
+	c->server = hf__leg_new(c->d->loop, b->is.at.at.ss_family, c);
+	if (c->server != NULL)
+		r = hf_address_connect(&c->server->connect,
+		    &c->server->io.stream, &b->is.at, connected);
+	if (r != 0) {
+		b->failed++;
+		hf__health_tell(b, 0);
+		hf__conn_try_another(c);
+	}
+}
+
+static void
+connected(uv_connect_t *req, int status)
+{
+	struct hf__leg *leg = (struct hf__leg *)req->handle->data;
+	struct hf__conn *c = leg->conn;
+
+	if (c == NULL || status == UV_ECANCELED)
+		return;
+	hf__health_tell(c->backend, status == 0);
+	if (status != 0) {
+		c->backend->failed++;
+		hf__conn_try_another(c);
+		return;
+	}
+	c->backend->taken++;
+	if (leg->family != AF_UNIX)
+		(void)uv_tcp_nodelay(&leg->io.tcp, 1);
+	leg->from = &c->down;
+	c->up.to = leg;
+	c->up.held = 0;
+	c->phase = HF__SHAKING;
+	c->answered = c->resumed = 0;
+	c->due = uv_now(c->d->loop) + SHAKE_MS;
+	hf__flow_run(&c->up);
+}
