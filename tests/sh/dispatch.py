@@ -7,7 +7,7 @@ byte by byte.
 import os
 import re
 import signal
-import subprocess
+import socket
 import sys
 import time
 
@@ -15,6 +15,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
 from dispatching import Stage, ends, opened, play, say, wait_for  # noqa: E402
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 # The tests ---------------------------------------------------------------------
 
@@ -286,10 +288,9 @@ def checked():
 
 def examples():
     """The examples that are installed are good files."""
-    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
     g = Stage({"a": []})
     for name in ("dispatch.conf",):
-        path = os.path.join(top, "fleet", "examples", name)
+        path = os.path.join(TOP, "fleet", "examples", name)
         done = g.run("dispatch", "--config", path, "--check")
         s.same("examples: " + name, (0, b""),
                (done.returncode, done.stderr))
@@ -330,5 +331,34 @@ def targets():
     g.close()
 
 
+def unit():
+    """As systemd starts it: it says when it is ready, has read its file
+    anew, and ends."""
+    g = Stage({"a": []})
+    g.kill("d")
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(g.path("notify"))
+    told.settimeout(30)
+    path = os.path.join(TOP, "fleet", "systemd", "handfast-dispatch.service")
+    with open(path) as f:
+        words = re.search("(?m)^ExecStart=[^ ]*/handfast (.*)$",
+                          f.read()).group(1).split()
+    os.environ["NOTIFY_SOCKET"] = g.path("notify")
+    try:
+        os.rename(g.path("d.conf"), g.path("dispatch.conf"))
+        d = g.start("d", *words)
+    finally:
+        del os.environ["NOTIFY_SOCKET"]
+    s.same("unit: ready", b"READY=1", told.recv(100))
+    d.send_signal(signal.SIGHUP)
+    s.same("unit: reload", b"STATUS=file read anew", told.recv(100))
+    d.send_signal(signal.SIGTERM)
+    s.same("unit: stopping", b"STOPPING=1", told.recv(100))
+    s.same("unit: exit code", 0, d.wait(timeout=30))
+    told.close()
+    g.close()
+
+
 play([balanced, no_target, known_key, affinity, owner_down, other_scope,
-      asked, targets, drained, reloaded, checked, examples])
+      asked, targets, drained, reloaded, checked, examples,
+      unit])
