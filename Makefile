@@ -82,7 +82,7 @@ LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
 LIBS_proto = -lsodium -lcbor
 LIBS_fleet = -luv -llmdb $(if $(REDIS),-lhiredis) $(if $(POSTGRES),-lpq) \
 	$(LIBS_proto) -lpthread
-LIBS_cli = $(LIBS_fleet) -lbsd -lconfuse -ljansson -lm
+LIBS_cli = $(LIBS_fleet) -lbsd -lconfuse -lmicrohttpd -ljansson -lm
 LIBS_tests = -lcmocka -ljansson -lpthread -ldl
 
 # What is there to build: whatever lies in the rooms.
@@ -537,7 +537,8 @@ lint-version:
 
 APT_LIB = gcc libc6-dev make libsodium-dev libcbor-dev
 APT_ALL = $(APT_LIB) libuv1-dev liblmdb-dev libhiredis-dev libpq-dev \
-	libbsd-dev libjansson-dev libconfuse-dev
+	libbsd-dev libjansson-dev libconfuse-dev \
+	libmicrohttpd-dev
 APT_VECTORS = $(APT_ALL) python3 python3-cryptography python3-cbor2 \
 	python3-argon2
 APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git iproute2 mandoc \
@@ -595,7 +596,8 @@ endef
 need-lib:
 	$(call need,sodium.h cbor.h,$(APT_LIB))
 need-all:
-	$(call need,sodium.h cbor.h uv.h lmdb.h bsd/readpassphrase.h jansson.h confuse.h, \
+	$(call need,sodium.h cbor.h uv.h lmdb.h bsd/readpassphrase.h jansson.h confuse.h \
+	    microhttpd.h, \
 	    $(APT_ALL))
 need-tests:
 	$(call need,sodium.h cbor.h cmocka.h jansson.h,$(APT_TEST))

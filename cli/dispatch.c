@@ -61,6 +61,7 @@ static struct {
 	struct hf_store *store;
 	struct hf_dispatch *dispatch;
 	struct control *control;
+	struct http *http;
 	struct hf_address bound[DISPATCH_LISTEN_MAX];
 	size_t bound_n;
 } life;
@@ -129,11 +130,13 @@ reload_file(void)
 	if (r == CLI_OK &&
 	    (strcmp(next->store, life.file->store) != 0 ||
 		strcmp(next->control, life.file->control) != 0 ||
+		strcmp(next->metrics, life.file->metrics) != 0 ||
 		next->listen_n != life.file->listen_n ||
 		memcmp(next->listen, life.file->listen,
 		    sizeof(next->listen)) != 0))
-		cli_warn("%s: listen, control and store are read only at the "
-			 "start",
+		cli_warn(
+		    "%s: listen, control, metrics and store are read only "
+		    "at the start",
 		    life.config);
 	free(next);
 	return r;
@@ -259,6 +262,10 @@ begin(void)
 	    (r = control_open(&life.control, &life.loop, life.file->control,
 		 life.dispatch)) != CLI_OK)
 		return r;
+	if (life.file->metrics[0] != '\0' &&
+	    (r = http_open(&life.http, &life.loop, life.file->metrics,
+		 life.dispatch)) != CLI_OK)
+		return r;
 	for (i = 0; i < life.file->listen_n; i++)
 		if ((r = listen_at(life.file->listen[i])) != CLI_OK)
 			return r;
@@ -273,6 +280,7 @@ finish(void)
 		return;
 	hf_dispatch_stop(life.dispatch);
 	control_close(life.control);
+	http_close(life.http);
 	uv_close((uv_handle_t *)&life.term, NULL);
 	uv_close((uv_handle_t *)&life.intr, NULL);
 	uv_close((uv_handle_t *)&life.hup, NULL);

@@ -100,6 +100,7 @@ read_server(struct hf_dispatch_server *s, cfg_t *cfg)
 			 cfg_getnstr(cfg, "targets", i), 0)) != CLI_OK)
 			return r;
 	s->targets_n = n;
+	s->proxy = cfg_getbool(cfg, "proxy");
 	return read_key(s, cfg);
 }
 
@@ -200,6 +201,8 @@ read_all(struct dispatch_file *file, cfg_t *cfg)
 		 "control")) != CLI_OK ||
 	    (r = read_text(file->store, sizeof(file->store), cfg, "store")) !=
 		CLI_OK ||
+	    (r = read_text(file->metrics, sizeof(file->metrics), cfg,
+		 "metrics")) != CLI_OK ||
 	    (r = read_numbers(&file->config, cfg)) != CLI_OK)
 		return r;
 	return read_servers(&file->config, cfg);
@@ -212,9 +215,11 @@ dispatch_file_read(struct dispatch_file *file, const char *path)
 		CFG_STR("owner", NULL, CFGF_NONE),
 		CFG_STR("scope", "default", CFGF_NONE),
 		CFG_STR("certificate", NULL, CFGF_NONE),
+		CFG_BOOL("proxy", cfg_false, CFGF_NONE),
 		CFG_STR_LIST("targets", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t top[] = { CFG_STR_LIST("listen", NULL, CFGF_NONE),
 		CFG_STR("control", NULL, CFGF_NONE),
+		CFG_STR("metrics", NULL, CFGF_NONE),
 		CFG_STR("store", NULL, CFGF_NONE),
 		CFG_STR("balance", "least", CFGF_NONE),
 		CFG_BOOL("ask", cfg_false, CFGF_NONE),

@@ -22,6 +22,7 @@ struct dispatch_file {
 	char listen[DISPATCH_LISTEN_MAX][256];
 	size_t listen_n;
 	char control[DISPATCH_PATH];
+	char metrics[256]; /* an address */
 	char store[512];
 	int log_json;
 };
@@ -33,6 +34,12 @@ struct control;
 int control_open(struct control **control, uv_loop_t *loop, const char *path,
     struct hf_dispatch *dispatch);
 void control_close(struct control *control);
+
+/* dispatch_http.c: metrics and status for those who watch. */
+struct http;
+int http_open(struct http **http, uv_loop_t *loop, const char *address,
+    const struct hf_dispatch *dispatch);
+void http_close(struct http *http);
 
 /* dispatch_words.c: what a dispatcher says of itself. */
 json_t *dispatch_json(const struct hf_dispatch *dispatch);

@@ -64,6 +64,8 @@ const char help_respond[] =
     "      --max-pending N      unfinished handshakes of one address (512; a\n"
     "                           quarter of all sessions that fit at most)\n"
     "      --max-sessions N     open sessions of one subject (that quarter)\n"
+    "      --proxy-from CIDR    who comes from there (or: unix) says first for whom,\n"
+    "                           by the PROXY protocol, version 2 (repeat)\n"
     "      --idle T             close sessions on which nothing came or went\n"
     "                           for T (never)\n"
     "      --passphrase-file F  what the key is sealed under: first line of F\n"
@@ -100,6 +102,7 @@ enum {
 	OPT_MAX_UNOPENED,
 	OPT_BUSY,
 	OPT_MAX_PENDING,
+	OPT_PROXY,
 	OPT_MAX_SESSIONS,
 	OPT_IDLE,
 	OPT_TICKETS,
@@ -139,6 +142,7 @@ static const struct option options[] = { { "listen", required_argument, NULL,
 	{ "max-unopened", required_argument, NULL, OPT_MAX_UNOPENED },
 	{ "busy", required_argument, NULL, OPT_BUSY },
 	{ "max-pending", required_argument, NULL, OPT_MAX_PENDING },
+	{ "proxy-from", required_argument, NULL, OPT_PROXY },
 	{ "max-sessions", required_argument, NULL, OPT_MAX_SESSIONS },
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "issue-tickets", required_argument, NULL, OPT_TICKETS },
@@ -295,6 +299,19 @@ running_option(int c)
 	}
 }
 
+static int
+add_proxy(struct hf_server_options *o)
+{
+	if (o->proxy_n == HF_CIDRS_MAX)
+		return cli_usage("respond", "--proxy-from: at most %d of them",
+		    HF_CIDRS_MAX);
+	if (hf_cidr_parse(&o->proxy[o->proxy_n], optarg) != HF_OK)
+		return cli_usage("respond",
+		    "--proxy-from: '%s' is no ADDRESS/BITS", optarg);
+	o->proxy_n++;
+	return CLI_OK;
+}
+
 /* Options about numbers: limits and sizes. */
 static int
 limit_option(int c)
@@ -319,6 +336,8 @@ limit_option(int c)
 	case OPT_MAX_PENDING:
 		return set_number(&o->max_pending_source, "--max-pending", 1,
 		    65535);
+	case OPT_PROXY:
+		return add_proxy(o);
 	case OPT_MAX_SESSIONS:
 		return set_number(&o->max_open_subject, "--max-sessions", 1,
 		    65535);

@@ -123,16 +123,20 @@ hf__door_pass(struct hf_worker *w, struct hf_conn_own *c)
 	hf__worker_begin(w, c);
 }
 
-/* One caller. Takes the descriptor. */
-static void
-take(struct hf__listener *l, int fd, const struct hf_address *a)
+/* Where a header named another place, that is where it is from. */
+void
+hf__door_take(struct hf__listener *l, int fd, const struct hf_address *a)
 {
+	int family =
+	    a->at.ss_family == AF_INET || a->at.ss_family == AF_INET6 ?
+	    a->at.ss_family :
+	    l->family;
 	struct hf_worker *w = l->worker;
 	struct hf_conn_own *c;
 	enum hf__welcome welcome;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL ||
-	    !hf__source_find(&c->source, fd, l->family, a)) {
+	    !hf__source_find(&c->source, fd, family, a)) {
 		free(c);
 		(void)close(fd);
 		return;
@@ -140,7 +144,7 @@ take(struct hf__listener *l, int fd, const struct hf_address *a)
 	c->server = w->server;
 	c->fd = fd;
 	c->family = l->family;
-	hf__source_text(c->conn.source, &c->source, l->family, a);
+	hf__source_text(c->conn.source, &c->source, family, a);
 	welcome = hf__server_begin(c);
 	if (welcome == HF__BEGINS) {
 		hf__door_pass(w, c);
@@ -149,6 +153,20 @@ take(struct hf__listener *l, int fd, const struct hf_address *a)
 		hf__server_finish(c);
 		free(c);
 	}
+}
+
+/* A caller of a unix socket has no address. */
+static void
+arrive(struct hf__listener *l, int fd, struct hf_address *a)
+{
+	const struct hf_server_options *o = &l->worker->server->options;
+
+	if (l->family == AF_UNIX)
+		a->at.ss_family = AF_UNIX;
+	if (hf_cidr_holds(o->proxy, o->proxy_n, a))
+		hf__greet(l, fd, a);
+	else
+		hf__door_take(l, fd, a);
 }
 
 static void
@@ -176,7 +194,8 @@ knocked(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	for (i = 0; i < TURN; i++) {
-		if (w->conns_n + w->line_n >= w->server->worker_conns) {
+		if (w->conns_n + w->line_n + w->greetings_n >=
+		    w->server->worker_conns) {
 			pause_door(l);
 			return;
 		}
@@ -185,7 +204,7 @@ knocked(uv_poll_t *poll, int status, int events)
 		fd = accept4(l->fd, (struct sockaddr *)&a.at, &a.len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd != -1) {
-			take(l, fd, &a);
+			arrive(l, fd, &a);
 		} else if (errno == EMFILE || errno == ENFILE ||
 		    errno == ENOBUFS || errno == ENOMEM) {
 			pause_door(l);
@@ -247,4 +266,5 @@ hf__doors_close(struct hf_worker *w)
 			    door_closed);
 	(void)uv_timer_stop(&w->retry);
 	hf__line_end(w);
+	hf__greetings_end(w);
 }

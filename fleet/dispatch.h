@@ -21,6 +21,7 @@ struct hf_dispatch_server {
 	struct hf_name owner; /* as its certificate calls it */
 	struct hf_name scope;
 	struct hf_address at;
+	int proxy; /* it is told for whom the dispatcher comes */
 	struct hf_name target[HF_DISPATCH_TARGETS_MAX];
 	size_t targets_n; /* 0: it serves every target */
 	uint8_t key_id[HF_DISPATCH_KEYS_MAX][HF_KEY_ID_BYTES];

@@ -514,7 +514,8 @@ hf__conn_look(struct hf__conn *c, uint64_t ms)
 
 void
 hf__conn_begin(struct hf_dispatch *d, int fd, int family,
-    const struct hf__source *source, const char *text)
+    const struct hf__source *source, const char *text,
+    const struct hf_address *from)
 {
 	struct hf__conn *c;
 	int r = UV_ENOMEM;
@@ -536,6 +537,7 @@ hf__conn_begin(struct hf_dispatch *d, int fd, int family,
 	c->d = d;
 	c->source = *source;
 	memcpy(c->text, text, sizeof(c->text));
+	c->from = *from;
 	c->began = c->touched = uv_now(d->loop);
 	c->due = c->began + d->config.header_ms;
 	c->up.conn = c->down.conn = c;

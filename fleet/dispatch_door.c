@@ -52,7 +52,7 @@ take(struct hf__gate *g, int fd, const struct hf_address *a)
 		return;
 	}
 	hf__source_text(text, &source, g->family, a);
-	hf__conn_begin(d, fd, g->family, &source, text);
+	hf__conn_begin(d, fd, g->family, &source, text, a);
 }
 
 static void

@@ -9,7 +9,7 @@
 
 #include "dispatch_own.h"
 
-enum { HELLO_MAX = 300, OFFER = 1, RETRY = 2 };
+enum { HELLO_MAX = 300 + HF_PROXY_WRITTEN, OFFER = 1, RETRY = 2 };
 
 struct hf__check {
 	union {
@@ -111,9 +111,13 @@ hello(uint8_t out[HELLO_MAX], const struct hf__backend *b)
 	const struct hf_name none = { .len = 0 };
 	const struct hf_name *target =
 	    b->is.targets_n > 0 ? &b->is.target[0] : &none;
-	size_t n = sizeof(head);
+	const struct hf_address nobody = { .len = 0 };
+	size_t n = 0;
 
-	memcpy(out, head, n);
+	if (b->is.proxy)
+		n = hf_proxy_write(out, &nobody, &nobody);
+	memcpy(out + n, head, sizeof(head));
+	n += sizeof(head);
 	if (target->len < 24) {
 		out[n++] = (uint8_t)(0x60 + target->len);
 	} else {

@@ -138,6 +138,7 @@ struct hf__conn {
 	struct hf__source source;
 	struct hf__places places;
 	char text[HF_ADDRESS_TEXT];
+	struct hf_address from;
 	uint64_t began, due, touched, first_us; /* ms; us */
 	uint64_t moved;				/* bytes when last looked at */
 	unsigned moves;
@@ -145,7 +146,8 @@ struct hf__conn {
 };
 
 void hf__conn_begin(struct hf_dispatch *d, int fd, int family,
-    const struct hf__source *source, const char *text);
+    const struct hf__source *source, const char *text,
+    const struct hf_address *from);
 /* What a flow has found: a whole message of a handshake, or a record's head.
  * HF__ENDED: nothing of the flow may be touched. */
 enum hf__verdict { HF__ENDED, HF__HOLD, HF__CARRY, HF__DISCARD };

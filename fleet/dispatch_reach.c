@@ -60,6 +60,26 @@ hf__conn_connect(struct hf__conn *c, struct hf__backend *b)
 	}
 }
 
+/* The first bytes that a server gets, where it wants to know. Returns 0 when
+ * it does not take them. */
+static int
+introduce(struct hf__conn *c)
+{
+	uint8_t head[HF_PROXY_WRITTEN];
+	struct hf_address to = { .len = 0 };
+	int len = sizeof(to.at);
+	uv_buf_t buf;
+
+	if (!c->backend->is.proxy)
+		return 1;
+	if (c->client->family != AF_UNIX)
+		(void)uv_tcp_getsockname(&c->client->io.tcp,
+		    (struct sockaddr *)&to.at, &len);
+	buf = uv_buf_init((char *)head,
+	    (unsigned)hf_proxy_write(head, &c->from, &to));
+	return uv_try_write(&c->server->io.stream, &buf, 1) == (int)buf.len;
+}
+
 static void
 connected(uv_connect_t *req, int status)
 {
@@ -69,7 +89,7 @@ connected(uv_connect_t *req, int status)
 	if (c == NULL || status == UV_ECANCELED)
 		return;
 	hf__health_tell(c->backend, status == 0);
-	if (status != 0) {
+	if (status != 0 || !introduce(c)) {
 		c->backend->failed++;
 		hf__conn_try_another(c);
 		return;

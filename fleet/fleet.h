@@ -181,6 +181,30 @@ HF_MUST_USE int hf_address_connect(uv_connect_t *req, uv_stream_t *stream,
     const struct hf_address *address, uv_connect_cb done);
 
 /*
+ * proxy.c: for whom somebody comes, by the PROXY protocol, version 2
+ */
+enum { HF_PROXY_MAX = 536, HF_PROXY_WRITTEN = 52, HF_CIDRS_MAX = 8 };
+struct hf_cidr {
+	int family; /* AF_UNIX: every unix socket */
+	uint8_t bytes[16];
+	unsigned bits;
+};
+/* ADDRESS, ADDRESS/BITS or `unix`. @return HF_OK; HF_E_ARG */
+HF_MUST_USE enum hf_err hf_cidr_parse(struct hf_cidr *cidr, const char *text);
+/* 1 when any of the n has the address. */
+int hf_cidr_holds(const struct hf_cidr *cidr, size_t n,
+    const struct hf_address *address);
+/* Writes a header; for addresses that are not TCP's one that says nothing.
+ * Returns its length. */
+size_t hf_proxy_write(uint8_t out[HF_PROXY_WRITTEN],
+    const struct hf_address *from, const struct hf_address *to);
+/* Reads one. *len: so many bytes it has, as far as that is known; it is whole
+ * when have is that. from->len 0: it says nothing.
+ * @return HF_OK; HF_E_SHAPE; HF_E_TOO_BIG */
+HF_MUST_USE enum hf_err hf_proxy_read(struct hf_address *from, size_t *len,
+    const uint8_t *ptr, size_t have);
+
+/*
  * tickets.c: single-use tickets that were used
  *
  * Bounded; an entry is kept until its ticket expires. Where there is no room
@@ -420,6 +444,9 @@ struct hf_server_options {
 	struct hf_store *store;
 	uint64_t store_ms; /* the deadline of its answers */
 	struct hf_checkpoint_policy checkpoint;
+	/* Who comes from there says first for whom, in a header. */
+	struct hf_cidr proxy[HF_CIDRS_MAX];
+	size_t proxy_n;
 };
 enum { HF_WORKERS_MAX = 64, HF_LISTENERS_MAX = 8 };
 

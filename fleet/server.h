@@ -99,6 +99,8 @@ struct hf_worker {
 	unsigned counts_n;
 	struct hf_conn *conns;
 	unsigned conns_n;
+	struct hf__greeting *greetings;
+	unsigned greetings_n;
 	unsigned ticks;		       /* since it stops */
 	uint64_t turned_away, said_ms; /* since it was said; when that was */
 	int stopping, closed;
@@ -210,6 +212,11 @@ int hf__source_find(struct hf__source *s, int fd, int family,
     const struct hf_address *a);
 void hf__source_text(char out[HF_ADDRESS_TEXT], const struct hf__source *s,
     int family, const struct hf_address *a);
+/* One caller, from that address. Takes the descriptor. */
+void hf__door_take(struct hf__listener *l, int fd, const struct hf_address *a);
+/* greet.c: the same, when it has said from where. */
+void hf__greet(struct hf__listener *l, int fd, const struct hf_address *a);
+void hf__greetings_end(struct hf_worker *w);
 /* The descriptor of a connection becomes a link's; from here on its
  * end is the link's. */
 void hf__door_pass(struct hf_worker *w, struct hf_conn_own *c);

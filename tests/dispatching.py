@@ -30,11 +30,12 @@ def wait_for(true, what, seconds=WAIT):
 class Stage:
     """A cluster of servers and a dispatcher before them."""
 
-    def __init__(self, servers, scopes=None, **top):
+    def __init__(self, servers, scopes=None, more=(), proxy="false", **top):
         """servers: their targets by name. scopes: by name, NAME=TARGETS."""
         self.dir = tempfile.mkdtemp(prefix="handfast-dispatch.")
         self.running, self.clients, self.targets = {}, [], servers
         self.scopes, self.top = scopes or {}, top
+        self.more, self.proxy = more, proxy
         self.do("ca", "init", "ca", "--name", "CA")
         self.do("cluster", "init", "--ca", "ca", "--name", "web", "--store",
                 "lmdb:db", "-o", "web.cert")
@@ -81,13 +82,13 @@ class Stage:
                  self.running[name].poll() is not None, "a socket")
         return self.running[name]
 
-    def serve(self, name):
+    def serve(self, name, *more):
         targets = [w for t in self.targets[name] for w in ("--target", t)]
         return self.start(
             name, "respond", "--listen", "unix:%s.sock" % name, "--identity",
             name + ".key", "--cert", name + ".cert", *CA, "--store",
             "lmdb:db", "--cluster", "web.cert", "--checkpoint", "record",
-            "--trace", "--receive", "in", *targets)
+            "--trace", "--receive", "in", *targets, *self.more, *more)
 
     def configure(self, only=None, **top):
         """Writes the dispatcher's file."""
@@ -104,8 +105,9 @@ class Stage:
             targets = ", ".join('"%s"' % t for t in self.targets[name])
             scope = self.scopes.get(name, "default=").split("=")[0]
             lines.append('server %s {\n  address = "unix:%s.sock"\n'
-                         '  scope = "%s"\n  targets = {%s}\n}' %
-                         (name, name, scope, targets))
+                         '  scope = "%s"\n  targets = {%s}\n'
+                         '  proxy = %s\n}' %
+                         (name, name, scope, targets, self.proxy))
         with open(self.path("d.conf"), "w") as f:
             f.write("\n".join(lines) + "\n")
 

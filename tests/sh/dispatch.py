@@ -4,6 +4,8 @@
 processes: to whom sessions go, and how they move; what arrives is compared
 byte by byte.
 """
+import http.client
+import json
 import os
 import re
 import signal
@@ -14,7 +16,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from dispatching import Stage, ends, opened, play, say, wait_for  # noqa: E402
+from dispatching import CA, Stage, ends, opened, play, say, wait_for  # noqa: E402
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
@@ -359,6 +361,92 @@ def unit():
     g.close()
 
 
+def proxied():
+    """Servers learn whose connection it is, from whom they believe it, and
+    count that one."""
+    g = Stage({"a": []}, more=("--proxy-from", "unix"), proxy="true",
+              listen=["127.0.0.1:0", "unix:d.sock"])
+    port = re.search(r"listening on 127.0.0.1:(\d+)", g.log("d")).group(1)
+    client = g.client("--connect", "127.0.0.1:" + port)
+    say(client, b"unix")
+    s.same("proxied: of a unix socket", 0, ends(client))
+    wait_for(lambda: "result=ok" in g.log("a"), "a session's line")
+    s.check("proxied: no address", "name=alice" in g.log("a") and
+            "from=127" not in g.log("a"), g.log("a"))
+    words = ("initiate", "--connect", "127.0.0.1:" + port, *CA, "--expect",
+             "web", "--identity", "alice.key", "--cert", "alice.cert")
+    s.same("proxied: of TCP", 0, g.run(*words).returncode)
+    wait_for(lambda: "from=127.0.0.1:" in g.log("a"), "its address")
+    s.same("proxied: told nothing", 3,
+           g.run("initiate", "--connect", "unix:a.sock", *words[3:],
+                 "--retry", "1s").returncode)
+    g.kill("a")
+    g.more = ("--proxy-from", "10.0.0.0/8")
+    g.serve("a")
+    s.same("proxied: not from here", 4, g.run(*words).returncode)
+    s.same("proxied: nobody says it", 0,
+           g.run("initiate", "--connect", "unix:a.sock",
+                 *words[3:]).returncode)
+    s.same("proxied: no CIDR", 2, g.run(
+        "respond", "--proxy-from", "10.0.0.0/33").returncode)
+    g.close()
+
+
+def watched():
+    """Metrics and status, on the loopback and a unix socket; nowhere
+    else."""
+    g = Stage({"a": []}, metrics="127.0.0.1:0")
+    port = int(re.search(r"metrics on 127.0.0.1:(\d+)",
+                         g.log("d")).group(1))
+
+    def get(path, method="GET"):
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        c.request(method, path)
+        r = c.getresponse()
+        return r.status, r.read().decode()
+
+    client = g.client()
+    say(client, b"x")
+    s.same("watched: exit code", 0, ends(client))
+    code, text = get("/metrics")
+    s.same("watched: metrics", 200, code)
+    for line in ("handfast_dispatch_accepted_total 1",
+                 'handfast_dispatch_server_up{server="a"} 1',
+                 "handfast_dispatch_handshake_seconds_count 1",
+                 'handfast_dispatch_transfer_seconds_bucket{le="+Inf"} 0'):
+        s.check("watched: " + line, line in text.splitlines(), text)
+    code, text = get("/status")
+    s.same("watched: status", (200, 1),
+           (code, json.loads(text)["accepted"]))
+    s.same("watched: nothing else", 404, get("/")[0])
+    s.same("watched: nothing is changed", 405, get("/status", "POST")[0])
+    silent = [socket.create_connection(("127.0.0.1", port))
+              for _ in range(20)]
+    for c in silent:
+        c.close()
+    s.same("watched: after those who say nothing", 200, get("/metrics")[0])
+    s.same("watched: as the command has it", 0,
+           g.run("dispatch", "metrics", "--control", "d.ctl").returncode)
+    g.kill("d")
+    g.configure(metrics="0.0.0.0:0")
+    d = g.start("d", "dispatch", "--config", "d.conf")
+    s.same("watched: not from everywhere", 5, d.wait(timeout=30))
+    g.configure(metrics="unix:m.sock")
+    g.dispatch()
+    c = socket.socket(socket.AF_UNIX)
+    c.connect(g.path("m.sock"))
+    c.sendall(b"GET /status HTTP/1.0\r\n\r\n")
+    got = c.recv(100)
+    s.check("watched: a unix socket", b" 200 OK" in got, got)
+    s.same("watched: its mode", 0o600,
+           os.stat(g.path("m.sock")).st_mode & 0o777)
+    c.close()
+    s.same("watched: the end", 0, g.kill("d", signal.SIGTERM))
+    s.check("watched: the socket is gone",
+            not os.path.exists(g.path("m.sock")))
+    g.close()
+
+
 play([balanced, no_target, known_key, affinity, owner_down, other_scope,
       asked, targets, drained, reloaded, checked, examples,
-      unit])
+      unit, proxied, watched])
