@@ -58,7 +58,7 @@ static struct {
 	uint8_t scratch[HF_LINK_SCRATCH];
 } self;
 
-static void attempt(void);
+static void attempt(uv_timer_t *);
 
 static uint64_t
 clock_ms(void)
@@ -92,13 +92,7 @@ io_failed(int input, int err)
 		hf_link_abort(self.link, HF_E_IO);
 }
 
-static void
-io_idle(void)
-{
-	wind_up();
-}
-
-static const struct joined_hooks io_hooks = { io_failed, io_idle };
+static const struct joined_hooks io_hooks = { io_failed, wind_up };
 
 static void
 stretch_work(uv_work_t *work)
@@ -361,7 +355,7 @@ static void
 not_connected(void)
 {
 	if (!self.opened_once && self.next < self.addresses) {
-		attempt();
+		attempt(NULL);
 		return;
 	}
 	errno = self.timed_out ? ETIMEDOUT : self.connect_errno;
@@ -383,13 +377,6 @@ begin_anew(enum hf_err err)
 	hf_session_free(self.session);
 	self.session = NULL;
 	return 1;
-}
-
-static void
-retry(uv_timer_t *timer)
-{
-	(void)timer;
-	attempt();
 }
 
 /* The link of a session that may move is gone. Returns 0 when that was the
@@ -431,7 +418,7 @@ go_on(enum hf_err err)
 		wait = 100;
 	}
 	self.elsewhere = 0;
-	if (uv_timer_start(&self.timer, retry, wait, 0) != 0)
+	if (uv_timer_start(&self.timer, attempt, wait, 0) != 0)
 		return 0;
 	return 1;
 }
@@ -476,7 +463,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 		if (hf_config_responder(self.has.config, NULL, 0) != HF_OK)
 			settle(cli_fail(HF_E_STATE, "%s", self.name));
 		else
-			attempt();
+			attempt(NULL);
 	}
 	wind_up();
 }
@@ -535,12 +522,13 @@ too_late(uv_timer_t *timer)
 }
 
 static void
-attempt(void)
+attempt(uv_timer_t *timer)
 {
 	const struct hf_address *a = &self.address[self.next];
 	enum hf_err e;
 	int r;
 
+	(void)timer;
 	self.name = self.names[self.next++];
 	self.connected = self.timed_out = 0;
 	if ((e = hf_link_new(&self.link, &self.loop, a->at.ss_family,
@@ -592,7 +580,7 @@ run(void)
 		return r;
 	if ((r = watch()) != CLI_OK)
 		return r;
-	attempt();
+	attempt(NULL);
 	wind_up();
 	(void)uv_run(&self.loop, UV_RUN_DEFAULT);
 	pump_stop();
