@@ -20,6 +20,7 @@ static struct {
 	int once;
 } ask;
 
+/* The caller frees the answer; NULL where there is none. */
 static int
 ask_once(char **answer, const char *line)
 {
@@ -28,6 +29,7 @@ ask_once(char **answer, const char *line)
 	ssize_t n = -1;
 	int fd;
 
+	*answer = NULL;
 	if (strlen(ask.control) >= sizeof(un.sun_path))
 		return cli_usage("dispatch", "--control: too long a path");
 	memcpy(un.sun_path, ask.control, strlen(ask.control) + 1);
@@ -98,11 +100,12 @@ static int
 status(void)
 {
 	int live = !ask.once && !cli_json && isatty(STDOUT_FILENO), r;
-	char *text;
+	char *text = NULL;
 	json_t *root;
 
 	do {
-		if ((r = ask_once(&text, "status\n")) != CLI_OK)
+		if ((r = ask_once(&text, "status\n")) != CLI_OK ||
+		    text == NULL)
 			return r;
 		root = json_loads(text, 0, NULL);
 		if (cli_json && root != NULL)
@@ -125,14 +128,14 @@ status(void)
 static int
 tell(void)
 {
-	char line[HF_NAME_MAX + 16], *text;
+	char line[HF_NAME_MAX + 16], *text = NULL;
 	int n, r;
 
 	n = snprintf(line, sizeof(line), "%s %s\n", ask.word, ask.server);
 	if (n < 0 || (size_t)n >= sizeof(line) ||
 	    strchr(ask.server, '\n') != NULL)
 		return cli_usage("dispatch", "no name of a server");
-	if ((r = ask_once(&text, line)) != CLI_OK)
+	if ((r = ask_once(&text, line)) != CLI_OK || text == NULL)
 		return r;
 	if (strcmp(text, "ok\n") != 0) {
 		text[strcspn(text, "\n")] = '\0';
@@ -145,10 +148,10 @@ tell(void)
 static int
 metrics(void)
 {
-	char *text;
+	char *text = NULL;
 	int r;
 
-	if ((r = ask_once(&text, "metrics\n")) != CLI_OK)
+	if ((r = ask_once(&text, "metrics\n")) != CLI_OK || text == NULL)
 		return r;
 	(void)fputs(text, stdout);
 	free(text);

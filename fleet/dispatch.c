@@ -127,6 +127,7 @@ new_server(struct hf_dispatch *d, const struct hf_dispatch_server *is)
 		return NULL;
 	b->is = *is;
 	b->d = d;
+	b->refs = 1;
 	b->up = 1; /* until it is seen that it is not */
 	return b;
 }
@@ -151,17 +152,16 @@ hf_dispatch_configure(struct hf_dispatch *d,
 	size_t i, n = config->servers_n;
 
 	for (i = 0; i < n; i++) {
-		b = same_server(d, &config->server[i]);
-		next[i] = b != NULL ? b : new_server(d, &config->server[i]);
-		if (next[i] == NULL) {
+		if ((b = same_server(d, &config->server[i])) != NULL)
+			b->refs++;
+		else if ((b = new_server(d, &config->server[i])) == NULL) {
 			while (i-- > 0)
-				if (next[i]->refs == 0)
-					free(next[i]);
+				hf__backend_release(next[i]);
 			return HF_E_MEMORY;
 		}
+		next[i] = b;
 	}
 	for (i = 0; i < n; i++) {
-		next[i]->refs++;
 		next[i]->listed = 2;
 		update(next[i], &config->server[i]);
 	}
@@ -176,7 +176,7 @@ hf_dispatch_configure(struct hf_dispatch *d,
 	}
 	for (i = 0; i < n; i++)
 		next[i]->listed = 1;
-	memcpy(d->backend, next, n * sizeof(*next));
+	memcpy(d->backend, next, sizeof(next));
 	d->backends_n = n;
 	d->config = *config;
 	d->conns_max = room(config);
