@@ -233,9 +233,11 @@ from_initiator(struct hf__conn *c, int type, const uint8_t *message,
 		if (type == CONFIRM)
 			opened(c);
 		else if (hf_route_read(&route, message, len) == HF_OK) {
+			/* A handshake is as long as its hello ago. */
+			if (route.type != REQUEST || c->type == RESUME)
+				c->first_us = uv_hrtime() / 1000;
 			c->type = route.type;
 			c->dispatched = route.dispatched;
-			c->first_us = uv_hrtime() / 1000;
 		}
 		return HF__CARRY;
 	case HF__CARRYING:
