@@ -16,6 +16,7 @@ vec_route(struct vec *v)
 {
 	struct hf_span bytes = vec_hex(v, v->told, "bytes");
 	struct hf_route route;
+	uint8_t hash[32];
 	enum hf_err e;
 	size_t len;
 	int type;
@@ -34,5 +35,7 @@ vec_route(struct vec *v)
 	vec_put(v, v->out, "key_id", hex_or_null(route.key_id));
 	vec_put(v, v->out, "session_id", hex_or_null(route.sid));
 	vec_put(v, v->out, "dispatched", json_boolean(route.dispatched));
+	hf__hash(hash, bytes.ptr, bytes.len);
+	vec_put_hex(v, v->out, "hash", hash, sizeof(hash));
 	return HF_OK;
 }

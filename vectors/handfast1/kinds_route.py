@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from . import cbor, cose, messages
+from .crypto import H
 from .errors import need
 from .play import Json, unhex
 from .registry import kind
@@ -60,4 +61,5 @@ def route(v: Json) -> Json:
         "key_id": key_id and key_id.hex(),
         "session_id": sid and sid.hex(),
         "dispatched": messages.DISPATCHED in extensions,
+        "hash": H(unhex(v["bytes"])).hex(),
     }
