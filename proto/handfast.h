@@ -994,8 +994,8 @@ HF_MUST_USE enum hf_err hf_session_query(struct hf_session *session);
 /** What a dispatcher reads of the first message of a stream: in clear, proved
  * by nothing, good for routing only. Views into the message. */
 struct hf_route {
-	int type; /**< 0 hello, 3 request, 6 resume */
-	struct hf_span target;
+	int type;	       /**< 0 hello, 3 request, 6 resume */
+	struct hf_span target; /**< what is asked for */
 	struct hf_span key_id; /**< request: of the responder's certificate */
 	struct hf_span sid;    /**< resume: the session id */
 	int dispatched; /**< its sender honours a query on an open session */
@@ -1021,10 +1021,11 @@ void hf_key_id(uint8_t key_id[HF_KEY_ID_BYTES], const uint8_t *cert,
  * @return HF_OK; HF_E_UNEXPECTED, HF_E_VERSION, HF_E_SHAPE, HF_E_CBOR */
 HF_MUST_USE enum hf_err hf_offer_key_id(uint8_t key_id[HF_KEY_ID_BYTES],
     const uint8_t *message, size_t len);
-/** What a dispatcher says itself: a query, or an alert for HF_E_TARGET,
- * HF_E_UNKNOWN_KEY or HF_E_REFUSED. Both have HF_CLEAR_BYTES. */
 enum { HF_CLEAR_BYTES = 3 /**< of a query or an alert in clear */ };
+/** A query, as a dispatcher says it. */
 void hf_query_write(uint8_t out[HF_CLEAR_BYTES]);
+/** An alert in clear, as a dispatcher says it.
+ * @param cause HF_E_TARGET, HF_E_UNKNOWN_KEY; any other is HF_E_REFUSED */
 void hf_alert_write(uint8_t out[HF_CLEAR_BYTES], enum hf_err cause);
 
 /** @} */
