@@ -158,7 +158,8 @@ close_now(struct hf_link *l)
 
 	l->close_wanted = 0;
 	l->closing = 1;
-	if ((e = hf_session_close(l->session)) != HF_OK &&
+	/* HF_E_STATE: a session that moved had said it, and it was stored. */
+	if ((e = hf_session_close(l->session)) != HF_OK && e != HF_E_STATE &&
 	    hf_session_want(l->session) != HF_WANT_FAILED) {
 		hf__link_end(l, e, 1);
 		return;

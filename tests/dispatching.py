@@ -30,12 +30,13 @@ def wait_for(true, what, seconds=WAIT):
 class Stage:
     """A cluster of servers and a dispatcher before them."""
 
-    def __init__(self, servers, scopes=None, more=(), proxy="false", **top):
+    def __init__(self, servers, scopes=None, more=(), proxy="false",
+                 does=("--receive", "in"), **top):
         """servers: their targets by name. scopes: by name, NAME=TARGETS."""
         self.dir = tempfile.mkdtemp(prefix="handfast-dispatch.")
         self.running, self.clients, self.targets = {}, [], servers
         self.scopes, self.top = scopes or {}, top
-        self.more, self.proxy = more, proxy
+        self.more, self.proxy, self.does = more, proxy, does
         self.do("ca", "init", "ca", "--name", "CA")
         self.do("cluster", "init", "--ca", "ca", "--name", "web", "--store",
                 "lmdb:db", "-o", "web.cert")
@@ -88,7 +89,7 @@ class Stage:
             name, "respond", "--listen", "unix:%s.sock" % name, "--identity",
             name + ".key", "--cert", name + ".cert", *CA, "--store",
             "lmdb:db", "--cluster", "web.cert", "--checkpoint", "record",
-            "--trace", "--receive", "in", *targets, *self.more, *more)
+            "--trace", *self.does, *targets, *self.more, *more)
 
     def configure(self, only=None, **top):
         """Writes the dispatcher's file."""

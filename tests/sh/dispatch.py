@@ -212,6 +212,22 @@ def drained():
     g.close()
 
 
+def half_closed():
+    """A session that its client has closed already moves like any other, and
+    comes to its end."""
+    g = Stage({"a": [], "b": []}, does=("--exec", "sleep 2"))
+    client = g.client()
+    opened(g, client)
+    wait_for(g.owners, "an owner")
+    client.stdin.close()
+    time.sleep(0.5)
+    g.do("dispatch", "drain", g.owners()[0], "--control", "d.ctl")
+    client.stdout.read()
+    s.same("half closed: exit code", 0, client.wait(timeout=30))
+    s.same("half closed: moves", 1, g.words(client).count("moved: epoch"))
+    g.close()
+
+
 def reloaded():
     """SIGHUP: a server more, one less, a file that is no good; data goes on
     under it, and a session of the one that is gone moves."""
@@ -448,5 +464,5 @@ def watched():
 
 
 play([balanced, no_target, known_key, affinity, owner_down, other_scope,
-      asked, targets, drained, reloaded, checked, examples,
+      asked, targets, drained, half_closed, reloaded, checked, examples,
       unit, proxied, watched])
