@@ -27,6 +27,9 @@ def wait_for(true, what, seconds=WAIT):
         time.sleep(0.01)
 
 
+stages = []  # that are open
+
+
 class Stage:
     """A cluster of servers and a dispatcher before them."""
 
@@ -34,6 +37,7 @@ class Stage:
                  does=("--receive", "in"), **top):
         """servers: their targets by name. scopes: by name, NAME=TARGETS."""
         self.dir = tempfile.mkdtemp(prefix="handfast-dispatch.")
+        stages.append(self)
         self.running, self.clients, self.targets = {}, [], servers
         self.scopes, self.top = scopes or {}, top
         self.more, self.proxy, self.does = more, proxy, does
@@ -180,6 +184,7 @@ class Stage:
                 p.kill()
             p.wait()
         shutil.rmtree(self.dir)
+        stages.remove(self)
 
 
 def say(client, data):
@@ -211,5 +216,7 @@ def play(tests):
         except (TimeoutError, RuntimeError, OSError,
                 subprocess.TimeoutExpired) as e:
             s.fail("%s: %s" % (test.__name__, e))
+        while stages:
+            stages[0].close()
         s.note("%s: %.1f s" % (test.__name__, time.monotonic() - began))
     s.finish()
