@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A dispatcher (spec section 17.8): it takes connections, finds for each a
+ * A dispatcher (spec section 17.9): it takes connections, finds for each a
  * server that has what is asked for, and carries bytes. It holds no key. All
  * of it belongs to one loop's thread; it prints nothing and never exits.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Where a first message goes (spec section 17.8): by the key that it is
+ * Where a first message goes (spec section 17.9): by the key that it is
  * sealed to, by who owns its session, else by how much there is to do. Who
  * owns a session is known from traffic, or asked of the store: one bounded
  * question, whose answer is believed for routing alone.

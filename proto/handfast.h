@@ -685,7 +685,7 @@ HF_MUST_USE enum hf_err hf_config_fallback(struct hf_config *config, int on);
 HF_MUST_USE enum hf_err hf_config_refresh(struct hf_config *config, int on);
 /** Initiator: the other end of its connections is a dispatcher, so that a
  * query in clear is honoured on an open session, and hf_session_reroute() can
- * be used. Default: off. (spec section 17.8) */
+ * be used. Default: off. (spec section 17.9) */
 HF_MUST_USE enum hf_err hf_config_dispatched(struct hf_config *config, int on);
 /** Whether signatures that verified are remembered, so that the next chain
  * with them costs less: times, revocation and names are judged every time.
@@ -989,7 +989,7 @@ HF_MUST_USE enum hf_err hf_session_checkpointed(struct hf_session *session,
 HF_MUST_USE enum hf_err hf_session_query(struct hf_session *session);
 
 /** @} */
-/** @name Dispatchers (spec section 17.8) */ /** @{ */
+/** @name Dispatchers (spec section 17.9) */ /** @{ */
 
 /** What a dispatcher reads of the first message of a stream: in clear, proved
  * by nothing, good for routing only. Views into the message. */

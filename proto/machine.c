@@ -20,9 +20,9 @@ static const struct hf__step steps[] = {
 	{ HF__I_RESUME_SENT, HF__RESUMED, hf__resumed_parse, "17.4" },
 	{ HF__I_RESUME_SENT, HF__RETRY, hf__retry_parse, "4.3" },
 	{ HF__I_RESUME_SENT, HF__ALERT, hf__resume_alert_parse, "17.5" },
-	{ HF__I_RESUME_SENT, HF__QUERY, hf__passed_over, "17.8" },
-	{ HF__I_RESUME_SENT, HF__RECORD, hf__passed_over, "17.8" },
-	{ HF__OPEN, HF__QUERY, hf__query_open, "17.8" },
+	{ HF__I_RESUME_SENT, HF__QUERY, hf__passed_over, "17.9" },
+	{ HF__I_RESUME_SENT, HF__RECORD, hf__passed_over, "17.9" },
+	{ HF__OPEN, HF__QUERY, hf__query_open, "17.9" },
 	/* responder */
 	{ HF__R_START, HF__HELLO, hf__hello_parse, "4.1" },
 	{ HF__R_START, HF__REQUEST, hf__request_parse, "4.4" },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * query (spec sections 4.8 and 17.8): a dispatcher asks an initiator which
+ * query (spec sections 4.8 and 17.9): a dispatcher asks an initiator which
  * session it has, or to go on with another server on the same connection. It
  * is in clear and proved by nothing: it is answered only where an answer gives
  * away no more than the initiator's first words would.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a dispatcher reads of a stream (spec section 17.8): where messages end,
+ * What a dispatcher reads of a stream (spec section 17.9): where messages end,
  * and of the first one where it wants to go. It has no session and no key, and
  * believes nothing: whoever takes the message judges it anew, the sealed part
  * too.

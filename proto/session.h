@@ -460,7 +460,7 @@ enum hf_err hf__refresh_parse(struct hf_session *, struct hf_span data);
 /* The record has been taken: keys change. */
 enum hf_err hf__refresh_take(struct hf_session *);
 
-/* query.c (spec sections 4.8 and 17.8) */
+/* query.c (spec sections 4.8 and 17.9) */
 enum hf_err hf__query_parse(struct hf_session *, struct hf_span,
     enum hf__state *);
 /* On an open session: it waits to be received, as a sealed one would. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a dispatcher reads (spec section 17.8): frames end where the heads say,
+ * What a dispatcher reads (spec section 17.9): frames end where the heads say,
  * at every byte that arrives; and a first message that a responder takes is
  * read the same way.
  */

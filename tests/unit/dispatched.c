@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Behind a dispatcher (spec sections 4.8 and 17.8): a session that goes on
+ * Behind a dispatcher (spec sections 4.8 and 17.9): a session that goes on
  * with another server on the connection that it has, and one that answers a
  * query which met another's handshake.
  */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What a dispatcher reads of a stream's first message (spec section 17.8)."""
+"""What a dispatcher reads of a stream's first message (spec section 17.9)."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ class Session:
             if kind == messages.RECORD and self.state == "open":
                 self._record(reader)
             elif kind == messages.RECORD:
-                pass  # of the epoch before (17.8)
+                pass  # of the epoch before (17.9)
             elif kind == messages.ALERT:
                 self._take_alert(reader)
             else:

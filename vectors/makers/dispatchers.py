@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Vectors of dispatchers (spec sections 4.8 and 17.8): what they read of a
+"""Vectors of dispatchers (spec sections 4.8 and 17.9): what they read of a
 first message, and what an initiator makes of a query."""
 
 from __future__ import annotations
