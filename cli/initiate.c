@@ -468,16 +468,6 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 	wind_up();
 }
 
-static void
-traced(void *owner, struct hf_link *link, int sent, int type, size_t bytes,
-    uint64_t ns)
-{
-	(void)owner;
-	(void)link;
-	if (self.args.trace)
-		log_trace(sent, type, bytes, ns);
-}
-
 static const struct hf_link_hooks hooks = { .trust = trust,
 	.opened = opened,
 	.data = data,
@@ -486,7 +476,7 @@ static const struct hf_link_hooks hooks = { .trust = trust,
 	.moved = moved,
 	.query = query,
 	.ended = ended,
-	.trace = traced };
+	.trace = initiate_traced };
 
 static void
 connected(uv_connect_t *req, int status)
@@ -532,7 +522,7 @@ attempt(uv_timer_t *timer)
 	self.name = self.names[self.next++];
 	self.connected = self.timed_out = 0;
 	if ((e = hf_link_new(&self.link, &self.loop, a->at.ss_family,
-		 self.scratch, &hooks, NULL)) != HF_OK) {
+		 self.scratch, &hooks, &self.args)) != HF_OK) {
 		self.link = NULL;
 		settle(cli_fail(e, "%s", self.name));
 		return;

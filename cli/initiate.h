@@ -45,6 +45,9 @@ int initiate_load(struct loaded *l, const struct initiate *a);
  * HF_ADDRESSES_MAX of each. */
 int initiate_addresses(struct hf_address *out, const char **names, size_t *n,
     const struct initiate *a);
+/* The link's hook `trace`; its owner is what was asked for. */
+void initiate_traced(void *owner, struct hf_link *link, int sent, int type,
+    size_t bytes, uint64_t ns);
 
 /* initiate_io.c: standard input to the session, the session to standard
  * output. One of each, on the loop of the link. */

@@ -329,3 +329,14 @@ initiate_tell_lost(const struct hf_lost *lost)
 	    (unsigned long long)lost->own_count,
 	    (unsigned long long)lost->peer_count);
 }
+
+void
+initiate_traced(void *owner, struct hf_link *link, int sent, int type,
+    size_t bytes, uint64_t ns)
+{
+	const struct initiate *a = owner;
+
+	(void)link;
+	if (a->trace)
+		log_trace(sent, type, bytes, ns);
+}

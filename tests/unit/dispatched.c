@@ -118,6 +118,7 @@ to_and_fro(void **state)
 
 	(void)state;
 	begin(HF_METHOD_PASSWORD, 1, HF_MOVES_SOFT);
+	assert_ok(hf_config_refresh(c.world.i, 0));
 	for (turn = 1; turn <= 6; turn++) {
 		assert_ok(hf_session_reroute(i, NULL, START_MS, NOW));
 		end_free(&a);
