@@ -181,8 +181,9 @@ some(unsigned long from, unsigned long to)
 int
 main(int argc, char **argv)
 {
+	/* A refresh would be a third write that can win. */
 	static const char *const does[] = { "--echo", "--checkpoint", "record",
-		NULL };
+		"--no-refresh", NULL };
 	unsigned long n, count;
 
 	if (argc != 3 || (count = strtoul(argv[2], NULL, 10)) == 0) {

@@ -334,7 +334,8 @@ def sleeping_owner():
     # Its words in the middle of the new owner's.
     new = c.relays[b].live()[0]
     new.near.sendall(kept)
-    k.wait_for(lambda: "moved: epoch 2" in c.words(), "a new connection")
+    k.wait_for(lambda: c.words().count("moved: epoch") == 2,
+               "a new connection")
     s.check("sleeping owner: its words are refused", "broken: HF_E_BOX"
             in c.words(), c.words())
     k.say(client, b"third")
