@@ -298,6 +298,12 @@ def generation(c):
     return int(text.split("generation ")[1].split()[0])
 
 
+def serial(c, name):
+    """Of the newest grants that a server has read."""
+    with open(c.path(name + ".key.serial"), encoding="ascii") as f:
+        return int(f.read())
+
+
 def rotated():
     """A session on which nothing moves is stored under the new key, and goes
     on elsewhere."""
@@ -307,6 +313,7 @@ def rotated():
            c.run("cluster", "rotate", "--key", "web.key", "--store",
                  "lmdb:db", "--scope", "default").returncode)
     wait_for(lambda: generation(c) == 2, "the new key")
+    wait_for(lambda: serial(c, "b") == serial(c, "a"), "the other to know")
     c.kill("a")
     say(client, b"second")
     s.same("rotated: exit code", 0, ends(client)[0])
