@@ -39,8 +39,8 @@ hf__pg_terms(struct hf__pg_terms *out, const struct hf__pg *at,
 	size_t i, n = 0;
 
 	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (ours[i][1] != NULL &&
-		    (i < 3 || hf__pg_term(at, ours[i][0]) == NULL)) {
+		if ((i < 3 || hf__pg_term(at, ours[i][0]) == NULL) &&
+		    ours[i][1] != NULL) {
 			out->name[n] = ours[i][0];
 			out->value[n++] = ours[i][1];
 		}
