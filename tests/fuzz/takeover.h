@@ -103,13 +103,13 @@ static inline bool
 state_fits(struct hf_span plain)
 {
 	struct hf_span peer, ticket;
-	bool previous;
+	bool claimed;
 
 	if (!take_fits(SHAPE_STATE, plain))
 		return false;
-	previous = *shape_from(plain, STATE_PREVIOUS).ptr != 0xf6;
+	claimed = shape_number(plain, STATE_SERIAL) > 0;
 	if (shape_number(plain, STATE_MOBILITY) == 0 ||
-	    previous != (shape_number(plain, STATE_SERIAL) > 0))
+	    (claimed && *shape_from(plain, STATE_PREVIOUS).ptr == 0xf6))
 		return false;
 	peer = shape_from(plain, STATE_PEER);
 	ticket = shape_from(peer, PEER_TICKET);
@@ -156,7 +156,7 @@ past_same(const struct past *a, const struct past *b)
 	    memcmp(a->digest, b->digest, 32) == 0;
 }
 
-/* Step 7. */
+/* Step 7. A claim that is not confirmed has a serial above 0, a refresh 0. */
 static inline enum hf_err
 take_secret(struct past *received, struct past *sent, struct hf_span entry,
     struct hf_span resume)
@@ -170,7 +170,7 @@ take_secret(struct past *received, struct past *sent, struct hf_span entry,
 	*received = past_of(state, STATE_RECEIVED);
 	*sent = past_of(state, STATE_SENT);
 	if (theirs == epoch) {
-		if (unconfirmed) {
+		if (unconfirmed && shape_number(state, STATE_SERIAL) > 0) {
 			past_epoch(received, epoch, 1);
 			past_epoch(sent, epoch, 2);
 		}
@@ -189,13 +189,14 @@ take_suite(struct hf_span state, struct hf_span resume)
 {
 	uint64_t suite = shape_number(state, STATE_SUITE);
 	bool proved = shape_number(state, STATE_MOBILITY) == 2;
+	bool replied = *shape_from(resume, RESUME_REPLY).ptr != 0xf6;
 	struct hf_span reply = shape_item(resume, RESUME_REPLY);
 
-	if ((*shape_from(resume, RESUME_REPLY).ptr != 0xf6) != proved)
+	if (proved && !replied)
 		return HF_E_SHAPE;
 	if (!hf_suite_available((int)suite))
 		return HF_E_NO_SESSION;
-	return proved && reply.len != 32 ? HF_E_SHAPE : HF_OK;
+	return replied && reply.len != 32 ? HF_E_SHAPE : HF_OK;
 }
 
 /* Step 10. Its anchor is the CA of all; lists there are none. */

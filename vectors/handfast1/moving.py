@@ -256,11 +256,11 @@ def open_state(
     need(same, "HF_E_ENTRY", "another session's")
     state = choose(state, clear.epoch, resume)
     proved = state.mobility == states.PROVED
-    fits = resume.reply_key is not None or not proved
-    size = messages.KEM_SIZE
-    fits = fits and (not resume.reply_key or len(resume.reply_key) == size)
-    need(fits, "HF_E_SHAPE", "reply key")
+    replied = resume.reply_key is not None
+    need(replied or not proved, "HF_E_SHAPE", "reply key")
     need(state.suite in suites, "HF_E_NO_SESSION", "suite")
+    fits = not replied or len(resume.reply_key) == messages.KEM_SIZE
+    need(fits, "HF_E_SHAPE", "reply key's size")
     key = takeover.resume_key(state.secret, resume.nonce)
     plain = unseal(1, key, bytes(12), resume.aad, resume.box)
     told = takeover.read_told(plain)
