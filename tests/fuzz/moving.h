@@ -142,21 +142,29 @@ line_last(const struct line *l)
 	return &l->past[l->n - 1];
 }
 
+/* Spec section 9.3: one record more. */
+static inline void
+past_add(struct past *p, size_t bytes, const uint8_t tag[HF__TAG_BYTES])
+{
+	uint8_t in[32 + 8 + HF__TAG_BYTES];
+
+	memcpy(in, p->digest, 32);
+	past_be8(in + 32, p->count);
+	memcpy(in + 40, tag, HF__TAG_BYTES);
+	p->count++;
+	p->bytes += bytes;
+	CLAIM(crypto_generichash(p->digest, 32, in, sizeof(in), NULL, 0) == 0);
+}
+
 /* One record more, whose tag is zero: seals are skipped. */
 static inline void
 line_add(struct line *l, size_t bytes)
 {
-	const struct past *last = line_last(l);
-	struct past *next = &l->past[l->n];
-	uint8_t in[32 + 8 + HF__TAG_BYTES] = { 0 };
+	static const uint8_t tag[HF__TAG_BYTES];
 
 	CLAIM(l->n < PAST_MAX);
-	memcpy(in, last->digest, 32);
-	past_be8(in + 32, last->count);
-	next->count = last->count + 1;
-	next->bytes = last->bytes + bytes;
-	CLAIM(crypto_generichash(next->digest, 32, in, sizeof(in), NULL, 0) ==
-	    0);
+	l->past[l->n] = *line_last(l);
+	past_add(&l->past[l->n], bytes, tag);
 	l->n++;
 }
 
@@ -339,6 +347,32 @@ moving_leave(struct act *a, unsigned choice)
 	hf_session_free(first);
 	a->said = moving_resume(a->i);
 	a->r = fuzz_session(moving.r[choice >> 2 & 1]);
+}
+
+/* Of a server that proves itself (spec section 17.4): its chain, and enc and
+ * the certified key, which are points. What does not verify here was counted
+ * when the session found it. */
+static inline enum hf_err
+moving_server(struct hf_cert_info *leaf, struct hf_span enc,
+    struct hf_span chain)
+{
+	struct hf_span cert[HF_CHAIN_MAX];
+	unsigned long refused = fuzz_refused;
+	size_t i, n = (size_t)shape_value(chain);
+	enum hf_err e;
+
+	for (i = 0; i < n; i++)
+		cert[i] = shape_item(chain, i);
+	e = hf_trust_verify(leaf, fuzz.trust, cert, n,
+	    HF_USAGE_RESPONDER | HF_USAGE_SERVER, NULL, FUZZ_NOW);
+	fuzz_refused = refused;
+	if (e != HF_OK)
+		return e;
+	if (strcmp(leaf->cluster.text, "cluster") != 0)
+		return HF_E_NAME;
+	return sodium_is_zero(enc.ptr, 32) || sodium_is_zero(leaf->key, 32) ?
+	    HF_E_PUBLIC_KEY :
+	    HF_OK;
 }
 
 /* All is made before the first input is looked at: it draws randomness. */

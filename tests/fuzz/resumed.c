@@ -54,30 +54,6 @@ plain_fits(struct hf_span plain)
 	    shape_number(plain, EPOCH) > 0;
 }
 
-/* Step 2, and of step 3 what is no point. */
-static enum hf_err
-judge_server(struct hf_span message)
-{
-	struct hf_span chain = shape_from(message, CHAIN);
-	size_t i, n = (size_t)shape_number(message, CHAIN);
-	struct hf_span cert[HF_CHAIN_MAX];
-	struct hf_cert_info leaf;
-	enum hf_err e;
-
-	for (i = 0; i < n; i++)
-		cert[i] = shape_item(chain, i);
-	if ((e = hf_trust_verify(&leaf, fuzz.trust, cert, n,
-		 HF_USAGE_RESPONDER | HF_USAGE_SERVER, NULL, FUZZ_NOW)) !=
-	    HF_OK)
-		return e;
-	if (strcmp(leaf.cluster.text, "cluster") != 0)
-		return HF_E_NAME;
-	return sodium_is_zero(shape_item(message, ENC).ptr, 32) ||
-		sodium_is_zero(leaf.key, 32) ?
-	    HF_E_PUBLIC_KEY :
-	    HF_OK;
-}
-
 /* What that direction was at that count, as far as it is known here. */
 static const struct past *
 find(const struct line *l, uint64_t count)
@@ -123,9 +99,12 @@ static enum hf_err
 steps(const struct act *a, struct hf_span message)
 {
 	struct hf_span plain = plain_of(message);
+	struct hf_cert_info leaf;
 	enum hf_err e;
 
-	if (proved(a) && (e = judge_server(message)) != HF_OK)
+	if (proved(a) &&
+	    (e = moving_server(&leaf, shape_item(message, ENC),
+		 shape_from(message, CHAIN))) != HF_OK)
 		return e;
 	if (message.ptr[message.len - 1] == SKIP_REFUSED)
 		return HF_E_BOX;

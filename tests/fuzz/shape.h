@@ -239,17 +239,23 @@ shape_from(struct hf_span array, size_t n)
 	return (struct hf_span){ at.ptr + at.off, at.len - at.off };
 }
 
-/* The number that the n-th item of an array is, or how many are in it. */
+/* What the head of an item says: of an array how many are in it. */
 static inline uint64_t
-shape_number(struct hf_span array, size_t n)
+shape_value(struct hf_span item)
 {
-	struct hf_span from = shape_from(array, n);
-	struct shape_at at = { from.ptr, from.len, 0 };
+	struct shape_at at = { item.ptr, item.len, 0 };
 	unsigned major;
 	uint64_t value;
 
 	CLAIM(shape_head(&at, &major, &value));
 	return value;
+}
+
+/* The number that the n-th item of an array is, or how many are in it. */
+static inline uint64_t
+shape_number(struct hf_span array, size_t n)
+{
+	return shape_value(shape_from(array, n));
 }
 
 static inline bool
