@@ -281,6 +281,18 @@ def boxes() -> Iterator[Json]:
         ),
         ("suite-unknown", NONE, resume(), stored(suite=9)),
         ("suite-0", NONE, resume(), stored(suite=0)),
+        (
+            "suite-unknown-reply-key-33",
+            NONE,
+            resume(reply_key=bytes(33)),
+            stored(suite=9),
+        ),
+        (
+            "proved-suite-unknown-no-reply-key",
+            "HF_E_SHAPE",
+            resume(),
+            stored(mobility=2, suite=9),
+        ),
     ):
         yield one(name, error, data, server(at))
     for name, value in (
