@@ -251,9 +251,8 @@ choose_secret(struct hf__stored *st, const struct hf__outer *outer)
 		}
 		return HF_OK;
 	}
-	if (st->unconfirmed && outer->epoch == st->previous_epoch) {
-		if (outer->serial <= st->serial)
-			return HF_E_REPLAY;
+	if (st->unconfirmed && outer->epoch == st->previous_epoch &&
+	    outer->serial > st->serial) {
 		memcpy(st->secret, st->previous, sizeof(st->secret));
 		return HF_OK;
 	}
