@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fleet.h"
@@ -251,6 +252,31 @@ not_that_scope(void **state)
 	    HF_E_ROLLBACK);
 }
 
+/* Neither a new key nor a new member of one scope is another's. */
+static void
+one_scope_alone(void **state)
+{
+	struct hf_keygrant r;
+	struct value v;
+	size_t n;
+
+	(void)state;
+	assert_ok(admit(&cert_one, "files"));
+	open_at(NOW, 0);
+	assert_ok(hf_cluster_rotate(c, "files", 0, &n));
+	look(&v, 'r', NULL, "files");
+	assert_ok(hf_keygrant_read(&r, v.bytes, v.len));
+	assert_int_equal(r.generation[0].number, 2);
+	look(&v, 'r', NULL, "default");
+	assert_ok(hf_keygrant_read(&r, v.bytes, v.len));
+	assert_int_equal(r.generation[0].number, 1);
+	assert_ok(admit(&cert_thief, "files"));
+	look(&v, 'g', &cert_thief, "files");
+	assert_true(v.len > 0);
+	look(&v, 'g', &cert_thief, "default");
+	assert_int_equal(v.len, 0);
+}
+
 /* --- who is no member any more ------------------------------------------------------- */
 
 static void
@@ -271,6 +297,94 @@ evicted_and_back(void **state)
 	hide(&m);
 	open_at(NOW, 0);
 	assert_err(hf_cluster_remove(c, span(&cert_one), 1), HF_E_NO_SESSION);
+}
+
+struct news {
+	struct value grant[2], member;
+	unsigned grants[2];
+	int gone;
+};
+
+static void
+changed(void *arg, struct hf_span key)
+{
+	struct news *n = arg;
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		n->grants[i] += key.len == strlen(n->grant[i].key) &&
+		    memcmp(key.ptr, n->grant[i].key, key.len) == 0;
+	n->gone |= key.len == strlen(n->member.key) &&
+	    memcmp(key.ptr, n->member.key, key.len) == 0;
+}
+
+static void
+tick(uv_timer_t *timer)
+{
+	(void)timer;
+}
+
+/* Runs the loop for so long, or until the member is gone. */
+static void
+watch_for(uv_loop_t *loop, const struct news *n, unsigned ms)
+{
+	uint64_t until = uv_hrtime() + ms * 1000000ULL;
+	uv_timer_t alive;
+
+	assert_int_equal(uv_timer_init(loop, &alive), 0);
+	assert_int_equal(uv_timer_start(&alive, tick, 5, 5), 0);
+	while (!n->gone && uv_hrtime() < until)
+		(void)uv_run(loop, UV_RUN_ONCE);
+	uv_close((uv_handle_t *)&alive, NULL);
+	(void)uv_run(loop, UV_RUN_NOWAIT);
+}
+
+/* A store tells of others' changes alone. */
+static void
+remove_elsewhere(void)
+{
+	struct hf_store *mine;
+	struct hf_cluster *change;
+	char uri[80];
+	int status;
+	pid_t pid;
+
+	(void)snprintf(uri, sizeof(uri), "lmdb:%s/db", dir);
+	if ((pid = fork()) == 0)
+		_exit(hf_store_open(&mine, uri) != HF_OK ||
+		    hf_cluster_open(&change, mine, id, span(&cert), NOW, 0) !=
+			HF_OK ||
+		    hf_cluster_remove(change, span(&cert_one), 0) != HF_OK);
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* Not even one that is removed at once, which whoever reads the store could
+ * keep. */
+static void
+no_last_grant(void **state)
+{
+	struct news n = { .gone = 0 };
+	struct hf_port *port;
+	uv_loop_t loop;
+
+	(void)state;
+	look(&n.grant[0], 'g', &cert_one, "default");
+	look(&n.grant[1], 'g', &cert_two, "default");
+	look(&n.member, 'm', &cert_one, NULL);
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_ok(hf_port_open(&port, store, &loop));
+	hf_port_watch(port, changed, &n);
+	watch_for(&loop, &n, 50);
+	remove_elsewhere();
+	watch_for(&loop, &n, 10000);
+	assert_true(n.gone);
+	assert_int_equal(n.grants[0], 1); /* it went */
+	assert_int_equal(n.grants[1], 1); /* a new one */
+	hf_port_close(port);
+	assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(uv_loop_close(&loop), 0);
 }
 
 /* While it is evicted nothing of it is there, or only half. */
@@ -377,6 +491,27 @@ two_scopes(void **state)
 	assert_err(load(two, &cert_two, &serial), HF_E_NO_SESSION);
 }
 
+/* More rings than there may be are not taken for fewer. */
+static void
+too_many_rings(void **state)
+{
+	struct value v;
+	unsigned i;
+
+	(void)state;
+	look(&v, 'r', NULL, "default");
+	for (i = 1; i <= 66; i++) {
+		(void)snprintf(v.key, sizeof(v.key), "r/%u", i);
+		put(&v);
+		if (i != 62 && i != 63 && i != 66)
+			continue;
+		hf_cluster_close(c);
+		c = NULL;
+		assert_err(hf_cluster_open(&c, store, id, span(&cert), NOW, 0),
+		    i < 63 ? HF_OK : HF_E_SPACE);
+	}
+}
+
 /* Grants that are void still say who is a member; and no record, however it
  * is spoiled, keeps the others from theirs. */
 static void
@@ -476,10 +611,13 @@ main(void)
 		TEST(forged),
 		TEST(in_ones_place),
 		TEST(not_that_scope),
+		TEST(one_scope_alone),
 		TEST(evicted_and_back),
+		TEST(no_last_grant),
 		TEST(hidden_meanwhile),
 		TEST(all_brought_back),
 		TEST(two_scopes),
+		TEST(too_many_rings),
 		TEST(lapsed),
 		TEST(stopped),
 	};
