@@ -5,6 +5,7 @@
  * hides it meanwhile, exchanges rings; and nobody has a key by that whom the
  * cluster did not admit.
  */
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -531,6 +532,66 @@ lapsed(void **state)
 	assert_int_equal(hf_cluster_serial(c), 2);
 }
 
+/* A value that no store wrote: it cannot be read. */
+static void
+spoil(struct value *v)
+{
+	MDB_val key = { strlen(v->key), v->key }, bytes = { 1, v->bytes };
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	char path[64];
+	int status;
+	pid_t pid;
+
+	(void)snprintf(path, sizeof(path), "%s/db", dir);
+	if ((pid = fork()) == 0)
+		_exit(mdb_env_create(&env) != 0 ||
+		    mdb_env_set_maxdbs(env, 3) != 0 ||
+		    mdb_env_open(env, path, 0, 0600) != 0 ||
+		    mdb_txn_begin(env, NULL, 0, &txn) != 0 ||
+		    mdb_dbi_open(txn, "values", 0, &dbi) != 0 ||
+		    mdb_put(txn, dbi, &key, &bytes, 0) != 0 ||
+		    mdb_txn_commit(txn) != 0);
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* Where the store does not say who is a member nobody is dropped for that. */
+static void
+not_to_be_read(void **state)
+{
+	struct value grant, ring;
+	size_t n;
+
+	(void)state;
+	look(&grant, 'g', &cert_one, "default");
+	look(&ring, 'r', NULL, "default");
+	open_at(NOW, 0);
+	spoil(&grant);
+	assert_err(hf_cluster_rotate(c, "default", 0, &n), HF_E_STORE);
+	assert_err(hf_cluster_remove(c, span(&cert_two), 1), HF_E_STORE);
+	assert_same(&ring, 'r', NULL, "default");
+}
+
+/* Who has no certificate, or none that a record could hold. */
+static void
+nobody_removed(void **state)
+{
+	static const struct blob none;
+	static struct blob big;
+	struct value ring;
+
+	(void)state;
+	look(&ring, 'r', NULL, "default");
+	open_at(NOW, 0);
+	assert_err(hf_cluster_remove(c, span(&none), 1), HF_E_ARG);
+	big.len = HF_CERT_MAX + 1;
+	assert_err(hf_cluster_remove(c, span(&big), 1), HF_E_ARG);
+	assert_same(&ring, 'r', NULL, "default");
+}
+
 /* A change that stopped when the grants were made, and one ring. */
 static void
 stopped(void **state)
@@ -619,6 +680,8 @@ main(void)
 		TEST(two_scopes),
 		TEST(too_many_rings),
 		TEST(lapsed),
+		TEST(not_to_be_read),
+		TEST(nobody_removed),
 		TEST(stopped),
 	};
 
