@@ -5,7 +5,6 @@
  * keeps. Where connections go is seen to elsewhere.
  */
 #include <sys/resource.h>
-#include <sys/un.h>
 
 #include <getopt.h>
 #include <signal.h>
@@ -201,32 +200,10 @@ listen_at(const char *text)
 	return CLI_OK;
 }
 
-static int
-write_port(void)
-{
-	char text[HF_ADDRESS_TEXT], line[HF_ADDRESS_TEXT + 1];
-	const char *port;
-	int n;
-
-	if (life.port_file == NULL)
-		return CLI_OK;
-	(void)hf_address_text(text, &life.bound[0]);
-	port = life.bound[0].at.ss_family == AF_UNIX ? text :
-						       strrchr(text, ':') + 1;
-	n = snprintf(line, sizeof(line), "%s\n", port);
-	return cli_write_file(life.port_file, line, n > 0 ? (size_t)n : 0,
-	    0644, CLI_REPLACE);
-}
-
 static void
 remove_sockets(void)
 {
-	size_t i;
-
-	for (i = 0; i < life.bound_n; i++)
-		if (life.bound[i].at.ss_family == AF_UNIX)
-			(void)unlink(((struct sockaddr_un *)&life.bound[i].at)
-					 ->sun_path);
+	bound_remove(life.bound, life.bound_n);
 	life.bound_n = 0;
 }
 
@@ -269,7 +246,7 @@ begin(void)
 	for (i = 0; i < life.file->listen_n; i++)
 		if ((r = listen_at(life.file->listen[i])) != CLI_OK)
 			return r;
-	return write_port();
+	return bound_write_port(life.port_file, &life.bound[0]);
 }
 
 static void

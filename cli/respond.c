@@ -6,7 +6,6 @@
  * one is seen to elsewhere.
  */
 #include <sys/resource.h>
-#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,32 +113,10 @@ open_listeners(void)
 	return CLI_OK;
 }
 
-static int
-write_port(void)
-{
-	char text[HF_ADDRESS_TEXT], line[HF_ADDRESS_TEXT + 1];
-	const char *port;
-	int n;
-
-	if (respond.port_file == NULL)
-		return CLI_OK;
-	(void)hf_address_text(text, &life.bound[0]);
-	port = life.bound[0].at.ss_family == AF_UNIX ? text :
-						       strrchr(text, ':') + 1;
-	n = snprintf(line, sizeof(line), "%s\n", port);
-	return cli_write_file(respond.port_file, line, n > 0 ? (size_t)n : 0,
-	    0644, CLI_REPLACE);
-}
-
 static void
 remove_sockets(void)
 {
-	size_t i;
-
-	for (i = 0; i < life.bound_n; i++)
-		if (life.bound[i].at.ss_family == AF_UNIX)
-			(void)unlink(((struct sockaddr_un *)&life.bound[i].at)
-					 ->sun_path);
+	bound_remove(life.bound, life.bound_n);
 	life.bound_n = 0;
 }
 
@@ -336,7 +313,8 @@ serve(void)
 	if ((e = hf_server_start(life.server)) != HF_OK)
 		r = e == HF_E_IO ? cli_errno("cannot start threads") :
 				   cli_fail(e, "cannot start threads");
-	else if ((r = write_port()) == CLI_OK) {
+	else if ((r = bound_write_port(respond.port_file, &life.bound[0])) ==
+	    CLI_OK) {
 		hf_notify("READY=1");
 		(void)uv_run(&life.loop, UV_RUN_DEFAULT);
 	}

@@ -34,6 +34,11 @@ void log_trace(int sent, int type, size_t bytes, uint64_t ns);
 int cli_address(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
     const char *command, const char *option, const char *text);
 
+/* bound.c: the port of an address, or the address of a unix socket, into a
+ * file (path NULL: none); and the end of all unix sockets among n. */
+int bound_write_port(const char *path, const struct hf_address *bound);
+void bound_remove(const struct hf_address *bound, size_t n);
+
 /* loop.c: uv_loop_init() of the process's first loop, and its pool of threads;
  * has said what was wrong */
 int loop_init(uv_loop_t *loop);
