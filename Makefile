@@ -126,7 +126,7 @@ say = $(if $(V),,@echo '  $(1)'; )
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SUBMAKE = +@$(MAKE) --no-print-directory
 
-.PHONY: all lib check unit unit-proto sh tests san fuzz lint bench demo \
+.PHONY: all lib check unit unit-proto sh unit-and-sh tests san fuzz lint bench demo \
 	man doc cross install uninstall dist format clean deps deps-test \
 	deps-lib deps-lint deps-doc deps-cross need-lib need-all need-tests \
 	need-man
@@ -225,7 +225,7 @@ $(BUILD)/bench-stores: $(BUILD)/tests/bench_stores.o $(TESTING) $(FLEET_LIB) \
 
 check: deps-test
 	$(SUBMAKE) $(JOBS) tests
-	$(call run_tests,$(UNIT_BIN) $(FUZZ_REPLAY) $(SHELL_TESTS))
+	$(SUBMAKE) unit-and-sh
 # The library, the second implementation and the CDDL against the same
 # vectors; and the two against each other.
 vectors: deps-vectors
@@ -245,10 +245,14 @@ unit-proto: $(UNIT_PROTO)
 	$(call run_tests,$(UNIT_PROTO))
 sh: tests
 	$(call run_tests,$(SHELL_TESTS))
+unit-and-sh: tests
+	$(call run_tests,$(filter %/fleet_store_suite,$(UNIT_BIN)) \
+	    $(SHELL_TESTS) $(filter-out %/fleet_store_suite,$(UNIT_BIN)) \
+	    $(FUZZ_REPLAY))
 
 san:
 	$(SUBMAKE) $(JOBS) SAN=1 BUILD=build-san CFLAGS='-O1 -g' tests
-	$(SUBMAKE) SAN=1 BUILD=build-san CFLAGS='-O1 -g' unit sh
+	$(SUBMAKE) SAN=1 BUILD=build-san CFLAGS='-O1 -g' unit-and-sh
 
 # Peers without number, for tests/load.
 $(BUILD)/crowd: $(call objects,$(LOAD)) $(FLEET_LIB) $(PROTO_LIB)
@@ -310,43 +314,10 @@ cov: deps-test
 	@$(PYTHON) tests/coverage.py build-cov
 .PHONY: mutants cov
 
-# One line a test: PASS, FAIL or SKIP (exit code 77), and its seconds. The
-# output is kept in $(BUILD)/log and shown where it fails, or with V=1; lines
-# that begin with "note:" and what was skipped are always shown. RUN is what
-# runs programs for another machine.
-define run_tests
-@mkdir -p $(BUILD)/log; \
-export HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))'; \
-export CC='$(CC)' SAN='$(SAN)' PYTHONDONTWRITEBYTECODE=1; \
-pass=0 fail=0 skip=0 failed=; \
-for t in $(1); do \
-	name=$${t#$(BUILD)/}; log=$(BUILD)/log/$$(basename $$t).log; \
-	case $$t in \
-	*.sh) run="bash $$t";; *.py) run="$(PYTHON) $$t";; \
-	lint-*) run="make --no-print-directory $$t";; *) run="$(RUN) $$t";; \
-	esac; \
-	start=$$(date +%s%N); \
-	timeout -k 10 $(TEST_SECONDS) $$run >$$log 2>&1 </dev/null; rc=$$?; \
-	ms=$$((($$(date +%s%N) - start) / 1000000)); \
-	case $$rc in \
-	0) word=PASS; pass=$$((pass + 1));; \
-	77) word=SKIP; skip=$$((skip + 1));; \
-	*) word=FAIL; fail=$$((fail + 1)); failed="$$failed $$name";; \
-	esac; \
-	printf '%s %s (%d.%03d s)\n' \
-	    $$word $$name $$((ms / 1000)) $$((ms % 1000)); \
-	if [ $$word = FAIL ] || [ -n '$(V)' ]; then \
-		sed 's/^/    /' $$log; echo "    exit code $$rc"; \
-	elif [ $$word = SKIP ]; then \
-		tail -n 1 $$log | sed 's/^/    /'; \
-	else \
-		grep -aE '^note:|SKIPPED \] [a-z]' $$log | \
-		    awk '!seen[$$0]++ { print "    " $$0 }'; \
-	fi; \
-done; \
-echo "$$pass passed, $$fail failed, $$skip skipped"; \
-[ $$fail -eq 0 ] || { echo "failed:$$failed"; exit 1; }
-endef
+# tests/run.sh runs them, a few at a time; what is slow first.
+run_tests = @HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
+	CC='$(CC)' SAN='$(SAN)' V='$(V)' RUN='$(RUN)' PYTHON='$(PYTHON)' \
+	TEST_SECONDS='$(TEST_SECONDS)' bash tests/run.sh $(1)
 
 # Seeds from 1, on two processors.
 SEEDS = 20000

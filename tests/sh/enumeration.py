@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
+# alone: it compares times
 """Nobody learns which users there are: an unknown user and a wrong password
 look the same on the wire, at the initiator and in the shape of the log; so
 they do over the limit on failures; and the responder takes the same time.
