@@ -451,6 +451,12 @@ lint-cppcheck:
 lint-analyzer: own_cli/inspect_doc.c = -Wno-analyzer-malloc-leak
 lint-analyzer: own_cli/user.c = -Wno-analyzer-malloc-leak
 lint-analyzer: own_fleet/dispatch_flow.c = -Wno-analyzer-malloc-leak
+lint-analyzer: own_fleet/store_postgres.c = -Wno-analyzer-malloc-leak
+lint-analyzer: own_fleet/store_postgres_where.c = -Wno-analyzer-malloc-leak
+lint-analyzer: own_fleet/store_redis.c = -Wno-analyzer-malloc-leak
+lint-analyzer: own_fleet/store_redis_conn.c = -Wno-analyzer-malloc-leak
+lint-analyzer: own_proto/move.c = -Wno-analyzer-malloc-leak
+lint-analyzer: own_proto/refresh.c = -Wno-analyzer-malloc-leak
 lint-analyzer:
 	@echo 'lint: gcc -fanalyzer'
 	@$(call each,$(PROTO) $(FLEET) $(CLI),gcc -O2 -fanalyzer -c \

@@ -120,6 +120,9 @@ no_mutex:
 
 /* --- opening -------------------------------------------------------------------------- */
 
+static const char absent[] =
+    "this build has no client library for such a store";
+
 static enum hf_err
 open_local(struct hf_store *s, const char *where)
 {
@@ -140,23 +143,23 @@ open_local(struct hf_store *s, const char *where)
 enum hf_err
 hf_store_open(struct hf_store **store, const char *uri)
 {
+	struct hf__engine engine;
 	struct hf_store *s;
 	const char *where;
 
 	*store = NULL;
+	if (find_engine(&engine, uri, &where) == NULL)
+		return HF_E_ARG;
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return HF_E_MEMORY;
+	s->engine = engine;
 	s->reason = "";
-	if (find_engine(&s->engine, uri, &where) == NULL) {
-		free(s);
-		return HF_E_ARG;
-	}
 	*store = s; /* for its reason */
 	if (s->engine.local != NULL)
 		return open_local(s, where);
 	if (s->engine.remote != NULL)
 		return open_remote(s, where);
-	s->reason = "this build has no client library for such a store";
+	s->reason = absent;
 	return HF_E_UNSUPPORTED;
 }
 
@@ -199,12 +202,16 @@ hf_store_init(const char *uri, const char *role, uint64_t ms,
 		engine.remote->close(at);
 		return e;
 	}
+	if (engine.local == NULL) {
+		hf__store_say(reason, absent);
+		return HF_E_UNSUPPORTED;
+	}
 	/* Nothing is to be made but what opening makes. */
 	if ((e = hf_store_open(&s, uri)) == HF_OK && role != NULL)
 		e = HF_E_UNSUPPORTED;
 	hf__store_say(reason, hf_store_reason(s));
 	hf_store_close(s);
-	return e;
+	return e; /* NOLINT(clang-analyzer-unix.Malloc): it is closed */
 }
 
 const char *

@@ -319,7 +319,7 @@ hf__pg_watch(void *conn)
 	    NULL);
 	hf__pg_end(c, NULL);
 	if (*mark == '\0') {
-		(void)strcpy(hf__line_mark(c->line), "0");
+		memcpy(hf__line_mark(c->line), "0", 2);
 		hf__pg_execute(c, got_news, NULL, "last", NULL, 0, NULL);
 	} else {
 		c->seen = from;

@@ -146,7 +146,7 @@ hf__pg_look_up(uv_timer_t *timer)
 	struct hf__pg_conn *c = timer->data;
 	const char *hosts = hf__pg_term(c->at, "host"),
 		   *ports = hf__pg_term(c->at, "port");
-	size_t i, n, len;
+	size_t i, n, len, more;
 
 	if (hosts == NULL)
 		hosts = getenv("PGHOST");
@@ -158,12 +158,13 @@ hf__pg_look_up(uv_timer_t *timer)
 	if (ports == NULL && (ports = getenv("PGPORT")) == NULL)
 		ports = "";
 	len = strlen(hosts) + 1;
-	if ((c->names = malloc(len + strlen(ports) + 1)) == NULL) {
+	more = strlen(ports) + 1;
+	if ((c->names = malloc(len + more)) == NULL) {
 		hf__pg_down(c, "out of memory");
 		return;
 	}
 	memcpy(c->names, hosts, len);
-	(void)strcpy(c->names + len, ports);
+	memcpy(c->names + len, ports, more);
 	c->host_n = split(c->names, c->host);
 	n = split(c->names + len, c->port);
 	for (i = n; i < c->host_n; i++)

@@ -419,13 +419,14 @@ static void
 got_last(struct hf__redis_conn *c, struct hf_op *op, const redisReply *r)
 {
 	(void)op;
-	(void)strcpy(c->seen, "0-0");
+	memcpy(c->seen, "0-0", 4);
 	if (r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
 	    r->element[0]->type == REDIS_REPLY_ARRAY &&
 	    r->element[0]->elements == 2 &&
 	    r->element[0]->element[0]->type == REDIS_REPLY_STRING &&
 	    r->element[0]->element[0]->len < HF__REDIS_ID)
-		(void)strcpy(c->seen, r->element[0]->element[0]->str);
+		memcpy(c->seen, r->element[0]->element[0]->str,
+		    (size_t)r->element[0]->element[0]->len + 1);
 	remember(c);
 	if (c->line != NULL)
 		(void)uv_timer_start(&c->watch, look, 0, WATCH_MS);

@@ -179,16 +179,33 @@ set_login(struct hf__redis_uri *u, const char *in, size_t len)
 	    (colon == NULL || decode(u->password, colon + 1, len - name - 1));
 }
 
+/* A password in the URI, or in its file, comes after it. */
+static enum hf_err
+read_environment(struct hf__redis_uri *u, const char **reason)
+{
+	const char *secret = getenv("HANDFAST_STORE_PASSWORD");
+	size_t n;
+
+	if (secret == NULL)
+		return HF_OK;
+	n = strlen(secret) + 1;
+	if (n > sizeof(u->password)) {
+		*reason = "the password in HANDFAST_STORE_PASSWORD is too "
+			  "long";
+		return HF_E_ARG;
+	}
+	memcpy(u->password, secret, n);
+	return HF_OK;
+}
+
 static enum hf_err
 read_uri(struct hf__redis_uri *u, const char *at, const char **reason)
 {
-	const char *secret = getenv("HANDFAST_STORE_PASSWORD");
 	size_t len = strcspn(at, "?"), login = len, host;
+	enum hf_err e;
 
-	if (secret != NULL && !decode(u->password, secret, 0))
-		return HF_E_ARG;
-	if (secret != NULL && strlen(secret) < sizeof(u->password))
-		strcpy(u->password, secret);
+	if ((e = read_environment(u, reason)) != HF_OK)
+		return e;
 	while (login > 0 && at[login - 1] != '@')
 		login--;
 	if (login > 0 && !set_login(u, at, login - 1))

@@ -102,7 +102,7 @@ write_file(const char *path, const char *words, mode_t mode)
 static void
 logins(void **state)
 {
-	char uri[300], path[80];
+	char uri[300], path[80], big[257];
 
 	(void)state;
 	redis_start(&server, NULL);
@@ -129,6 +129,11 @@ logins(void **state)
 	login_works(uri);
 	assert_int_equal(setenv("HANDFAST_STORE_PASSWORD", "secret", 1), 0);
 	store_opens(uri, HF_E_STORE, "the store refuses the user or password");
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	assert_int_equal(setenv("HANDFAST_STORE_PASSWORD", big, 1), 0);
+	store_opens(uri, HF_E_ARG,
+	    "the password in HANDFAST_STORE_PASSWORD is too long");
 	assert_int_equal(unsetenv("HANDFAST_STORE_PASSWORD"), 0);
 	(void)snprintf(uri, sizeof(uri), "redis://idle:x@%s", server.socket);
 	store_opens(uri, HF_E_STORE,
