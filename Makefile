@@ -95,8 +95,10 @@ FUZZ = $(wildcard tests/fuzz/*.c)
 LOAD = $(wildcard tests/load/*.c)
 PRELOAD = $(wildcard tests/preload/*.c)
 EXAMPLES = $(wildcard tests/examples/*.c)
+# There is nothing for a sanitizer in Python alone.
 SHELL_TESTS = $(sort $(wildcard tests/sh/*.sh tests/sh/*.py)) \
-	$(sort $(wildcard vectors/check*.py))
+	$(filter-out $(if $(SAN),vectors/check.py vectors/check_cddl.py), \
+	$(sort $(wildcard vectors/check*.py)))
 HEADERS = $(wildcard proto/*.h fleet/*.h cli/*.h tests/*.h tests/*/*.h)
 SOURCES = $(PROTO) $(FLEET) $(CLI) $(UNIT) $(FUZZ) $(PRELOAD) $(EXAMPLES) \
 	$(wildcard tests/*.c) $(wildcard tests/ct/*.c tests/sim/*.c) \

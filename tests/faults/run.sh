@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: ISC
 # Faults, for `make faults`: run.sh BUILD PART...; a part is a program or a
-# Python script that prints a line for each case. Two run at a time, each with
+# Python script that prints a line for each case. Three run at a time, each with
 # its time limit; their lines come when they have ended. The last line is the
 # total, and fewer than LEAST cases are a failure of their own.
 
 set -u
-LEAST=200 AT_ONCE=2 SECONDS_EACH=${TEST_SECONDS:-600}
+LEAST=200 AT_ONCE=3 SECONDS_EACH=${TEST_SECONDS:-600}
 build=$(realpath "$1") && shift || exit 1
 cd "$(dirname "$0")/../.." || exit 1
 export BUILD="$build" HANDFAST="$build/handfast" PYTHONDONTWRITEBYTECODE=1

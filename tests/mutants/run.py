@@ -41,7 +41,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 CC = shlex.split(os.environ.get("CC", "gcc"))
 TIMEOUT = {"unit": 120, "vectors": 120, "sh": 300}  # seconds for one test
-WORKERS = int(os.environ.get("WORKERS", "2"))
+WORKERS = int(os.environ.get("WORKERS", 1 + (os.cpu_count() or 1)))
 # How the rooms are compiled and linked, as the Makefile has it.
 FLAGS = {room: shlex.split(os.environ.get("FLAGS_" + room, "-I" + room))
          for room in ("proto", "fleet", "cli")}
