@@ -202,10 +202,6 @@ hf_store_init(const char *uri, const char *role, uint64_t ms,
 		engine.remote->close(at);
 		return e;
 	}
-	if (engine.local == NULL) {
-		hf__store_say(reason, absent);
-		return HF_E_UNSUPPORTED;
-	}
 	/* Nothing is to be made but what opening makes. */
 	if ((e = hf_store_open(&s, uri)) == HF_OK && role != NULL)
 		e = HF_E_UNSUPPORTED;

@@ -92,8 +92,10 @@ is_in_memory(const char *path)
 {
 	struct statfs fs;
 
+	/* Its type is signed on some machines. */
 	return statfs(path, &fs) == 0 &&
-	    (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	    ((uint32_t)fs.f_type == TMPFS_MAGIC ||
+		(uint32_t)fs.f_type == RAMFS_MAGIC);
 }
 
 static int
