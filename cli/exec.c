@@ -232,4 +232,4 @@ ended(struct hf_conn *conn)
 }
 
 const struct sink sink_exec = { opened, data, closed, drained, ended, NULL, 0,
-	4 };
+	0, 4 };

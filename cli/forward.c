@@ -147,4 +147,4 @@ ended(struct hf_conn *conn)
 }
 
 const struct sink sink_forward = { opened, data, closed, drained, ended, NULL,
-	0, 2 };
+	0, 0, 2 };

@@ -108,4 +108,4 @@ receive_ended(struct hf_conn *conn)
 }
 
 const struct sink sink_receive = { receive_opened, receive_data,
-	receive_closed, receive_drained, receive_ended, NULL, 1, 2 };
+	receive_closed, receive_drained, receive_ended, NULL, 1, 1, 2 };

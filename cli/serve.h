@@ -65,6 +65,7 @@ struct sink {
 	void (*ended)(struct hf_conn *conn);
 	void (*acked)(struct hf_conn *conn); /* NULL: received is done with */
 	int idle;     /* a quiet session lacks nothing */
+	int moves;    /* another server's sink of this kind can go on */
 	unsigned fds; /* descriptors a session takes, its socket included */
 };
 extern const struct sink sink_echo, sink_print; /* sink.c */

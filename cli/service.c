@@ -159,7 +159,7 @@ configure(struct hf_config **config, void *generation)
 	    (e = hf_config_identity(c, g->identity, g->chain.spans,
 		 g->chain.n)) == HF_OK &&
 	    (g->ring == NULL || (e = hf_config_ring(c, g->ring)) == HF_OK) &&
-	    (g->vault == NULL ||
+	    (g->vault == NULL || !respond.sink->moves ||
 		(e = hf_config_vault(c, g->vault, respond.takeover)) ==
 		    HF_OK) &&
 	    (e = hf_config_refresh(c, !respond.no_refresh)) == HF_OK &&

@@ -125,7 +125,7 @@ echo_ended(struct hf_conn *conn)
 }
 
 const struct sink sink_echo = { echo_opened, echo_data, echo_closed,
-	echo_drained, echo_ended, echo_acked, 1, 1 };
+	echo_drained, echo_ended, echo_acked, 1, 1, 1 };
 
 /* One write to standard output, under way in a thread. */
 struct print {
@@ -226,4 +226,4 @@ print_ended(struct hf_conn *conn)
 }
 
 const struct sink sink_print = { nothing, print_data, print_closed, nothing,
-	print_ended, NULL, 1, 1 };
+	print_ended, NULL, 1, 1, 1 };

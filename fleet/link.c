@@ -168,10 +168,31 @@ ask_state(struct hf_link *l)
 static int
 open_once(struct hf_link *l)
 {
+	struct hf_bases bases;
+
 	if (l->opened)
 		return 0;
 	l->opened = 1;
+	/* An initiator keeps its session: it was told. */
+	l->was_closed = l->hooks->store != NULL &&
+	    hf_session_bases(&bases, l->session) == HF_OK && bases.peer_closed;
 	l->hooks->opened(l->owner, l);
+	return 1;
+}
+
+/* Where nothing is to be released there is bytes to read, or a close that
+ * another owner took. Returns 0 when it must wait. */
+static int
+go_on(struct hf_link *l)
+{
+	if (open_once(l))
+		return 1;
+	if (l->paused)
+		return 0;
+	if (!l->was_closed)
+		return feed(l);
+	l->was_closed = 0;
+	l->hooks->closed(l->owner, l);
 	return 1;
 }
 
@@ -221,9 +242,7 @@ step(struct hf_link *l)
 		deliver(l);
 		return 1;
 	case HF_WANT_DONE:
-		if (open_once(l))
-			return 1;
-		return l->paused ? 0 : feed(l);
+		return go_on(l);
 	case HF_WANT_READ:
 		return feed(l);
 	case HF_WANT_FAILED:

@@ -48,6 +48,7 @@ struct hf_link {
 	size_t waiting_len, waiting_cap;
 	int kept;	  /* the session is somebody else's */
 	int close_wanted; /* when nothing waits, and all is stored */
+	int was_closed;	  /* before this owner had it: not told yet */
 	int eof, eof_told, closing, shutting, shut, failed, dumb;
 };
 

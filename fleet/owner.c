@@ -12,7 +12,10 @@
 
 #include "owner.h"
 
-enum { REST_MS = 100 }; /* after a write that failed */
+enum {
+	REST_MS = 100, /* after a write that failed */
+	CLOSED_S = 60  /* what has ended stays so long */
+};
 
 enum doing { NOTHING, FETCHING, CLAIMING, WRITING, FINDING_OUT, LOOKING };
 
@@ -401,11 +404,22 @@ timer_closed(uv_handle_t *handle)
 	free(o);
 }
 
-/* A session that has ended in order is stored no more. */
+/* Whether its close has come the responder cannot know: where it has not, the
+ * initiator resumes. What is stored stays for as long as it may try. */
+static void
+leave(struct hf_owner *o)
+{
+	uint64_t ends = hf_session_expires(hf_link_session(o->link));
+	uint64_t soon = (uint64_t)time(NULL) + CLOSED_S;
+	uint8_t key[HF__OWNER_KEY_BYTES];
+
+	(void)hf_port_swap(o->port, key_of(o, key), span(&o->known),
+	    span(&o->known), soon < ends ? soon : ends, NULL, NULL);
+}
+
 void
 hf_owner_end(struct hf_owner *o, int in_order)
 {
-	uint8_t key[HF__OWNER_KEY_BYTES];
 	struct hf_session *s;
 
 	if (o == NULL || o->dead)
@@ -415,7 +429,6 @@ hf_owner_end(struct hf_owner *o, int in_order)
 	s = hf_link_session(o->link);
 	if (in_order && o->known.len > 0 && s != NULL &&
 	    hf_session_id(s).len == HF_SID_BYTES)
-		(void)hf_port_swap(o->port, key_of(o, key), span(&o->known),
-		    (struct hf_span){ NULL, 0 }, 0, NULL, NULL);
+		leave(o);
 	uv_close((uv_handle_t *)&o->timer, timer_closed);
 }

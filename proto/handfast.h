@@ -936,6 +936,7 @@ struct hf_bases {
 	uint64_t peer_count;   /**< the peer's records that we had */
 	uint64_t peer_bytes;   /**< the bytes in them */
 	uint64_t stored_count; /**< responder: ours, by the state */
+	int peer_closed;       /**< 1: the peer's close is among them */
 };
 /** HF_E_STATE before the first takeover. */
 HF_MUST_USE enum hf_err hf_session_bases(struct hf_bases *bases,

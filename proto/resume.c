@@ -385,6 +385,7 @@ settle(struct hf_session *s, struct hf__stored *st, const struct claims *cl)
 	b->own_bytes = cl->received.bytes;
 	b->peer_count = st->received.count;
 	b->peer_bytes = st->received.bytes;
+	b->peer_closed = (st->closed & HF__CLOSED_I) != 0;
 	st->closed = (st->closed & HF__CLOSED_I) |
 	    ((cl->closed & CLOSED_PEERS) != 0 ? HF__CLOSED_R : 0U);
 	s->move->claim->state = *st;

@@ -334,7 +334,8 @@ become_next(struct hf_session *s, const struct answer *a,
 		.sent_count = s->send.count,
 		.sent_bytes = s->send.bytes,
 		.peer_count = m->released.count,
-		.peer_bytes = m->released.bytes };
+		.peer_bytes = m->released.bytes,
+		.peer_closed = m->released_close };
 	m->epoch = a->epoch;
 	m->serial = 0;
 	m->strength = m->mobility;

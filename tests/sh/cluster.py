@@ -231,7 +231,7 @@ def killed():
         s.same("killed: exit code", 0, ends(client)[0])
         whole(c, "killed", data)
         s.same("killed: handshakes", 1, handshakes(c))
-        s.same("killed: nothing is left in the store", [], c.rows())
+        s.same("killed: it stays in the store a little", 1, len(c.rows()))
         c.close()
 
 
@@ -257,7 +257,7 @@ def refreshed():
     s.same("refreshed: handshakes", 1, handshakes(c))
     s.check("refreshed: it is logged", any(
         "epoch=4 takeover=proved" in c.log(name) for name in "ab"))
-    s.same("refreshed: nothing is left in the store", [], c.rows())
+    s.same("refreshed: it stays in the store a little", 1, len(c.rows()))
     c.close()
     c, client = begun(serve=("--no-refresh",))
     c.kill("a")

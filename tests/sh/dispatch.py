@@ -215,16 +215,19 @@ def drained():
 def half_closed():
     """A session that its client has closed already moves like any other, and
     comes to its end."""
-    g = Stage({"a": [], "b": []}, does=("--exec", "sleep 2"))
+    g = Stage({"a": [], "b": []})
     client = g.client()
     opened(g, client)
     wait_for(g.owners, "an owner")
+    owner = g.owners()[0]
+    g.running[owner].send_signal(signal.SIGSTOP)
     client.stdin.close()
     time.sleep(0.5)
-    g.do("dispatch", "drain", g.owners()[0], "--control", "d.ctl")
+    g.do("dispatch", "drain", owner, "--control", "d.ctl")
     client.stdout.read()
     s.same("half closed: exit code", 0, client.wait(timeout=30))
     s.same("half closed: moves", 1, g.words(client).count("moved: epoch"))
+    g.running[owner].send_signal(signal.SIGCONT)
     g.close()
 
 

@@ -218,6 +218,10 @@ class Pair:
         self.near, self.far, self.over = near, far, False
         self.kept = None  # what the server says, from keep() on
 
+    def withhold(self):
+        """Keeps what the server says; the client is heard."""
+        self.kept = b""
+
     def run(self):
         way = {self.near: self.far, self.far: self.near}
         reading = list(way)
@@ -298,6 +302,73 @@ def cut_again_and_again():
     c.close()
 
 
+def cut_at_the_close():
+    """The server has taken the client's close and said its own, which is lost
+    with the connection: it is said again, by whoever is asked."""
+    for does, out in (("--receive", "in"), b""), (("--echo",), b"all of it"):
+        c = Relayed()
+        c.serve("a", does=does)
+        c.serve("b", does=does)
+        client = c.client()
+        k.say(client, b"all of it")
+        k.wait_for(lambda: c.owner() is not None, "a stored session")
+        if out:
+            got = client.stdout.read(len(out))
+        else:
+            k.arrived(c, b"all of it")
+            got = b""
+        name = c.owner()
+        pair = c.relays[name].live()[0]
+        pair.withhold()
+        client.stdin.close()
+        k.wait_for(lambda: "result=ok" in c.log(name), "its end there")
+        pair.cut()
+        what = "cut at the close, %s: " % does[0]
+        k.wait_for(lambda: client.poll() is not None, what + "the end")
+        got += client.stdout.read()
+        s.check(what + "exit code", client.returncode == 0, c.words())
+        s.same(what + "each byte once", out, got)
+        s.same(what + "moves", 1, c.words().count("moved: epoch"))
+        s.same(what + "handshakes", 1, k.handshakes(c))
+        if not out:
+            k.whole(c, what[:-2], b"all of it")
+        c.close()
+
+
+def what_cannot_move():
+    """What --exec began is not begun a second time: where the connection
+    breaks the client says so, and a session of another kind finds nobody who
+    could go on with it."""
+    c = Relayed()
+    for name in "ab":
+        c.serve(name, does=("--exec", "cat"))
+    client = c.client()
+    k.say(client, b"first")
+    s.same("cannot move: it runs", b"first", client.stdout.read(5))
+    for relay in c.relays.values():
+        relay.cut()
+    code, rest = k.ends(client)
+    s.same("cannot move: exit code", 3, code)
+    s.same("cannot move: nothing more", b"", rest)
+    s.check("cannot move: it is said", "HF_E_TRUNCATED" in c.words() or
+            "without its close" in c.words(), c.words())
+    s.same("cannot move: nothing is stored", [], c.rows())
+    s.same("cannot move: handshakes", 1, k.handshakes(c))
+    c.close()
+    c = k.Cluster()
+    c.serve("a")
+    c.serve("b", does=("--exec", "cat"))
+    client = c.client("--no-fallback")
+    k.say(client, b"first")
+    k.wait_for(lambda: c.owner() is not None, "a stored session")
+    c.kill("a")
+    k.wait_for(lambda: client.poll() is not None, "the client's end")
+    s.check("cannot move: refused", client.returncode == 4 and
+            "no such session" in c.words(), c.words())
+    client.stdin.close()
+    c.close()
+
+
 # An owner that sleeps --------------------------------------------------------------
 
 
@@ -349,7 +420,8 @@ def sleeping_owner():
 
 
 def main():
-    tests = [lost_packets, cut_again_and_again, sleeping_owner]
+    tests = [lost_packets, cut_again_and_again, cut_at_the_close,
+             what_cannot_move, sleeping_owner]
     names = [a for a in sys.argv[1:] if not a.startswith("--")]
     for test in tests:
         if names and test.__name__ not in names:

@@ -59,6 +59,16 @@ assert_same(const struct shelf *one, const struct shelf *other)
 	assert_memory_equal(one->entry, other->entry, one->len);
 }
 
+/* The wall clock of all that is linked here. */
+static uint64_t now = NOW;
+time_t
+time(time_t *out)
+{
+	if (out != NULL)
+		*out = (time_t)now;
+	return (time_t)now;
+}
+
 /* Of one session only one operation is under way. */
 static struct hf_op *
 ask(struct hf_span key, hf_store_done *done, void *arg)
@@ -873,8 +883,8 @@ looks(void **state)
 	finish();
 }
 
-/* A session that ended in order is stored no more; any other is, and what is
- * under way is forgotten. */
+/* A session that ended in order stays as it is, for a little; any other as
+ * long as it may live; and what is under way is forgotten. */
 static void
 ends(void **state)
 {
@@ -887,15 +897,26 @@ ends(void **state)
 	hf_owner_end(owner, 1);
 	assert_asks(1);
 	assert_same(&port.op.expected, &was);
-	assert_int_equal(port.op.next.len, 0);
+	assert_same(&port.op.next, &was);
+	assert_int_equal(port.op.expires, now + 60);
 	assert_null(port.op.done);
 	store();
-	assert_int_equal(c.shelf.len, 0);
+	assert_same(&c.shelf, &was);
 	hear("after the end"); /* and it does nothing more */
 	hf_owner_moved(owner);
 	hf_owner_look(owner);
 	hf_owner_end(owner, 1);
 	assert_false(port.waits);
+	finish();
+	/* No longer than it would have lived. */
+	begin(HF_CHECKPOINT_RECORD, 0);
+	stored();
+	now = hf_session_expires(a.s) - 1;
+	hf_owner_end(owner, 1);
+	assert_asks(1);
+	assert_int_equal(port.op.expires, now + 1);
+	port.waits = 0;
+	now = NOW;
 	finish();
 	begin(HF_CHECKPOINT_RECORD, 0);
 	hf_owner_end(owner, 1); /* nothing was stored */

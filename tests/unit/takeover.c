@@ -221,12 +221,16 @@ undelivered(void **state)
 static void
 closes(void **state)
 {
+	struct hf_bases bases;
+
 	(void)state;
 	begin(&by_cert, HF_MOVES_SOFT);
 	assert_ok(hf_session_close(i));
 	assert_ok(converse(&c, i, &a));
 	assert_int_equal(received(a.s, NULL), HF_CONTENT_CLOSE);
 	assert_ok(move_to(&b, 1)); /* it was never stored */
+	assert_ok(hf_session_bases(&bases, b.s));
+	assert_false(bases.peer_closed);
 	assert_false(i->sent_close);
 	assert_false(b.s->got_close);
 	assert_ok(hf_session_close(i));
@@ -237,6 +241,8 @@ closes(void **state)
 	assert_ok(move_to(&a, 0));
 	assert_true(i->sent_close);
 	assert_true(a.s->got_close);
+	assert_ok(hf_session_bases(&bases, a.s));
+	assert_true(bases.peer_closed);
 	assert_err(hf_session_send(i, (const uint8_t *)"x", 1), HF_E_STATE);
 	back(&a, "the other direction goes on");
 	assert_ok(hf_session_close(a.s));
@@ -244,6 +250,16 @@ closes(void **state)
 	assert_int_equal(received(i, NULL), HF_CONTENT_CLOSE);
 	assert_int_equal(hf_session_want(i), HF_WANT_CLOSED);
 	assert_int_equal(hf_session_can_reconnect(i), 0);
+	finish();
+	begin(&by_cert, HF_MOVES_SOFT);
+	assert_ok(hf_session_close(a.s));
+	assert_ok(converse(&c, i, &a));
+	assert_int_equal(received(i, NULL), HF_CONTENT_CLOSE);
+	keep(&a);
+	assert_ok(move_to(&b, 0));
+	assert_ok(hf_session_bases(&bases, i));
+	assert_true(bases.peer_closed);
+	assert_true(b.s->sent_close);
 	finish();
 }
 
