@@ -34,6 +34,7 @@ static struct {
 	uv_timer_t daily;
 	uv_timer_t hourly; /* key grants last a day */
 	uv_timer_t soon;   /* they were changed now */
+	uv_async_t renew;  /* a session is sealed under newer ones */
 	struct hf_port *port;
 	struct hf_server *server;
 	struct hf_address bound[HF_LISTENERS_MAX];
@@ -182,6 +183,19 @@ changed(void *arg, struct hf_span key)
 }
 
 static void
+renew(uv_async_t *async)
+{
+	(void)async;
+	reload(&life.hup, SIGHUP);
+}
+
+void
+respond_renew(void)
+{
+	(void)uv_async_send(&life.renew);
+}
+
+static void
 daily(uv_timer_t *timer)
 {
 	(void)timer;
@@ -215,6 +229,7 @@ watch_signals(void)
 	    uv_timer_init(&life.loop, &life.daily) != 0 ||
 	    uv_timer_init(&life.loop, &life.hourly) != 0 ||
 	    uv_timer_init(&life.loop, &life.soon) != 0 ||
+	    uv_async_init(&life.loop, &life.renew, renew) != 0 ||
 	    uv_signal_start(&life.term, stop, SIGTERM) != 0 ||
 	    uv_signal_start(&life.intr, stop, SIGINT) != 0 ||
 	    uv_signal_start(&life.hup, reload, SIGHUP) != 0 ||
@@ -234,6 +249,7 @@ unwatch_signals(void)
 	uv_close((uv_handle_t *)&life.daily, NULL);
 	uv_close((uv_handle_t *)&life.hourly, NULL);
 	uv_close((uv_handle_t *)&life.soon, NULL);
+	uv_close((uv_handle_t *)&life.renew, NULL);
 	hf_port_close(life.port);
 	life.port = NULL;
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);

@@ -110,6 +110,8 @@ extern struct respond respond;
 int respond_read(int argc, char **argv);
 /* Ends the program after an error that concerns all sessions. */
 void respond_fatal(void);
+/* From any thread: keys are read again. */
+void respond_renew(void);
 /* The sink's own data of a connection. */
 void *serve_sink(const struct hf_conn *conn);
 void serve_set_sink(struct hf_conn *conn, void *sink);

@@ -413,6 +413,7 @@ serve_set_sink(struct hf_conn *conn, void *sink)
 const struct hf_service serve_service = { .configure = configure,
 	.retire = retire,
 	.vault = vault,
+	.renew = respond_renew,
 	.judge = judge,
 	.opened = opened,
 	.data = data,

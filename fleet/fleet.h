@@ -400,6 +400,10 @@ struct hf_service {
 	/* Where there is a store: whose sessions may be held, and under which
 	 * keys names stand there. May be NULL, or give NULL. */
 	const struct hf_vault *(*vault)(void *generation);
+	/* A stored session names a newer key than the vault has: the keys are to
+	 * be read again, as a new generation. From any thread, at most once a
+	 * second. May be NULL. */
+	void (*renew)(void);
 	/* Limits and replay are seen to: judge the peer by hf_link_trust() or
 	 * hf_link_verify(), now or later. */
 	void (*judge)(struct hf_conn *conn);

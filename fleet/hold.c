@@ -6,18 +6,24 @@
  */
 #include "server.h"
 
+static int renew(void *);
+
 static enum hf_err
 hold(struct hf_conn_own *c)
 {
 	struct hf_server *s = c->server;
+	enum hf_err e;
 
 	if (c->holds != NULL)
 		return HF_OK;
 	if (c->conn.worker->port == NULL)
 		return HF_E_NO_SESSION;
-	return hf_owner_new(&c->holds, c->conn.loop, c->conn.worker->port,
+	e = hf_owner_new(&c->holds, c->conn.loop, c->conn.worker->port,
 	    c->conn.link, s->service->vault(c->conn.generation),
 	    &s->options.checkpoint);
+	if (e == HF_OK && s->service->renew != NULL)
+		hf_owner_renew(c->holds, renew, c);
+	return e;
 }
 
 void
@@ -60,6 +66,30 @@ newest_keys(struct hf_conn_own *c)
 	hf__generation_release(c->keys);
 	c->keys = g;
 	c->keys_of = g->number;
+}
+
+/* Once a second for all connections, whatever the entries say: nobody can make
+ * it read without end. Returns 0 where what was read has come. */
+static int
+renew(void *arg)
+{
+	struct hf_conn_own *c = arg;
+	struct hf_server *s = c->server;
+	uint64_t ms = uv_hrtime() / 1000000;
+	int again, more;
+
+	newest_keys(c);
+	uv_mutex_lock(&s->lock);
+	again = s->renewed_ms == 0 || ms - s->renewed_ms >= HF__RENEW_MS;
+	if (again) {
+		s->renewed_ms = ms;
+		s->renewed_from = atomic_load(&s->generations);
+	}
+	more = s->renewed_from == atomic_load(&s->generations);
+	uv_mutex_unlock(&s->lock);
+	if (again)
+		s->service->renew();
+	return more;
 }
 
 void

@@ -454,7 +454,7 @@ hf_link_release(struct hf_link *l, uint64_t count)
 enum hf_err
 hf_link_vault(struct hf_link *l, const struct hf_vault *vault)
 {
-	if (l->phase != RUNNING || !l->opened)
+	if (l->phase != RUNNING)
 		return HF_E_STATE;
 	return hf_session_vault(l->session, vault);
 }

@@ -14,10 +14,20 @@
 
 enum {
 	REST_MS = 100, /* after a write that failed */
-	CLOSED_S = 60  /* what has ended stays so long */
+	CLOSED_S = 60, /* what has ended stays so long */
+	KEYS_MS = 20,  /* between two looks at what keys there are */
+	KEYS_LOOKS = 50
 };
 
-enum doing { NOTHING, FETCHING, CLAIMING, WRITING, FINDING_OUT, LOOKING };
+enum doing {
+	NOTHING,
+	FETCHING,
+	CLAIMING,
+	WRITING,
+	FINDING_OUT,
+	LOOKING,
+	AWAITING_KEYS
+};
 
 struct version {
 	uint8_t bytes[HF_ENTRY_MAX];
@@ -36,6 +46,9 @@ struct hf_owner {
 	struct version known, next;
 	uint64_t bytes_at; /* data moved at the last checkpoint */
 	int timed, resting, handing_over, queried, dead;
+	hf__owner_renew *renew; /* NULL: nobody reads keys again */
+	void *renew_arg;
+	int looks;
 };
 
 static struct hf_span
@@ -192,6 +205,28 @@ write_next(struct hf_owner *o, enum doing what)
 
 /* --- taking over --------------------------------------------------------------------- */
 
+/* Sealed under a key that this server has not heard of yet: it looks, for a
+ * while, whether there is one. */
+static int
+must_wait(struct hf_owner *o)
+{
+	return o->renew != NULL && o->looks++ < KEYS_LOOKS &&
+	    hf_vault_lacks(o->vault, o->known.bytes, o->known.len) &&
+	    o->renew(o->renew_arg) &&
+	    hf_vault_lacks(o->vault, o->known.bytes, o->known.len) &&
+	    uv_timer_start(&o->timer, time_is_up, KEYS_MS, 0) == 0;
+}
+
+static void
+supply(struct hf_owner *o)
+{
+	o->doing = AWAITING_KEYS;
+	if (must_wait(o))
+		return;
+	o->doing = NOTHING;
+	hf_link_supply(o->link, HF_OK, o->known.bytes, o->known.len);
+}
+
 static void
 fetched(void *arg, enum hf_err e, const uint8_t *entry, size_t len)
 {
@@ -201,9 +236,13 @@ fetched(void *arg, enum hf_err e, const uint8_t *entry, size_t len)
 	o->doing = NOTHING;
 	if (e == HF_OK && len > HF_ENTRY_MAX)
 		e = HF_E_ENTRY;
-	if (e == HF_OK)
-		set(&o->known, entry, len);
-	hf_link_supply(o->link, e, o->known.bytes, o->known.len);
+	if (e != HF_OK) {
+		hf_link_supply(o->link, e, o->known.bytes, o->known.len);
+		return;
+	}
+	set(&o->known, entry, len);
+	o->looks = 0;
+	supply(o);
 }
 
 void
@@ -273,6 +312,10 @@ time_is_up(uv_timer_t *timer)
 {
 	struct hf_owner *o = timer->data;
 
+	if (o->doing == AWAITING_KEYS) {
+		supply(o);
+		return;
+	}
 	o->timed = 1;
 	o->resting = 0;
 	hf_owner_moved(o);
@@ -373,6 +416,13 @@ hf_owner_vault(struct hf_owner *o, const struct hf_vault *vault)
 		return 0;
 	o->vault = vault;
 	return 1;
+}
+
+void
+hf_owner_renew(struct hf_owner *o, hf__owner_renew *renew, void *arg)
+{
+	o->renew = renew;
+	o->renew_arg = arg;
 }
 
 enum hf_err

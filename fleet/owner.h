@@ -25,6 +25,11 @@ void hf_owner_moved(struct hf_owner *owner);
 /* The keys have changed: from now on these, borrowed. 0: it goes on with the
  * others. */
 int hf_owner_vault(struct hf_owner *owner, const struct hf_vault *vault);
+/* An entry names a newer key than there is: `renew` sees to it that keys are
+ * read again, gives those that have come by hf_owner_vault(), and returns 0 where
+ * none will come. */
+typedef int hf__owner_renew(void *arg);
+void hf_owner_renew(struct hf_owner *owner, hf__owner_renew *renew, void *arg);
 /* Somebody may have taken the session over: looks, and then lets go. */
 void hf_owner_look(struct hf_owner *owner);
 /* Stores what there is and asks the peer to go elsewhere. */

@@ -21,6 +21,7 @@ enum {
 	HF__LINE_MS = 2,     /* between two of them */
 	HF__TICK_MS = 100,   /* when the server stops: how often it looks */
 	HF__QUIET_TICKS = 2,
+	HF__RENEW_MS = 1000, /* between two readings of keys */
 	HF__IDLE_LOOKS = 4,  /* in the time a session may be quiet */
 	HF__GRACE_MS = 2000, /* for sessions to end */
 	HF__STOP_MS = 3500   /* then the rest is dropped */
@@ -148,6 +149,8 @@ struct hf_server {
 	/* all below by the lock */
 	uv_mutex_t lock;
 	struct hf_generation *current;
+	uint64_t renewed_ms;   /* when keys were last to be read; 0: never */
+	unsigned renewed_from; /* the newest generation then */
 	struct hf_replay *replay;
 	struct hf_limit *users, *pairs, *sources; /* refused tokens */
 	struct hf_limit *unopened; /* what never became a session, by source */

@@ -111,7 +111,7 @@ prepare_move(struct hf_session *s)
 	enum hf_err e;
 
 	if (c->vault == NULL || s->placed != NULL ||
-	    (scope = hf__vault_scope(c->vault, hf_session_target(s),
+	    (scope = hf__vault_scope(hf__vault_of(s), hf_session_target(s),
 		 s->now)) == NULL)
 		return HF_OK;
 	if ((e = hf__move_new(s, c->mobility)) != HF_OK)

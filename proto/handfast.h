@@ -506,6 +506,11 @@ HF_MUST_USE enum hf_err hf_vault_scope(struct hf_vault *vault,
  * @return HF_OK; HF_E_ARG; HF_E_SPACE when it would be the oldest */
 HF_MUST_USE enum hf_err hf_vault_key(struct hf_vault *vault, const char *scope,
     uint32_t generation, const uint8_t key[HF_KEY_BYTES], uint64_t not_after);
+/** Whether an entry says that it was sealed under a newer key of a scope that
+ * this has: who has not heard of it yet reads his key grants again (spec section
+ * 19.3). @return 1 or 0, also for what is no entry */
+int hf_vault_lacks(const struct hf_vault *vault, const uint8_t *entry,
+    size_t len);
 /** A hash of @p data that all who hold the same keys make, and who reads only
  * the store cannot: for names that a store must not show (spec section 10.4).
  * The key is the oldest one in force of the scope whose name is the first.
@@ -962,8 +967,9 @@ HF_MUST_USE enum hf_err hf_session_release(struct hf_session *session,
     uint64_t count);
 /** Responder: in an open session that may move, the keys under which it is
  * sealed from now on, in the place of its configuration's. Where the newest key
- * of its scope is another one it is due to be stored again. Borrowed until
- * the session ends or has others.
+ * of its scope is another one it is due to be stored again. Where an entry is
+ * wanted (HF_WANT_STATE), those by which it is opened. Borrowed until the
+ * session ends or has others.
  * @return HF_OK; HF_E_ARG, also for another cluster's; HF_E_STATE */
 HF_MUST_USE enum hf_err hf_session_vault(struct hf_session *session,
     const struct hf_vault *vault);

@@ -429,6 +429,12 @@ hf__move_state(struct hf__stored *st, const struct hf_session *s)
 	state_peer(st, s);
 }
 
+const struct hf_vault *
+hf__vault_of(const struct hf_session *s)
+{
+	return s->vault != NULL ? s->vault : s->config->vault;
+}
+
 /* What is being written was sealed under the key that was the newest then. */
 enum hf_err
 hf_session_vault(struct hf_session *s, const struct hf_vault *vault)
@@ -438,14 +444,18 @@ hf_session_vault(struct hf_session *s, const struct hf_vault *vault)
 
 	if (s == NULL || vault == NULL)
 		return HF_E_ARG;
-	if (s->move == NULL || s->config->role != HF_RESPONDER ||
-	    s->state != HF__OPEN)
+	if (s->state != HF__R_STATE &&
+	    (s->move == NULL || s->config->role != HF_RESPONDER ||
+		s->state != HF__OPEN))
 		return HF_E_STATE;
-	old = s->move->vault != NULL ? s->move->vault : s->config->vault;
+	old = hf__vault_of(s);
 	if (old->cluster.len != vault->cluster.len ||
 	    !hf__same(old->cluster.text, vault->cluster.text,
 		old->cluster.len))
 		return HF_E_ARG;
+	s->vault = vault;
+	if (s->state == HF__R_STATE) /* nothing was sealed under others */
+		return HF_OK;
 	was = s->move->scope;
 	is = was == NULL ? NULL : hf__vault_find(vault, was->name.text);
 	if (is != NULL && is->generation_n == 0)
@@ -453,7 +463,6 @@ hf_session_vault(struct hf_session *s, const struct hf_vault *vault)
 	if (is == NULL ||
 	    was->generation[0].number != is->generation[0].number)
 		s->move->reseal = true;
-	s->move->vault = vault;
 	s->move->scope = is;
 	return HF_OK;
 }
@@ -498,9 +507,8 @@ hf_session_checkpoint(struct hf_session *s, uint8_t *out, size_t cap,
 	hf__move_state(&state, s);
 	e = hf__refresh_begins(s) ? hf__refresh_build(s, &state) : HF_OK;
 	if (e == HF_OK &&
-	    (e = hf__state_seal(entry, len,
-		 s->move->vault != NULL ? s->move->vault : s->config->vault,
-		 &state, s->now)) == HF_OK) {
+	    (e = hf__state_seal(entry, len, hf__vault_of(s), &state,
+		 s->now)) == HF_OK) {
 		e = *len > cap ? HF_E_SPACE : HF_OK;
 		if (e == HF_OK)
 			memcpy(out, entry, *len);

@@ -434,7 +434,7 @@ hf__resume_open(struct hf_session *s, const uint8_t *entry, size_t len)
 	struct hf__stored st;
 	enum hf_err e;
 
-	if ((e = hf__state_open(&st, s->config->vault, entry, len, s->now)) ==
+	if ((e = hf__state_open(&st, hf__vault_of(s), entry, len, s->now)) ==
 	    HF_OK)
 		e = judge(s, &st);
 	sodium_memzero(&st, sizeof(st));

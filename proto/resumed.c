@@ -144,7 +144,7 @@ make_claim(struct hf_session *s)
 	memcpy(st->target, s->target, sizeof(st->target));
 	st->target_len = s->target_len;
 	return hf__state_seal(claim->entry, &claim->entry_len,
-	    s->config->vault, st, s->now);
+	    hf__vault_of(s), st, s->now);
 }
 
 enum hf_err
@@ -201,7 +201,7 @@ hf__claim_confirm(struct hf_session *s)
 
 	hf__move_state(&claim->state, s);
 	return hf__state_seal(claim->entry, &claim->entry_len,
-	    s->config->vault, &claim->state, s->now);
+	    hf__vault_of(s), &claim->state, s->now);
 }
 
 /* --- the initiator parses -------------------------------------------------------------- */

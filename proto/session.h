@@ -226,7 +226,6 @@ struct hf__move {
 	const struct hf__suite *suite;
 	struct hf__mark told; /* initiator: released at its last ack */
 	/* responder */
-	const struct hf_vault *vault;  /* NULL: the configuration's */
 	const struct hf__scope *scope; /* NULL: its keys were taken away */
 	bool reseal, resealing; /* to be stored under the newest key; is now */
 	uint8_t token[HF__TOKEN_BYTES];
@@ -242,8 +241,9 @@ struct hf__move {
 
 struct hf_session {
 	struct hf_config *config;
-	struct hf__placed *placed; /* NULL: its parts are on the heap */
-	size_t record_max;	   /* bytes of data in a record */
+	const struct hf_vault *vault; /* NULL: the configuration's */
+	struct hf__placed *placed;    /* NULL: its parts are on the heap */
+	size_t record_max;	      /* bytes of data in a record */
 	enum hf__state state;
 	enum hf_err error;
 	uint64_t ms, now, deadline;
@@ -505,6 +505,8 @@ enum hf_err hf__move_received(struct hf_session *, enum hf__content);
 enum hf_err hf__move_opened(struct hf_session *);
 /* The state as it is now. */
 void hf__move_state(struct hf__stored *, const struct hf_session *);
+/* The keys of a responder's store; NULL for none. */
+const struct hf_vault *hf__vault_of(const struct hf_session *);
 /* Both directions go on at these marks, in the session's epoch. */
 enum hf_err hf__move_rebase(struct hf_session *, struct hf__mark own,
     struct hf__mark peers);

@@ -101,6 +101,20 @@ read_entry(struct entry *en, const uint8_t *ptr, size_t len)
 								 HF_E_ENTRY;
 }
 
+int
+hf_vault_lacks(const struct hf_vault *vault, const uint8_t *bytes, size_t len)
+{
+	const struct hf__scope *s;
+	struct hf_entry_info info;
+
+	if (vault == NULL || hf_entry_read(&info, bytes, len) != HF_OK ||
+	    strcmp(info.cluster.text, vault->cluster.text) != 0 ||
+	    (s = hf__vault_find(vault, info.scope.text)) == NULL)
+		return 0;
+	return s->generation_n == 0 ||
+	    info.generation > s->generation[0].number;
+}
+
 /* CBOR [label, the clear fields]: their bytes are the entry's own. */
 static enum hf_err
 make_aad(uint8_t *aad, size_t cap, size_t *len, struct hf_span clear)

@@ -5,6 +5,7 @@ store: used tickets, wrong passwords, keys that change while sessions live. And
 what they do not share: a users file, a cache of replays.
 """
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -322,6 +323,25 @@ def rotated():
     c.close()
 
 
+def not_heard_of_yet():
+    """A server that slept while the key changed takes over what is sealed
+    under the new one: it reads its grants before it refuses."""
+    c, client = begun()
+    c.servers["b"].send_signal(signal.SIGSTOP)
+    s.same("not heard of: done", 0,
+           c.run("cluster", "rotate", "--key", "web.key", "--store",
+                 "lmdb:db", "--scope", "default").returncode)
+    wait_for(lambda: generation(c) == 2, "the new key")
+    c.kill("a")
+    say(client, b"second")
+    time.sleep(0.3)
+    c.servers["b"].send_signal(signal.SIGCONT)
+    s.same("not heard of: exit code", 0, ends(client)[0])
+    whole(c, "not heard of", b"first second")
+    s.same("not heard of: handshakes", 1, handshakes(c))
+    c.close()
+
+
 def another_evicted():
     """What an evicted member could open is refused; but a live session is
     sealed anew, and outlives its owner all the same."""
@@ -400,7 +420,7 @@ def main():
     names = sys.argv[1:]
     for test in (ticket_once, ticket_store_hangs, failures_add_up, heard_of,
                  guessing, user_gone, replayed_elsewhere, rotated,
-                 another_evicted, owner_evicted, owner_released, two_scopes):
+                 not_heard_of_yet, another_evicted, owner_evicted, owner_released, two_scopes):
         if names and test.__name__ not in names:
             continue
         began = time.monotonic()

@@ -150,6 +150,30 @@ def spoilt_file():
     c.close()
 
 
+def never_heard_of():
+    """Entries that name a key which there never was: refused, and grants are
+    not read for each of them."""
+    c = k.Cluster()
+    c.serve("a")
+    c.serve("b")
+    clients = [c.client("--no-fallback", "--retry", "3s") for _ in range(6)]
+    for client in clients:
+        k.say(client, b"first ")
+    k.wait_for(lambda: len(c.rows()) == len(clients), "stored sessions")
+    for n in range(len(clients)):
+        changed(c, sid_of(c, n), lambda old: old.replace(
+            b"\x67default\x01", b"\x67default\x09", 1))
+    c.kill("a")
+    s.same("never heard of: exit codes", [4] * len(clients),
+           [client.wait(timeout=k.WAIT) for client in clients])
+    told("never heard of", c, "HF_E_ENTRY")
+    k.wait_for(lambda: c.log("b").count("HF_E_ENTRY") >= len(clients),
+               "all of them")
+    s.check("never heard of: not read for each", c.log("b").count(
+        "event=reload") in (1, 2, 3), c.log("b"))
+    c.close()
+
+
 def exchanged():
     """The entries of two sessions change places."""
     c, client = k.begun("--no-fallback", "--retry", "3s")
@@ -305,8 +329,8 @@ def full():
 
 
 def main():
-    tests = [spoilt, spoilt_file, exchanged, other_scope, put_back,
-             old_epoch, no_store, full]
+    tests = [spoilt, never_heard_of, spoilt_file, exchanged, other_scope,
+             put_back, old_epoch, no_store, full]
     names = sys.argv[1:]
     for test in tests:
         if names and test.__name__ not in names:

@@ -213,6 +213,74 @@ no_key(void **state)
 	hf_vault_free(v);
 }
 
+/* Which entries name a key that a vault has not. */
+static void
+lacks(void **state)
+{
+	struct hf_vault *other = vault("cluster", "other", 1, 0);
+	struct hf_vault *elsewhere = vault("elsewhere", "default", 1, 0);
+	struct hf_vault *empty;
+
+	(void)state;
+	begin();
+	v = vault("cluster", "default", 2, 0);
+	assert_int_equal(hf_vault_lacks(c.vault[1], c.shelf.entry,
+			     c.shelf.len),
+	    0);
+	assert_ok(hf_session_vault(a.s, v));
+	assert_ok(end_checkpoint(&a));
+	assert_int_equal(hf_vault_lacks(c.vault[1], c.shelf.entry,
+			     c.shelf.len),
+	    1);
+	assert_int_equal(hf_vault_lacks(v, c.shelf.entry, c.shelf.len), 0);
+	assert_int_equal(hf_vault_lacks(other, c.shelf.entry, c.shelf.len), 0);
+	assert_int_equal(hf_vault_lacks(elsewhere, c.shelf.entry, c.shelf.len),
+	    0);
+	assert_ok(hf_vault_new(&empty, "cluster", "server.example"));
+	assert_ok(hf_vault_scope(empty, "default", NULL, 0));
+	assert_int_equal(hf_vault_lacks(empty, c.shelf.entry, c.shelf.len), 1);
+	assert_int_equal(hf_vault_lacks(c.vault[1], c.shelf.entry,
+			     c.shelf.len - 1),
+	    0);
+	assert_int_equal(hf_vault_lacks(NULL, c.shelf.entry, c.shelf.len), 0);
+	hf_vault_free(other);
+	hf_vault_free(elsewhere);
+	hf_vault_free(empty);
+	finish();
+}
+
+/* Given while the entry is wanted: it opens, and the session is sealed under
+ * it from then on; a key of another cluster is not taken. */
+static void
+heard_in_time(void **state)
+{
+	struct hf_vault *other = vault("other", "default", 2, 0);
+	struct hf_span out;
+	size_t used;
+
+	(void)state;
+	begin();
+	v = vault("cluster", "default", 2, 0);
+	assert_ok(hf_session_vault(a.s, v));
+	assert_ok(end_checkpoint(&a));
+	end_make(&b, &c, 1);
+	assert_err(hf_session_eof(i), HF_E_TRUNCATED);
+	assert_ok(hf_session_reconnect(i, START_MS, NOW + 1));
+	assert_err(hf_session_vault(b.s, v), HF_E_STATE);
+	out = hf_session_output(i);
+	assert_ok(hf_session_feed(b.s, &used, out.ptr, out.len));
+	assert_ok(hf_session_drained(i, used));
+	assert_ok(hf_session_admit(b.s, HF_ADMIT));
+	assert_int_equal(hf_session_want(b.s), HF_WANT_STATE);
+	assert_err(hf_session_vault(b.s, other), HF_E_ARG);
+	assert_ok(hf_session_vault(b.s, v));
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(b.s->state, HF__OPEN);
+	assert_int_equal(sealed_under(), 2);
+	hf_vault_free(other);
+	finish();
+}
+
 int
 main(void)
 {
@@ -224,6 +292,8 @@ main(void)
 		cmocka_unit_test(misused),
 		cmocka_unit_test(names),
 		cmocka_unit_test(no_key),
+		cmocka_unit_test(lacks),
+		cmocka_unit_test(heard_in_time),
 	};
 
 	if (hf_init() != HF_OK)
