@@ -219,6 +219,6 @@ vec_kind vec_password, vec_cookie, vec_cookie_judge, vec_hpke, vec_cbor;
 vec_kind vec_takeover;			    /* _move.c */
 vec_kind vec_key_grant, vec_key_grant_open; /* _grant.c */
 vec_kind vec_entry, vec_entry_open;	    /* _entry.c */
-vec_kind vec_route;			    /* _route.c */
+vec_kind vec_route, vec_counter;	    /* _route.c, _counter.c */
 
 #endif

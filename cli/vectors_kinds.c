@@ -59,6 +59,7 @@ static const struct {
 	    "initiator responders initiator_random responder_random script" },
 	{ "entry-open", vec_entry_open, "cluster scopes now bytes" },
 	{ "route", vec_route, "bytes" },
+	{ "counter", vec_counter, "scopes now what subject source" },
 };
 
 /* The inputs as they are told: the compare passes over them. One after a

@@ -28,7 +28,7 @@ struct hf__count {
 	struct hf_worker *worker;
 	struct hf_op *op;
 	int what, tries;
-	uint8_t key[HF__COUNTER_BYTES];
+	uint8_t key[HF_COUNTER_KEY_BYTES];
 	uint8_t own[HF__COUNTED_MAX];
 	size_t own_len;
 	uint8_t found[COUNT_BYTES];
@@ -41,17 +41,17 @@ struct hf__count {
 static struct hf_limit *
 table(const struct hf_server *s, int what)
 {
-	return what == HF__OF_USER ? s->users :
-	    what == HF__OF_PAIR	   ? s->pairs :
-				     s->sources;
+	return what == HF_COUNTED_USER ? s->users :
+	    what == HF_COUNTED_PAIR    ? s->pairs :
+					 s->sources;
 }
 
 static uint32_t
 per_minute(const struct hf_server *s, int what)
 {
-	return what == HF__OF_USER ? 2 * s->options.max_failures :
-	    what == HF__OF_PAIR	   ? s->options.max_failures :
-				     s->options.max_source_failures;
+	return what == HF_COUNTED_USER ? 2 * s->options.max_failures :
+	    what == HF_COUNTED_PAIR    ? s->options.max_failures :
+					 s->options.max_source_failures;
 }
 
 /* The key in those tables; of a pair, a user as one source knows him, since
@@ -61,14 +61,14 @@ own_key(uint8_t key[HF__COUNTED_MAX], const struct hf_conn_own *c, int what)
 {
 	size_t len = 0;
 
-	if (what != HF__OF_SOURCE) {
+	if (what != HF_COUNTED_SOURCE) {
 		if ((len = strlen(c->user)) == 0)
 			return 0;
 		memcpy(key, c->user, len);
 	}
-	if (what == HF__OF_PAIR)
+	if (what == HF_COUNTED_PAIR)
 		key[len++] = '\0';
-	if (what != HF__OF_USER) {
+	if (what != HF_COUNTED_USER) {
 		memcpy(key + len, c->source.key, c->source.len);
 		len += c->source.len;
 	}
@@ -145,48 +145,63 @@ debt_now(const struct hf_server *s, int what, const uint8_t *value, size_t len)
 	return debt > paid ? debt - paid : 0;
 }
 
-/* What is counted of one kind, as bytes that no two of them share. */
+/* What is counted of one kind, as bytes that no two of them share: 0 where
+ * there is no room. */
 static size_t
-whole_name(uint8_t out[WHOLE_MAX], const struct hf_conn_own *c,
-    const char *subject, int what)
+whole_name(uint8_t out[WHOLE_MAX], enum hf_counted what, const char *subject,
+    struct hf_span source)
 {
-	size_t len = 0, n = strlen(subject) + 1;
+	size_t len = 0,
+	       n = what == HF_COUNTED_SOURCE ? 0 : strlen(subject) + 1;
 
+	if (what == HF_COUNTED_USER)
+		source.len = 0;
+	if (1 + n + source.len > WHOLE_MAX)
+		return 0;
 	out[len++] = (uint8_t)what;
-	if (what != HF__OF_SOURCE) {
-		if (n > WHOLE_MAX - 1 - sizeof(c->source.key))
-			return 0;
+	if (n > 0)
 		memcpy(out + len, subject, n);
-		len += n;
-	}
-	if (what != HF__OF_USER) {
-		memcpy(out + len, c->source.key, c->source.len);
-		len += c->source.len;
-	}
-	return len;
+	len += n;
+	if (source.len > 0)
+		memcpy(out + len, source.ptr, source.len);
+	return len + source.len;
 }
 
 /* Counters stand under "f/" and a keyed hash: the store learns no names. */
+enum hf_err
+hf_counter_key(uint8_t key[HF_COUNTER_KEY_BYTES], const struct hf_vault *vault,
+    enum hf_counted what, const char *subject, struct hf_span source,
+    uint64_t now)
+{
+	uint8_t name[WHOLE_MAX], hash[HF_KEY_BYTES];
+	size_t len = whole_name(name, what, subject, source);
+	enum hf_err e;
+
+	if (len == 0)
+		return HF_E_ARG;
+	if ((e = hf_vault_hash(hash, vault, name, len, now)) != HF_OK)
+		return e;
+	memcpy(key, "f/", 2);
+	memcpy(key + 2, hash, HF_COUNTER_KEY_BYTES - 2);
+	return HF_OK;
+}
+
 static int
 find_counters(struct hf_conn_own *c, const char *subject)
 {
 	const struct hf_service *service = c->server->service;
+	struct hf_span source = { c->source.key, c->source.len };
 	const struct hf_vault *vault;
-	uint8_t name[WHOLE_MAX], hash[HF_KEY_BYTES];
-	size_t len;
 	int what;
 
 	if (c->conn.worker->port == NULL || service->vault == NULL ||
 	    (vault = service->vault(c->conn.generation)) == NULL)
 		return 0;
-	for (what = 0; what < HF__COUNTERS; what++) {
-		if ((len = whole_name(name, c, subject, what)) == 0 ||
-		    hf_vault_hash(hash, vault, name, len,
+	for (what = 0; what < HF__COUNTERS; what++)
+		if (hf_counter_key(c->counter[what], vault,
+			(enum hf_counted)what, subject, source,
 			(uint64_t)time(NULL)) != HF_OK)
 			return 0;
-		memcpy(c->counter[what], "f/", 2);
-		memcpy(c->counter[what] + 2, hash, HF__COUNTER_BYTES - 2);
-	}
 	return 1;
 }
 
@@ -209,7 +224,7 @@ mark(struct hf_server *s, const uint8_t *key)
 	uint64_t ms = uv_hrtime() / 1000000;
 
 	uv_mutex_lock(&s->lock);
-	hf_limit_failed(s->known, key, HF__COUNTER_BYTES, ms);
+	hf_limit_failed(s->known, key, HF_COUNTER_KEY_BYTES, ms);
 	uv_mutex_unlock(&s->lock);
 }
 
@@ -220,7 +235,7 @@ marked(struct hf_server *s, const uint8_t *key)
 	int is;
 
 	uv_mutex_lock(&s->lock);
-	is = !hf_limit_allows(s->known, key, HF__COUNTER_BYTES, ms);
+	is = !hf_limit_allows(s->known, key, HF_COUNTER_KEY_BYTES, ms);
 	uv_mutex_unlock(&s->lock);
 	return is;
 }
@@ -228,7 +243,7 @@ marked(struct hf_server *s, const uint8_t *key)
 void
 hf__failures_heard(struct hf_server *s, struct hf_span key)
 {
-	if (key.len == HF__COUNTER_BYTES && memcmp(key.ptr, "f/", 2) == 0)
+	if (key.len == HF_COUNTER_KEY_BYTES && memcmp(key.ptr, "f/", 2) == 0)
 		mark(s, key.ptr);
 }
 
@@ -275,7 +290,7 @@ hf__failures_ask(struct hf_conn_own *c, const struct hf_peer *peer)
 			continue;
 		c->read[what].c = c;
 		c->read[what].op = hf_port_get(c->conn.worker->port,
-		    (struct hf_span){ c->counter[what], HF__COUNTER_BYTES },
+		    (struct hf_span){ c->counter[what], HF_COUNTER_KEY_BYTES },
 		    answered, &c->read[what]);
 		c->reading += c->read[what].op != NULL;
 	}
@@ -464,7 +479,7 @@ hf__failures_failed(void *owner, struct hf_link *link, enum hf_err err)
 		return;
 	uv_mutex_lock(&s->lock);
 	for (what = 0; what < HF__COUNTERS; what++)
-		if (what == HF__OF_SOURCE || wrong)
+		if (what == HF_COUNTED_SOURCE || wrong)
 			hf_limit_failed(table(s, what), key,
 			    own_key(key, c, what), ms);
 	uv_mutex_unlock(&s->lock);

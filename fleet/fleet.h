@@ -307,6 +307,20 @@ HF_MUST_USE enum hf_err hf_store_sweep(struct hf_store *store, uint64_t now,
     size_t *n);
 
 /*
+ * failures.c: who had too many, counted by all servers of a store (spec sections
+ * 10.4 and 18.3)
+ */
+enum hf_counted { HF_COUNTED_USER, HF_COUNTED_PAIR, HF_COUNTED_SOURCE };
+enum { HF_COUNTER_KEY_BYTES = 2 + 16 };
+/* The key of a counter. `subject` is not looked at for a source, nor `source`
+ * for a user, from wherever he comes.
+ * @return HF_OK; HF_E_ARG for a subject that is too long; HF_E_EXPIRED where no
+ * key is in force; HF_E_CRYPTO */
+HF_MUST_USE enum hf_err hf_counter_key(uint8_t key[HF_COUNTER_KEY_BYTES],
+    const struct hf_vault *vault, enum hf_counted what, const char *subject,
+    struct hf_span source, uint64_t now);
+
+/*
  * member.c, cluster.c: who may hold a cluster's sessions (spec section 19)
  */
 enum { HF_MEMBER_ID_TEXT = 2 * HF_KEY_BYTES + 1 };

@@ -55,9 +55,8 @@ struct hf__source {
 
 /* What failures are counted for: in tables of this server, and under keys of
  * a store where there is one. */
-enum { HF__OF_USER, HF__OF_PAIR, HF__OF_SOURCE, HF__COUNTERS };
 enum {
-	HF__COUNTER_BYTES = 2 + 16,
+	HF__COUNTERS = 3, /* of enum hf_counted */
 	HF__COUNTED_MAX =
 	    HF_USER_MAX + 1 + sizeof(((struct hf__source *)0)->key)
 };
@@ -126,7 +125,7 @@ struct hf_conn_own {
 	struct hf_generation *keys; /* NULL, or whose keys that one uses */
 	unsigned keys_of;	    /* its number */
 	int shares; /* its failures are counted in the store: under these */
-	uint8_t counter[HF__COUNTERS][HF__COUNTER_BYTES];
+	uint8_t counter[HF__COUNTERS][HF_COUNTER_KEY_BYTES];
 	struct hf__count_read read[HF__COUNTERS];
 	unsigned reading;
 	struct hf__burn burn;

@@ -21,6 +21,7 @@ from makers import (
     bad_resumed,
     bad_sealed,
     bad_wire,
+    counters,
     dispatchers,
     moving,
     ok,
@@ -34,6 +35,7 @@ MAKERS = (
     ("ok", moving),
     ("ok", takeovers),
     ("ok", dispatchers),
+    ("ok", counters),
     ("bad", bad_wire),
     ("bad", bad_sealed),
     ("bad", bad_objects),
@@ -41,6 +43,7 @@ MAKERS = (
     ("bad", bad_resumed),
     ("bad", bad_refresh),
     ("bad", dispatchers.bad),
+    ("bad", counters.bad),
 )
 
 

@@ -14,6 +14,7 @@ from . import (
     crypto,
     files,
     hpke,
+    kinds_counter,
     kinds_grant,
     kinds_move,
     kinds_route,
@@ -26,7 +27,14 @@ from . import (
 from .play import Draws, Json, Mismatch, unhex
 from .registry import INPUTS, compute, kind
 
-__all__ = ["INPUTS", "compute", "kinds_grant", "kinds_move", "kinds_route"]
+__all__ = [
+    "INPUTS",
+    "compute",
+    "kinds_counter",
+    "kinds_grant",
+    "kinds_move",
+    "kinds_route",
+]
 
 # Sessions -------------------------------------------------------------------
 
