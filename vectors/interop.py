@@ -20,6 +20,7 @@ PEER = [sys.executable, "-B", str(HERE / "peer.py")]
 PROGRAM = str(HERE.parent / "build" / "handfast")
 if len(sys.argv) > 1:
     PROGRAM = os.path.abspath(sys.argv[1])
+STORE = "lmdb:store"
 DATA = b"what is sealed comes back\n" * 5000
 WAIT = 30
 
@@ -29,23 +30,44 @@ def tool(*args: str) -> None:
 
 
 def prepare() -> None:
-    """A CA, certificates for each suite, users, a ring and tickets."""
+    """A CA, certificates for each suite, users, a ring and tickets; and a
+    cluster of two servers."""
     secret("pw", "correct horse\n")
     tool("ca", "init", "ca", "--name", "Interop CA")
+    cluster = ("--key", "web.key", "--store", STORE)
+    tool(
+        *("cluster", "init", "--ca", "ca", "--name", "web"),
+        *("--store", STORE, "-o", "web.cert"),
+    )
     for suite in ("1", "2"):
-        for name, usage in (("echo", "responder"), ("alice", "initiator")):
+        for name, usage in (
+            ("echo", "responder"),
+            ("alice", "initiator"),
+            ("one", "responder,server"),
+            ("two", "responder,server"),
+        ):
             both = f"{name}{suite}"
             tool("keygen", "-o", f"{both}.key")
             tool(
                 *("cert", "request", "--identity", f"{both}.key"),
                 *("--subject", name, "--suite", suite, "-o", f"{both}.req"),
             )
-            realm = ["--realm", "example.org"] if usage == "responder" else []
+            more = []
+            if name != "alice":
+                more += ["--realm", "example.org"]
+            if "server" in usage:
+                more += ["--cluster", "web"]
             tool(
                 *("cert", "issue", "--ca", "ca", "--request", f"{both}.req"),
-                *("--usage", usage, *realm, "-o", f"{both}.cert"),
+                *("--usage", usage, *more, "-o", f"{both}.cert"),
             )
+            if "server" in usage:
+                tool("cluster", "admit", *cluster, "--cert", f"{both}.cert")
     tool("ticket", "ring", "ring")
+    tool(
+        *("ticket", "issue", "--ring", "ring", "--subject", "alice"),
+        *("--audience", "web", "--ttl", "1h", "-o", "web.ticket"),
+    )
     tool(
         *("ticket", "issue", "--ring", "ring", "--subject", "alice"),
         *("--audience", "echo", "--ttl", "1h", "-o", "alice.ticket"),
@@ -75,17 +97,23 @@ def secret(name: str, text: str) -> None:
 class Server:
     """A responder, of either make, until the block ends."""
 
-    def __init__(self, command: list[str], suite: str, *more: str) -> None:
-        self.port = pathlib.Path("port")
+    def __init__(
+        self,
+        command: list[str],
+        suite: str,
+        *more: str,
+        name: str = "echo",
+    ) -> None:
+        self.port = pathlib.Path(f"{name}.port")
         self.port.unlink(missing_ok=True)
-        self.log = open("server.log", "wb")
+        self.log = open("server.log", "ab")
         self.process = subprocess.Popen(
             [
                 *command,
                 "respond",
-                *("--listen", "127.0.0.1:0", "--port-file", "port"),
-                *("--identity", f"echo{suite}.key"),
-                *("--cert", f"echo{suite}.cert"),
+                *("--listen", "127.0.0.1:0", "--port-file", str(self.port)),
+                *("--identity", f"{name}{suite}.key"),
+                *("--cert", f"{name}{suite}.cert"),
                 *("--trust", "ca/ca.cert", "--echo", *more),
             ],
             stdout=subprocess.DEVNULL,
@@ -111,11 +139,17 @@ count = 0
 
 
 def call(
-    name: str, command: list[str], where: str, *more: str, code: int = 0
+    name: str,
+    command: list[str],
+    where: str,
+    *more: str,
+    code: int = 0,
+    says: str = "",
 ) -> None:
     """One session: what is sent comes back, and the exit code is `code`."""
     global failures, count
     count += 1
+    pathlib.Path("server.log").write_bytes(b"")
     done = subprocess.run(
         [
             *(*command, "initiate", "--connect", where),
@@ -129,6 +163,7 @@ def call(
     good = done.returncode == code
     if code == 0:
         good = good and done.stdout == DATA
+    good = good and says.encode() in done.stderr
     print(f"{'PASS' if good else 'FAIL'} interop/{name}", flush=True)
     if not good:
         failures += 1
@@ -228,12 +263,46 @@ def beside(server: list[str], client: list[str], who: str) -> None:
         call(f"{who}-revoked", client, where, *args, code=4)
 
 
+def moves() -> None:
+    """The Python initiator's session moves to and fro between two servers of
+    the program on one store: 3 tokens x 2 suites, by soft takeovers, by those
+    that a refresh proves, and by proved ones. The reverse is not played: there
+    is no store in Python, so its responder's sessions do not move."""
+    for suite, how in itertools.product(
+        ("1", "2"), ("soft", "refreshed", "proved")
+    ):
+        more = ["--users", "users", "--ring", "ring", "--checkpoint", "record"]
+        more += ["--store", STORE, "--cluster", "web.cert"]
+        if how == "proved":
+            more += ["--takeover", "proved"]
+        if how == "soft":
+            more += ["--no-refresh"]
+        with (
+            Server([PROGRAM], suite, *more, name="one") as first,
+            Server([PROGRAM], suite, *more, name="two") as second,
+        ):
+            for token, args in tokens(suite).items():
+                args = [{"echo": "web"}.get(a, a) for a in args]
+                args = [{"alice.ticket": "web.ticket"}.get(a, a) for a in args]
+                if how == "refreshed":
+                    args += ["--refresh"]
+                call(
+                    f"peer-moves-{token}-{how}-suite{suite}",
+                    PEER,
+                    first,
+                    *("--connect", second, "--expect", "web", *args),
+                    *("--moves", "4", "--suite", suite),
+                    says="closed after 4 moves",
+                )
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         os.umask(0o077)
         prepare()
         program = [PROGRAM]
+        moves()
         matrix(program, PEER, "peer-to-program")
         matrix(PEER, program, "program-to-peer")
         beside(program, PEER, "peer-to-program")

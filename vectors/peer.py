@@ -32,6 +32,8 @@ from handfast1 import (  # noqa: E402
 from handfast1.certs import Identity, Trust  # noqa: E402
 from handfast1.errors import ERRORS, HandfastError, need  # noqa: E402
 
+from mover import Mover, address  # noqa: E402
+
 DATA_MAX = 65536
 
 
@@ -164,11 +166,6 @@ def describe(side: Any) -> str:
     return f"suite {side.keys.suite}, export {number}"
 
 
-def address(text: str) -> tuple[str, int]:
-    host, port = text.rsplit(":", 1)
-    return host.strip("[]"), int(port)
-
-
 # Initiator ------------------------------------------------------------------
 
 
@@ -203,10 +200,15 @@ def initiate(args: argparse.Namespace) -> None:
             known=known,
             prekey=password and not args.no_prekey,
             grease=args.grease,
+            refresh=args.refresh,
         ),
         secrets.token_bytes,
     )
-    with socket.create_connection(address(args.connect), 10) as sock:
+    if len(args.connect) > 1:
+        yes = lambda _side, _question: None  # noqa: E731
+        Mover(args, side, lambda sock: Link(args, side, sock, yes)).run()
+        return
+    with socket.create_connection(address(args.connect[0]), 10) as sock:
         link = Link(args, side, sock, lambda _side, _question: None)
         link.guarded(side.start)
         link.handshake()
@@ -415,7 +417,16 @@ def options() -> argparse.ArgumentParser:
     roles = parser.add_subparsers(required=True)
     left = roles.add_parser("initiate", parents=[common])
     left.set_defaults(run=initiate)
-    left.add_argument("--connect", required=True, metavar="HOST:PORT")
+    left.add_argument(
+        "--connect",
+        required=True,
+        action="append",
+        metavar="HOST:PORT",
+        help="several: the session moves, see mover.py",
+    )
+    left.add_argument("--moves", type=int, default=0)
+    left.add_argument("--refresh", action="store_true")
+    left.add_argument("--one-way", action="store_true")
     for name in ("expect", "realm", "responder-cert", "user", "ticket"):
         left.add_argument(f"--{name}")
     left.add_argument("--target", default="")

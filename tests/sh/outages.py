@@ -170,7 +170,10 @@ class Relay:
     keep what the server says, or put in words of its own."""
 
     def __init__(self, path):
-        self.path = path
+        # A socket's path is short, that of its directory may not be.
+        self.place = os.open(os.path.dirname(path), os.O_PATH)
+        self.path = "/proc/self/fd/%d/%s" % (self.place,
+                                             os.path.basename(path))
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.pairs, self.refuses, self.cuts = [], False, 0
@@ -209,6 +212,7 @@ class Relay:
     def close(self):
         self.listener.close()
         self.cut()
+        os.close(self.place)
 
 
 class Pair:
