@@ -353,6 +353,7 @@ def emptied():
     """The store has lost the session: another one goes on from the first
     byte that was not acked, and says so; or none, where that is wanted."""
     c, client = begun()
+    time.sleep(0.5)  # until the ack has come
     c.servers["b"].send_signal(signal.SIGSTOP)
     sid = c.rows()[0].split()[0]
     s.same("emptied: evict", 0, c.run("session", "evict", "--store",
