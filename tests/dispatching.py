@@ -193,9 +193,8 @@ def say(client, data):
 
 
 def ends(client):
-    client.stdin.close()
-    client.stdout.read()
-    return client.wait(timeout=WAIT)
+    client.communicate(timeout=WAIT)
+    return client.returncode
 
 
 def opened(stage, *clients):
