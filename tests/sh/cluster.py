@@ -255,8 +255,8 @@ def refreshed():
     s.same("refreshed: exit code", 0, ends(client)[0])
     whole(c, "refreshed", data)
     s.same("refreshed: handshakes", 1, handshakes(c))
-    s.check("refreshed: it is logged", any(
-        "epoch=4 takeover=proved" in c.log(name) for name in "ab"))
+    wait_for(lambda: any("epoch=4 takeover=proved" in c.log(name)
+                         for name in "ab"), "a line of the log")
     s.same("refreshed: it stays in the store a little", 1, len(c.rows()))
     c.close()
     c, client = begun(serve=("--no-refresh",))

@@ -43,8 +43,8 @@ def counter(name: str, what: str, **changes: Any) -> Json:
         "scopes": ONE,
         "now": w.NOW,
         "what": what,
-        "subject": "bob@example",
-        "source": IPV4.hex(),
+        "subject": "" if what == "source" else "bob@example",
+        "source": "" if what == "user" else IPV4.hex(),
         **changes,
     }
 
@@ -53,10 +53,12 @@ def goods() -> Iterator[Json]:
     yield counter("user", "user")
     yield counter("pair", "pair")
     yield counter("source", "source")
-    for what in ("user", "pair", "source"):
+    for what in ("pair", "source"):
         yield counter(f"ipv6-{what}", what, source=IPV6.hex())
         yield counter(f"local-{what}", what, source=bytes(4).hex())
+    for what in ("user", "pair"):
         yield counter(f"long-{what}", what, subject="u" * 64 + "@" + "r" * 255)
+    for what in ("user", "pair", "source"):
         yield counter(f"scopes-{what}", what, scopes=MANY)
         yield counter(
             f"no-keys-first-{what}", what, scopes=[scope("A"), *MANY]
