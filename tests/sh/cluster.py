@@ -317,6 +317,7 @@ def stopped_owner():
     """An owner that slept while another took over wakes: it is fenced, and
     what it would have said is refused."""
     c, client = begun()
+    time.sleep(0.5)  # nobody is to be stopped who holds the store's lock
     c.servers["a"].send_signal(signal.SIGSTOP)
     say(client, b"second ")
     os.rename(c.path("a.sock"), c.path("a.away"))
