@@ -212,6 +212,7 @@ earlier_answers(enum hf_method method, int known)
 	assert_int_equal(out.bytes[1], known ? HF__REQUEST : HF__HELLO);
 	assert_ok(feed_query(begun));
 	assert_err(hf_session_error(i), HF_E_STATE);
+	assert_int_equal(hf_session_want(i), HF_WANT_FAILED);
 	assert_int_equal(hf_session_can_reconnect(i), 0);
 	assert_int_equal(hf_session_output(begun).ptr[1], HF__RESUME);
 	end_make(&b, &c, 1);
@@ -259,36 +260,48 @@ an_earlier_session_too_old(void **state)
 	finish();
 }
 
+static enum hf_err
+earlier_of(struct hf_session *earlier, const char *name, const char *target)
+{
+	struct hf_session *begun;
+	struct hf_config *other;
+	enum hf_err e;
+
+	assert_ok(hf_config_new(&other, HF_INITIATOR));
+	assert_ok(hf_config_trust(other, c.world.trust));
+	assert_ok(hf_config_identity(other, c.world.initiator,
+	    c.world.initiator_chain, 1));
+	if (name != NULL)
+		assert_ok(hf_config_expect(other, name));
+	assert_ok(hf_config_target(other, target));
+	assert_ok(hf_session_new(&begun, other, START_MS, NOW));
+	e = hf_session_earlier(begun, earlier);
+	assert_ok(hf_session_earlier(begun, NULL));
+	hf_session_free(begun);
+	hf_config_free(other);
+	return e;
+}
+
 /* For another name, or another target, no id is given away. */
 static void
 not_another_one(void **state)
 {
-	struct hf_session *begun;
-	struct hf_config *other;
-	const char *target[] = { "", "files" },
-		   *name[] = { "server.example", NULL };
-	size_t k;
-
 	(void)state;
 	begin(HF_METHOD_CERTIFICATE, 0, HF_MOVES_SOFT);
-	for (k = 0; k < 2; k++) {
-		assert_ok(hf_config_new(&other, HF_INITIATOR));
-		assert_ok(hf_config_trust(other, c.world.trust));
-		assert_ok(hf_config_identity(other, c.world.initiator,
-		    c.world.initiator_chain, 1));
-		if (name[k] != NULL)
-			assert_ok(hf_config_expect(other, name[k]));
-		assert_ok(hf_config_target(other, target[k]));
-		assert_ok(hf_session_new(&begun, other, START_MS, NOW));
-		assert_int_equal(hf_session_earlier(begun, i),
-		    k == 0 && c.world.i->expect.len > 0 ? HF_OK : HF_E_ARG);
-		assert_err(hf_session_earlier(begun, begun), HF_E_ARG);
-		assert_ok(hf_session_earlier(begun, NULL));
-		hf_session_free(begun);
-		hf_config_free(other);
-	}
+	assert_err(hf_session_eof(i), HF_E_TRUNCATED);
+	assert_ok(earlier_of(i, "server.example", ""));
+	assert_err(earlier_of(i, NULL, ""), HF_E_ARG);
+	assert_err(earlier_of(i, "other.example", ""), HF_E_ARG);
+	assert_err(earlier_of(i, "server.example", "files"), HF_E_ARG);
+	memcpy(i->target, "files", 6);
+	i->target_len = 5;
+	assert_ok(earlier_of(i, "server.example", "files"));
+	assert_err(earlier_of(i, "server.example", "filez"), HF_E_ARG);
+	assert_err(earlier_of(i, "server.example", "file"), HF_E_ARG);
+	assert_err(hf_session_earlier(i, i), HF_E_ARG);
 	assert_err(hf_session_earlier(NULL, i), HF_E_ARG);
 	assert_err(hf_session_earlier(a.s, i), HF_E_ARG);
+	assert_err(hf_session_earlier(a.s, NULL), HF_E_ARG);
 	finish();
 }
 
