@@ -217,6 +217,10 @@ $(BUILD)/bench-wall: $(BUILD)/tests/bench_wall.o $(REAL)
 $(BUILD)/races: $(BUILD)/tests/races.o $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
 
+$(BUILD)/bench-dispatch: $(BUILD)/tests/bench_dispatch.o \
+    $(BUILD)/tests/real.o $(TESTING) $(FLEET_LIB) $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
+
 $(BUILD)/bench-stores: $(BUILD)/tests/bench_stores.o $(TESTING) $(FLEET_LIB) \
     $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)

@@ -24,7 +24,7 @@ enum {
 	CONFIRM = 5 /* a message's type */
 };
 
-static const char *const names[2] = { "a", "b" };
+static const char *const names[REAL_SERVERS] = { "a", "b", "d" };
 
 void
 real_must(int ok, const char *what)
@@ -56,14 +56,15 @@ setup(struct real *r, const char *program)
 	    "-o $n.cert \"$@\"; }\n"
 	    "ln -s \"$hf\" handfast\n"
 	    "{ $hf ca init ca --name CA; $hf cluster init --ca ca --name web "
-	    "--store lmdb:db -o web.cert; k alice --usage initiator\n"
+	    "--store '%s' -o web.cert; k alice --usage initiator\n"
 	    "for s in a b; do k $s --usage responder,server --cluster web\n"
-	    "$hf cluster admit --key web.key --store lmdb:db --cert $s.cert\n"
+	    "$hf cluster admit --key web.key --store '%s' --cert $s.cert\n"
 	    "done; } >setup.log 2>&1 || { cat setup.log; exit 1; }\n";
-	char command[sizeof(script) + 2 * 4096];
+	char command[sizeof(script) + 4 * 4096];
 	int n;
 
-	n = snprintf(command, sizeof(command), script, r->dir, program);
+	n = snprintf(command, sizeof(command), script, r->dir, program,
+	    r->store, r->store);
 	real_must(n > 0 && (size_t)n < sizeof(command), "a long path");
 	real_must(system(command) == 0, "setup");
 }
@@ -102,28 +103,47 @@ certificate(uint8_t cert[HF_CERT_MAX], const struct real *r, const char *name)
 static void
 client(struct real *r)
 {
-	uint8_t own[HF_CERT_MAX], ca[HF_CERT_MAX], server[HF_CERT_MAX];
-	struct hf_span chain = certificate(own, r, "alice.cert");
+	uint8_t ca[HF_CERT_MAX];
 	struct hf_span anchor = certificate(ca, r, "ca/ca.cert");
-	struct hf_span known = certificate(server, r, "a.cert");
 	char text[FILE_MAX];
 	size_t n = load(text, r, "alice.key");
 
 	REAL_OK(hf_identity_decode(&r->id, text, n, NULL, 0));
 	REAL_OK(hf_trust_new(&r->trust));
 	REAL_OK(hf_trust_add_ca(r->trust, anchor.ptr, anchor.len));
-	REAL_OK(hf_config_new(&r->client, HF_INITIATOR));
-	REAL_OK(hf_config_trust(r->client, r->trust));
-	REAL_OK(hf_config_identity(r->client, r->id, &chain, 1));
-	REAL_OK(hf_config_expect(r->client, "web"));
-	REAL_OK(hf_config_responder(r->client, &known, 1));
-	REAL_OK(hf_config_fallback(r->client, 0));
+	real_client(&r->client, r, 0);
+}
+
+void
+real_client(struct hf_config **config, const struct real *r, int n)
+{
+	uint8_t own[HF_CERT_MAX], server[HF_CERT_MAX];
+	struct hf_span chain = certificate(own, r, "alice.cert");
+	char name[16];
+	struct hf_span known;
+
+	(void)snprintf(name, sizeof(name), "%s.cert", names[n]);
+	known = certificate(server, r, name);
+	REAL_OK(hf_config_new(config, HF_INITIATOR));
+	REAL_OK(hf_config_trust(*config, r->trust));
+	REAL_OK(hf_config_identity(*config, r->id, &chain, 1));
+	REAL_OK(hf_config_expect(*config, "web"));
+	REAL_OK(hf_config_responder(*config, &known, 1));
+	REAL_OK(hf_config_fallback(*config, 0));
 }
 
 void
 real_make(struct real *r, const char *program, const char *under)
 {
+	real_make_on(r, program, under, "lmdb:db");
+}
+
+void
+real_make_on(struct real *r, const char *program, const char *under,
+    const char *store)
+{
 	memset(r, 0, sizeof(*r));
+	(void)snprintf(r->store, sizeof(r->store), "%s", store);
 	REAL_OK(hf_init());
 	(void)snprintf(r->dir, sizeof(r->dir), "%s/handfast-real.XXXXXX",
 	    under);
@@ -136,24 +156,12 @@ real_make(struct real *r, const char *program, const char *under)
 /* --- servers ---------------------------------------------------------------------- */
 
 static _Noreturn void
-become_server(const struct real *r, int n, const char *const *more)
+become(const struct real *r, int n, const char *const *words)
 {
-	char listen[16], key[16], cert[16], log[16];
-	const char *words[WORDS_MAX] = { "handfast", "respond", "--listen",
-		listen, "--identity", key, "--cert", cert, "--trust",
-		"ca/ca.cert", "--store", "lmdb:db", "--cluster", "web.cert",
-		"--max-unopened", "1000000", "--max-sessions", "65535" };
-	size_t at = 0;
+	char log[16];
 	int fd;
 
-	(void)snprintf(listen, sizeof(listen), "unix:%s.sock", names[n]);
-	(void)snprintf(key, sizeof(key), "%s.key", names[n]);
-	(void)snprintf(cert, sizeof(cert), "%s.cert", names[n]);
 	(void)snprintf(log, sizeof(log), "%s.log", names[n]);
-	while (words[at] != NULL)
-		at++;
-	while (*more != NULL && at + 1 < WORDS_MAX)
-		words[at++] = *more++;
 	if (chdir(r->dir) != 0 ||
 	    (fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600)) == -1 ||
 	    dup2(fd, 2) == -1 || dup2(fd, 1) == -1)
@@ -180,12 +188,32 @@ try_connect(const struct real *r, int n)
 void
 real_serve(struct real *r, int n, const char *const *more)
 {
+	char listen[16], key[16], cert[16];
+	const char *words[WORDS_MAX] = { "handfast", "respond", "--listen",
+		listen, "--identity", key, "--cert", cert, "--trust",
+		"ca/ca.cert", "--store", r->store, "--cluster", "web.cert",
+		"--max-unopened", "1000000", "--max-sessions", "65535" };
+	size_t at = 0;
+
+	(void)snprintf(listen, sizeof(listen), "unix:%s.sock", names[n]);
+	(void)snprintf(key, sizeof(key), "%s.key", names[n]);
+	(void)snprintf(cert, sizeof(cert), "%s.cert", names[n]);
+	while (words[at] != NULL)
+		at++;
+	while (*more != NULL && at + 1 < WORDS_MAX)
+		words[at++] = *more++;
+	real_start(r, n, words);
+}
+
+void
+real_start(struct real *r, int n, const char *const *words)
+{
 	uint64_t until = real_ns() + REAL_WAIT_MS * (uint64_t)1000000;
 	int fd;
 
 	real_must((r->server[n] = fork()) != -1, "fork");
 	if (r->server[n] == 0)
-		become_server(r, n, more);
+		become(r, n, words);
 	while ((fd = try_connect(r, n)) == -1) {
 		real_must(real_ns() < until &&
 			waitpid(r->server[n], NULL, WNOHANG) == 0,
@@ -210,7 +238,7 @@ real_free(struct real *r)
 	char command[128];
 	int n;
 
-	for (n = 0; n < 2; n++)
+	for (n = 0; n < REAL_SERVERS; n++)
 		if (r->server[n] > 0) {
 			(void)kill(r->server[n], SIGCONT);
 			(void)kill(r->server[n], SIGKILL);
@@ -265,9 +293,8 @@ take_record(struct real_end *e)
 	e->heard_len += data.len;
 }
 
-/* Reads once. */
-static void
-hear(struct real_end *e)
+void
+real_hear(struct real_end *e)
 {
 	static uint8_t buffer[1 << 17];
 	struct pollfd p = { .fd = e->fd, .events = POLLIN };
@@ -312,7 +339,7 @@ real_open(struct real_end *e)
 			real_flush(e);
 			break;
 		case HF_WANT_READ:
-			hear(e);
+			real_hear(e);
 			break;
 		default:
 			return;
@@ -326,7 +353,7 @@ real_receive(struct real_end *e)
 	e->heard_len = 0;
 	while (e->heard_len == 0 && hf_session_error(e->s) == HF_OK) {
 		real_flush(e);
-		hear(e);
+		real_hear(e);
 	}
 	return (struct hf_span){ e->heard, e->heard_len };
 }

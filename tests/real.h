@@ -11,11 +11,16 @@
 
 #include "handfast.h"
 
-enum { REAL_WAIT_MS = 30000 };
+enum {
+	REAL_WAIT_MS = 30000,
+	REAL_DISPATCHER = 2, /* d, where there is one */
+	REAL_SERVERS
+};
 
 struct real {
 	char dir[64];
-	pid_t server[2];
+	char store[320];
+	pid_t server[REAL_SERVERS];
 	struct hf_identity *id;
 	struct hf_trust *trust;
 	struct hf_config *client;
@@ -36,11 +41,19 @@ void real_must(int ok, const char *what);
 /* Makes a CA, a cluster, its servers a and b and the client alice, in a new
  * directory under `under`. */
 void real_make(struct real *r, const char *program, const char *under);
+/* The same on a store of one's own. */
+void real_make_on(struct real *r, const char *program, const char *under,
+    const char *store);
 /* Stops what runs and removes the directory. */
 void real_free(struct real *r);
 /* Starts a server: 0 is a, 1 is b. `more` goes behind its words, a NULL ends
  * it. */
 void real_serve(struct real *r, int n, const char *const *more);
+/* Starts the program with these words; it listens at unix:a.sock, b.sock or
+ * d.sock. */
+void real_start(struct real *r, int n, const char *const *words);
+/* A config like the client's, that knows the certificate of server n. */
+void real_client(struct hf_config **config, const struct real *r, int n);
 /* A connected socket. */
 int real_connect(const struct real *r, int n);
 /* Sends all. Returns 0 when the peer is gone. */
@@ -51,6 +64,8 @@ void real_open(struct real_end *e);
 void real_flush(struct real_end *e);
 /* Reads until data has come; empty where the session failed first. */
 struct hf_span real_receive(struct real_end *e);
+/* Reads once. */
+void real_hear(struct real_end *e);
 /* Begins a session with a server. */
 void real_begin(const struct real *r, struct real_end *e, int n);
 void real_close(struct real_end *e);

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * bench-dispatch PROGRAM FILE.json: what a client behind a dispatcher waits
+ * for until it hears the first byte back: by a handshake, by a session that
+ * comes to another server with a new connection, and by one that moves under
+ * its connection; in turns, on each of the stores. The dispatcher, the two
+ * servers and the stores are processes of their own. The handshake is the
+ * shortest there is: certificates are known, one round trip. Adds to the
+ * figures that bench wrote.
+ */
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fleet.h"
+#include "real.h"
+#include "servers.h"
+
+enum {
+	ROUNDS = 100, /* sessions */
+	MOVES = 8,    /* of each, and as many handshakes between them */
+	SAMPLES = ROUNDS * MOVES,
+	REST_US = 3000, /* what was before is over */
+	WORD = 16,
+	WORDS = MOVES + 1
+};
+
+static struct real real;
+static struct hf_config *knows[2];
+static const uint8_t word[WORD] = "first echoed b.";
+static double shake[SAMPLES], again[SAMPLES / 2], moved[SAMPLES / 2];
+static int rounds = ROUNDS;
+
+/* --- the dispatcher ---------------------------------------------------------- */
+
+static const char conf[] =
+    "listen = {\"unix:d.sock\"}\ncontrol = \"d.ctl\"\nstore = \"%s\"\n"
+    "lookup-ms = 5000\nhealth-ms = 60000\n"
+    "server a {\n address = \"unix:a.sock\"\n certificate = \"a.cert\"\n}\n"
+    "server b {\n address = \"unix:b.sock\"\n certificate = \"b.cert\"\n}\n";
+
+static void
+dispatch(void)
+{
+	static const char *const words[] = { "handfast", "dispatch",
+		"--config", "d.conf", NULL };
+	char path[128];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/d.conf", real.dir);
+	real_must((f = fopen(path, "w")) != NULL &&
+		fprintf(f, conf, real.store) > 0 && fclose(f) == 0,
+	    path);
+	real_start(&real, REAL_DISPATCHER, words);
+}
+
+static void
+tell(const char *line)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char answer[64];
+
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/d.ctl", real.dir);
+	real_must(fd != -1 &&
+		connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+		real_send(fd, (const uint8_t *)line, strlen(line)) &&
+		read(fd, answer, sizeof(answer)) == 3,
+	    line);
+	(void)close(fd);
+}
+
+/* From now on everything goes to server n. */
+static void
+only(int n)
+{
+	tell(n == 0 ? "undrain a\n" : "undrain b\n");
+	tell(n == 0 ? "drain b\n" : "drain a\n");
+}
+
+/* --- what is measured -------------------------------------------------------- */
+
+/* One word more than `sent`, and its echo. What the server had not for good
+ * goes with it once more, as it must. */
+static void
+echo(struct real_end *e, uint64_t sent)
+{
+	static uint8_t out[WORDS * WORD];
+	struct hf_bases bases = { 0 };
+	struct hf_span data;
+	size_t len, at;
+
+	real_open(e);
+	REAL_OK(hf_session_error(e->s));
+	if (hf_session_bases(&bases, e->s) != HF_OK)
+		bases.own_bytes = sent;
+	len = (size_t)(sent + WORD - bases.own_bytes);
+	real_must(len % WORD == 0 && len <= sizeof(out), "whole words");
+	for (at = 0; at < len; at += WORD)
+		memcpy(out + at, word, WORD);
+	REAL_OK(hf_session_send(e->s, out, len));
+	data = real_receive(e);
+	real_must(data.len == WORD && memcmp(data.ptr, word, WORD) == 0,
+	    "an echo");
+}
+
+/* What comes behind the echo: that it is stored. Then a key for the next
+ * resume is made, as `initiate` does. */
+static void
+rest(struct real_end *e)
+{
+	struct pollfd p = { .fd = e->fd, .events = POLLIN };
+
+	while (hf_session_error(e->s) == HF_OK &&
+	    poll(&p, 1, REST_US / 1000) == 1) {
+		real_hear(e);
+		real_flush(e);
+	}
+	REAL_OK(hf_session_error(e->s));
+	REAL_OK(hf_session_prepare(e->s));
+	real_flush(e);
+}
+
+static void
+begin(struct real_end *e, int n)
+{
+	e->fd = real_connect(&real, REAL_DISPATCHER);
+	REAL_OK(hf_session_new(&e->s, knows[n], real_ns() / 1000000,
+	    (uint64_t)time(NULL)));
+}
+
+static double
+handshake(int n)
+{
+	struct real_end e;
+	uint64_t began = real_ns();
+	double us;
+
+	begin(&e, n);
+	echo(&e, 0);
+	us = (double)(real_ns() - began) / 1e3;
+	rest(&e);
+	real_close(&e);
+	hf_session_free(e.s);
+	(void)usleep(REST_US);
+	return us;
+}
+
+/* The connection breaks; on a new one its session comes to another server. */
+static double
+transfer(struct real_end *e, uint64_t sent)
+{
+	uint64_t began;
+	double us;
+
+	real_close(e);
+	(void)!hf_session_eof(e->s);
+	(void)usleep(REST_US);
+	began = real_ns();
+	e->fd = real_connect(&real, REAL_DISPATCHER);
+	REAL_OK(hf_session_reconnect(e->s, real_ns() / 1000000,
+	    (uint64_t)time(NULL)));
+	echo(e, sent);
+	us = (double)(real_ns() - began) / 1e3;
+	rest(e);
+	return us;
+}
+
+/* It goes to another server under its connection. */
+static double
+move(struct real_end *e, uint64_t sent)
+{
+	uint64_t began;
+	double us;
+
+	(void)usleep(REST_US);
+	began = real_ns();
+	REAL_OK(hf_session_reroute(e->s, NULL, real_ns() / 1000000,
+	    (uint64_t)time(NULL)));
+	echo(e, sent);
+	us = (double)(real_ns() - began) / 1e3;
+	rest(e);
+	return us;
+}
+
+/* One session, and its moves between as many handshakes. */
+static void
+round_of(int r)
+{
+	struct real_end e;
+	int n, at = r * MOVES;
+
+	only(1);
+	begin(&e, 1);
+	echo(&e, 0);
+	rest(&e);
+	for (n = 0; n < MOVES; n++) {
+		only(n % 2);
+		shake[at + n] = handshake(n % 2);
+		if (n % 4 < 2)
+			again[at / 2 + n / 4 * 2 + n % 2] =
+			    transfer(&e, WORD * (uint64_t)(n + 1));
+		else
+			moved[at / 2 + n / 4 * 2 + n % 2] =
+			    move(&e, WORD * (uint64_t)(n + 1));
+	}
+	real_close(&e);
+	hf_session_free(e.s);
+}
+
+/* --- figures -------------------------------------------------------------------- */
+
+static int
+by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+at(double *v, size_t n, unsigned percent)
+{
+	qsort(v, n, sizeof(*v), by_size);
+	return v[n * percent / 100];
+}
+
+static FILE *json;
+
+static void
+row(const char *name, const char *engine, double value)
+{
+	(void)fprintf(json, ",\n  \"dispatch_%s%s%s\": %.4g", name,
+	    *engine == '\0' ? "" : "_", engine, value);
+	(void)printf("dispatch_%s%s%s %.4g\n", name,
+	    *engine == '\0' ? "" : "_", engine, value);
+}
+
+/* The worse of both ways to come to another server, over the handshake. */
+static double
+ratio(unsigned percent)
+{
+	size_t n = (size_t)rounds * MOVES;
+	double a = at(again, n / 2, percent), b = at(moved, n / 2, percent);
+
+	return (a > b ? a : b) / at(shake, n, percent);
+}
+
+static double
+run(const char *program, const char *engine, const char *store)
+{
+	static const char *const does[] = { "--echo", NULL };
+	size_t n = (size_t)rounds * MOVES;
+	int i;
+
+	/* Where sessions are by default: in memory. */
+	real_make_on(&real, program,
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", store);
+	for (i = 0; i < 2; i++) {
+		real_client(&knows[i], &real, i);
+		REAL_OK(hf_config_dispatched(knows[i], 1));
+		real_serve(&real, i, does);
+	}
+	dispatch();
+	round_of(0); /* to warm up */
+	for (i = 0; i < rounds; i++)
+		round_of(i);
+	row("handshake_us", engine, at(shake, n, 50));
+	row("transfer_us", engine, at(again, n / 2, 50));
+	row("move_us", engine, at(moved, n / 2, 50));
+	row("handshake_p99_us", engine, at(shake, n, 99));
+	row("transfer_p99_us", engine, at(again, n / 2, 99));
+	row("move_p99_us", engine, at(moved, n / 2, 99));
+	for (i = 0; i < 2; i++)
+		hf_config_free(knows[i]);
+	real_free(&real);
+	return ratio(50);
+}
+
+static double
+run_postgres(const char *program)
+{
+	char why[HF_STORE_REASON_MAX];
+	struct server server;
+	double r;
+
+	postgres_start(&server);
+	real_must(hf_store_init(server.uri, NULL, 60000, why) == HF_OK, why);
+	r = run(program, "postgres", server.uri);
+	server_stop(&server);
+	return r;
+}
+
+static double
+run_redis(const char *program)
+{
+	struct server server;
+	double r;
+
+	redis_start(&server, NULL);
+	r = run(program, "redis", server.uri);
+	server_stop(&server);
+	return r;
+}
+
+int
+main(int argc, char **argv)
+{
+	double worst, r;
+
+	if (argc != 3) {
+		(void)fprintf(stderr,
+		    "usage: bench-dispatch PROGRAM FILE.json\n");
+		return 2;
+	}
+	REAL_OK(hf_init());
+	(void)signal(SIGPIPE, SIG_IGN);
+	/* Before the brace that ends the file. */
+	real_must((json = fopen(argv[2], "r+")) != NULL &&
+		fseek(json, -3, SEEK_END) == 0 && fgetc(json) == '\n' &&
+		fseek(json, -3, SEEK_END) == 0,
+	    argv[2]);
+	worst = run(argv[1], "lmdb", "lmdb:db");
+	row("transfer_over_handshake_p99", "", ratio(99));
+	if (have_redis() && (r = run_redis(argv[1])) > worst)
+		worst = r;
+	if (have_postgres() && (r = run_postgres(argv[1])) > worst)
+		worst = r;
+	row("transfer_over_handshake_median", "", worst);
+	(void)fprintf(json, "\n}\n");
+	return fclose(json) != 0;
+}
