@@ -19,6 +19,7 @@
 # demo-cluster  a stream outlives five servers
 # bench         measures, writes build/bench.json; bench-lib: the library alone
 # bench-stores  the three stores with MANY sessions, build/bench-stores.json
+# bench-dispatch  transfers behind a dispatcher, and beside HAProxy
 # man doc       manual pages; the library's interface in HTML, build/doc
 # sim           SEEDS runs of sessions that move, and what they reached
 # races         RACES of two servers for one session, an owner each time
@@ -28,7 +29,7 @@
 # install uninstall             DESTDIR, PREFIX, LIBDIR
 # dist clean                    a source archive
 # deps deps-lib deps-test deps-vectors deps-ct deps-faults deps-formal deps-lint
-#      deps-doc deps-cross
+#      deps-doc deps-cross deps-bench-dispatch
 #               apt-get what is missing, and only that
 #
 # Another compiler: make CC=clang BUILD=build-clang check
@@ -221,6 +222,9 @@ $(BUILD)/bench-dispatch: $(BUILD)/tests/bench_dispatch.o \
     $(BUILD)/tests/real.o $(TESTING) $(FLEET_LIB) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
 
+$(BUILD)/bench-carry: $(BUILD)/tests/bench_carry.o $(BUILD)/tests/carry.o
+	$(call say,ld $@)$(LINK) -o $@ $^
+
 $(BUILD)/bench-stores: $(BUILD)/tests/bench_stores.o $(TESTING) $(FLEET_LIB) \
     $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
@@ -382,6 +386,19 @@ bench-stores: deps-test
 	$(BUILD)/bench-stores $(MANY) $(BUILD)/bench-stores.json
 .PHONY: bench-stores
 
+# About two minutes. What it measures goes beside the figures of make bench.
+bench-dispatch: deps-bench-dispatch
+	$(SUBMAKE) $(JOBS) all $(BUILD)/bench-dispatch $(BUILD)/bench-carry
+	@[ -e $(BUILD)/bench.json ] || \
+	    $(MAKE) --no-print-directory bench-lib
+	$(BUILD)/bench-dispatch '$(abspath $(PROGRAM))' $(BUILD)/bench-d.json
+	$(BUILD)/bench-carry '$(abspath $(PROGRAM))' $(BUILD)/bench-c.json
+	@cd $(BUILD) && $(PYTHON) -c "import json; all = {}; \
+	    [all.update(json.load(open(f))) for f in \
+	    ('bench.json', 'bench-d.json', 'bench-c.json')]; \
+	    open('bench.json', 'w').write(json.dumps(all, indent=2) + '\n')"
+.PHONY: bench-dispatch deps-bench-dispatch
+
 # Lint -----------------------------------------------------------------------
 
 LINT = includes symbols clang header cppcheck analyzer tidy format words \
@@ -528,6 +545,7 @@ APT_VECTORS = $(APT_ALL) python3 python3-cryptography python3-cbor2 \
 APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git iproute2 mandoc \
 	nftables openssl pkg-config procps scdoc zsh redis-server postgresql
 APT_CT = $(APT_TEST) valgrind
+APT_BENCH_DISPATCH = $(APT_TEST) haproxy
 APT_FAULTS = $(APT_TEST)
 APT_FORMAL = gcc libc6-dev python3 spin
 APT_DOC = gcc libc6-dev libsodium-dev doxygen mandoc scdoc
@@ -546,6 +564,8 @@ deps-vectors:
 	$(call apt_install,$(APT_VECTORS))
 deps-ct:
 	$(call apt_install,$(APT_CT))
+deps-bench-dispatch:
+	$(call apt_install,$(APT_BENCH_DISPATCH))
 deps-faults:
 	$(call apt_install,$(APT_FAULTS))
 deps-formal:

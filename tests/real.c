@@ -119,17 +119,19 @@ real_client(struct hf_config **config, const struct real *r, int n)
 {
 	uint8_t own[HF_CERT_MAX], server[HF_CERT_MAX];
 	struct hf_span chain = certificate(own, r, "alice.cert");
-	char name[16];
 	struct hf_span known;
+	char name[16];
 
-	(void)snprintf(name, sizeof(name), "%s.cert", names[n]);
-	known = certificate(server, r, name);
 	REAL_OK(hf_config_new(config, HF_INITIATOR));
 	REAL_OK(hf_config_trust(*config, r->trust));
 	REAL_OK(hf_config_identity(*config, r->id, &chain, 1));
 	REAL_OK(hf_config_expect(*config, "web"));
-	REAL_OK(hf_config_responder(*config, &known, 1));
 	REAL_OK(hf_config_fallback(*config, 0));
+	if (n == -1)
+		return;
+	(void)snprintf(name, sizeof(name), "%s.cert", names[n]);
+	known = certificate(server, r, name);
+	REAL_OK(hf_config_responder(*config, &known, 1));
 }
 
 void

@@ -52,7 +52,8 @@ void real_serve(struct real *r, int n, const char *const *more);
 /* Starts the program with these words; it listens at unix:a.sock, b.sock or
  * d.sock. */
 void real_start(struct real *r, int n, const char *const *words);
-/* A config like the client's, that knows the certificate of server n. */
+/* A config like the client's, that knows the certificate of server n; -1: of
+ * none. */
 void real_client(struct hf_config **config, const struct real *r, int n);
 /* A connected socket. */
 int real_connect(const struct real *r, int n);
