@@ -68,7 +68,9 @@ has = $(shell printf '\043include <$(1)>' | $(CC) $(CPPFLAGS) -E -x c - \
     >/dev/null 2>&1 && echo yes)
 REDIS := $(call has,hiredis/hiredis.h)
 POSTGRES := $(call has,postgresql/libpq-fe.h)
-STORES = $(if $(REDIS),-DHF_WITH_REDIS) $(if $(POSTGRES),-DHF_WITH_POSTGRES)
+SECCOMP := $(call has,seccomp.h)
+STORES = $(if $(REDIS),-DHF_WITH_REDIS) $(if $(POSTGRES),-DHF_WITH_POSTGRES) \
+	$(if $(SECCOMP),-DHF_WITH_SECCOMP)
 
 # proto is plain C11; only what does I/O, and the tests, ask for more.
 COMMON = -std=c11 -fPIC $(WARN)
@@ -82,7 +84,7 @@ LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
 
 LIBS_proto = -lsodium -lcbor
 LIBS_fleet = -luv -llmdb $(if $(REDIS),-lhiredis) $(if $(POSTGRES),-lpq) \
-	$(LIBS_proto) -lpthread
+	$(if $(SECCOMP),-lseccomp) $(LIBS_proto) -lpthread
 LIBS_cli = $(LIBS_fleet) -lbsd -lconfuse -lmicrohttpd -ljansson -lm
 LIBS_tests = -lcmocka -ljansson -lpthread -ldl
 
@@ -539,7 +541,7 @@ lint-version:
 APT_LIB = gcc libc6-dev make libsodium-dev libcbor-dev
 APT_ALL = $(APT_LIB) libuv1-dev liblmdb-dev libhiredis-dev libpq-dev \
 	libbsd-dev libjansson-dev libconfuse-dev \
-	libmicrohttpd-dev
+	libmicrohttpd-dev libseccomp-dev
 APT_VECTORS = $(APT_ALL) python3 python3-cryptography python3-cbor2 \
 	python3-argon2
 APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git iproute2 mandoc \

@@ -17,7 +17,8 @@
 
 /* clang-format off */
 const char help_dispatch[] =
-"usage: handfast dispatch [run] --config FILE [--check] [--port-file FILE]\n"
+"usage: handfast dispatch [run] --config FILE [--check] [--workers N]\n"
+"           [--port-file FILE]\n"
 "       handfast dispatch status --control PATH [--once] [--json]\n"
 "       handfast dispatch metrics --control PATH\n"
 "       handfast dispatch drain|undrain NAME --control PATH [--json]\n"
@@ -29,6 +30,7 @@ const char help_dispatch[] =
 "\n"
 "  --config FILE     servers, targets, limits\n"
 "  --check           read the file, say whether it will do, and end\n"
+"  --workers N       threads (1)\n"
 "  --port-file FILE  write the first address's port there\n"
 "\n"
 "status prints a table, on a terminal again and again; drain asks each client\n"
@@ -46,6 +48,7 @@ const char help_dispatch[] =
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'f' },
 	{ "check", no_argument, NULL, 'c' },
+	{ "workers", required_argument, NULL, 'w' },
 	{ "port-file", required_argument, NULL, 'p' },
 	{ "json", no_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
@@ -53,17 +56,18 @@ static const struct option options[] = {
 
 static struct {
 	const char *config, *port_file;
+	uint64_t workers;
 	int check;
 	uv_loop_t loop;
 	uv_signal_t term, intr, hup;
+	uv_timer_t watchdog;
 	struct dispatch_file *file;
 	struct hf_store *store;
 	struct hf_dispatch *dispatch;
 	struct control *control;
 	struct http *http;
-	struct hf_address bound[DISPATCH_LISTEN_MAX];
-	size_t bound_n;
-} life;
+	struct doors doors;
+} life = { .workers = 1 };
 
 static void
 health(void *owner, const char *server, int up)
@@ -145,15 +149,27 @@ static void
 reload(uv_signal_t *handle, int signum)
 {
 	struct log_line line;
-	int r = reload_file();
+	int r;
 
 	(void)handle;
 	(void)signum;
+	hf_notify_reloading();
+	r = reload_file();
 	log_begin(&line, "reload");
 	log_text(&line, "result", r == CLI_OK ? "ok" : "failed");
 	log_end(&line);
-	hf_notify(r == CLI_OK ? "STATUS=file read anew" :
-				"STATUS=reload failed: the old file is used");
+	hf_notify(r == CLI_OK ?
+		"READY=1\nSTATUS=file read anew" :
+		"READY=1\nSTATUS=reload failed: the old file is used");
+}
+
+/* As long as all workers answer. */
+static void
+alive(uv_timer_t *timer)
+{
+	(void)timer;
+	(void)hf_dispatch_counts(life.dispatch);
+	hf_notify("WATCHDOG=1");
 }
 
 static int
@@ -168,43 +184,10 @@ watch_signals(void)
 	    uv_signal_init(&life.loop, &life.hup) != 0 ||
 	    uv_signal_start(&life.term, stop, SIGTERM) != 0 ||
 	    uv_signal_start(&life.intr, stop, SIGINT) != 0 ||
-	    uv_signal_start(&life.hup, reload, SIGHUP) != 0)
+	    uv_signal_start(&life.hup, reload, SIGHUP) != 0 ||
+	    uv_timer_init(&life.loop, &life.watchdog) != 0)
 		return cli_error(CLI_IO, "cannot watch for signals");
 	return CLI_OK;
-}
-
-static int
-listen_at(const char *text)
-{
-	struct hf_address a[HF_ADDRESSES_MAX], *bound;
-	char shown[HF_ADDRESS_TEXT];
-	enum hf_err e = HF_E_IO;
-	size_t k, n;
-	int fd, r;
-
-	if ((r = cli_address(a, &n, "dispatch", "listen", text)) != CLI_OK)
-		return r;
-	bound = &life.bound[life.bound_n];
-	for (k = 0; e != HF_OK && k < n; k++)
-		e = hf_address_listen(&fd, bound, &a[k]);
-	if (e != HF_OK)
-		return e == HF_E_POLICY ?
-		    cli_error(CLI_POLICY, "listen %s: not safe there", text) :
-		    cli_errno("listen %s", text);
-	life.bound_n++;
-	e = hf_dispatch_listen(life.dispatch, fd, bound->at.ss_family);
-	if (e != HF_OK)
-		return cli_fail(e, "listen %s", text);
-	(void)fprintf(stderr, "handfast: listening on %s\n",
-	    hf_address_text(shown, bound));
-	return CLI_OK;
-}
-
-static void
-remove_sockets(void)
-{
-	bound_remove(life.bound, life.bound_n);
-	life.bound_n = 0;
 }
 
 static void
@@ -219,22 +202,35 @@ raise_files(void)
 }
 
 static int
-begin(void)
+begin_dispatch(void)
 {
 	enum hf_err e;
-	size_t i;
 	int r;
 
-	if ((r = watch_signals()) != CLI_OK)
-		return r;
 	if (life.file->store[0] != '\0' &&
 	    (r = cli_store_open(&life.store, life.file->store)) != CLI_OK)
 		return r;
 	if ((e = hf_dispatch_new(&life.dispatch, &life.loop, life.store,
 		 &hooks, NULL)) != HF_OK ||
+	    (e = hf_dispatch_workers(life.dispatch, (unsigned)life.workers)) !=
+		HF_OK ||
 	    (e = hf_dispatch_configure(life.dispatch, &life.file->config)) !=
 		HF_OK)
 		return cli_fail(e, "cannot make the dispatcher");
+	return CLI_OK;
+}
+
+static int
+begin(void)
+{
+	uint64_t watch;
+	int r;
+
+	if ((r = doors_bind(&life.doors, life.file)) != CLI_OK ||
+	    (r = dispatch_confine(life.file, life.port_file)) != CLI_OK ||
+	    (r = watch_signals()) != CLI_OK ||
+	    (r = begin_dispatch()) != CLI_OK)
+		return r;
 	if (life.file->control[0] != '\0' &&
 	    (r = control_open(&life.control, &life.loop, life.file->control,
 		 life.dispatch)) != CLI_OK)
@@ -243,16 +239,18 @@ begin(void)
 	    (r = http_open(&life.http, &life.loop, life.file->metrics,
 		 life.dispatch)) != CLI_OK)
 		return r;
-	for (i = 0; i < life.file->listen_n; i++)
-		if ((r = listen_at(life.file->listen[i])) != CLI_OK)
-			return r;
-	return bound_write_port(life.port_file, &life.bound[0]);
+	dispatch_confine_calls(life.file);
+	if ((r = doors_open(&life.doors, life.dispatch)) != CLI_OK)
+		return r;
+	if ((watch = hf_watchdog_ms()) > 0)
+		(void)uv_timer_start(&life.watchdog, alive, watch, watch);
+	return bound_write_port(life.port_file, &life.doors.bound[0]);
 }
 
 static void
 finish(void)
 {
-	remove_sockets();
+	doors_remove(&life.doors);
 	if (life.dispatch == NULL)
 		return;
 	hf_dispatch_stop(life.dispatch);
@@ -261,6 +259,7 @@ finish(void)
 	uv_close((uv_handle_t *)&life.term, NULL);
 	uv_close((uv_handle_t *)&life.intr, NULL);
 	uv_close((uv_handle_t *)&life.hup, NULL);
+	uv_close((uv_handle_t *)&life.watchdog, NULL);
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&life.loop);
 	hf_dispatch_free(life.dispatch);
@@ -311,6 +310,12 @@ cmd_dispatch(int argc, char **argv)
 			break;
 		case 'c':
 			life.check = 1;
+			break;
+		case 'w':
+			r = cli_number(&life.workers, "--workers", optarg, 1,
+			    HF_DISPATCH_WORKERS_MAX);
+			if (r != CLI_OK)
+				return r;
 			break;
 		case 'p':
 			life.port_file = optarg;

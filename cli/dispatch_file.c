@@ -197,7 +197,10 @@ read_all(struct dispatch_file *file, cfg_t *cfg)
 	    strcmp(balance, "hash") == 0 ? HF_BALANCE_HASH : HF_BALANCE_LEAST;
 	file->config.ask = cfg_getbool(cfg, "ask");
 	file->log_json = cfg_getbool(cfg, "log-json");
-	if ((r = read_text(file->control, sizeof(file->control), cfg,
+	file->sandbox = cfg_getbool(cfg, "sandbox");
+	if ((r = read_text(file->user, sizeof(file->user), cfg, "user")) !=
+		CLI_OK ||
+	    (r = read_text(file->control, sizeof(file->control), cfg,
 		 "control")) != CLI_OK ||
 	    (r = read_text(file->store, sizeof(file->store), cfg, "store")) !=
 		CLI_OK ||
@@ -224,6 +227,8 @@ dispatch_file_read(struct dispatch_file *file, const char *path)
 		CFG_STR("balance", "least", CFGF_NONE),
 		CFG_BOOL("ask", cfg_false, CFGF_NONE),
 		CFG_BOOL("log-json", cfg_false, CFGF_NONE),
+		CFG_STR("user", NULL, CFGF_NONE),
+		CFG_BOOL("sandbox", cfg_true, CFGF_NONE),
 		CFG_INT("header-ms", 5000, CFGF_NONE),
 		CFG_INT("connect-ms", 2000, CFGF_NONE),
 		CFG_INT("answer-ms", 5000, CFGF_NONE),

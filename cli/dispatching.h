@@ -24,10 +24,27 @@ struct dispatch_file {
 	char control[DISPATCH_PATH];
 	char metrics[256]; /* an address */
 	char store[512];
+	char user[64]; /* empty: the one that it is */
+	int sandbox;
 	int log_json;
 };
 /* Faults are told with file and line; CLI_FORMAT. */
 int dispatch_file_read(struct dispatch_file *file, const char *path);
+
+/* dispatch_begin.c: where it listens, and what it gives up. */
+struct doors {
+	int fd[DISPATCH_LISTEN_MAX];
+	struct hf_address bound[DISPATCH_LISTEN_MAX];
+	size_t n;
+	int given; /* by whoever started it, in the place of `listen` */
+};
+int doors_bind(struct doors *doors, const struct dispatch_file *file);
+int doors_open(struct doors *doors, struct hf_dispatch *dispatch);
+void doors_remove(struct doors *doors);
+/* Before there are threads: the user, and which files may be changed. */
+int dispatch_confine(const struct dispatch_file *file, const char *port_file);
+/* When all is open: system calls, of all threads. */
+void dispatch_confine_calls(const struct dispatch_file *file);
 
 /* dispatch_control.c: a socket on which the dispatcher is told, and asked. */
 struct control;

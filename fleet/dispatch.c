@@ -12,7 +12,10 @@
 
 #include "dispatch_own.h"
 
-enum { FDS_OWN = 48 }; /* standard streams, the store, checks of servers */
+enum {
+	FDS_OWN = 48,	/* standard streams, the store, checks of servers */
+	FDS_WORKER = 24 /* what each further worker has of that */
+};
 
 void
 hf_dispatch_defaults(struct hf_dispatch_config *c)
@@ -51,7 +54,8 @@ static void
 drain_some(struct hf_dispatch *d, uint64_t passed)
 {
 	unsigned share =
-	    (unsigned)((d->config.drain_rate * passed + 999) / 1000);
+	    (unsigned)((d->config.drain_rate * passed / d->workers + 999) /
+		1000);
 	struct hf__conn *c, *next;
 	struct hf__backend *b;
 
@@ -90,15 +94,15 @@ look(uv_timer_t *timer)
 
 /* How many connections there are descriptors for: two each. */
 static unsigned
-room(const struct hf_dispatch_config *config)
+room(const struct hf_dispatch_config *config, unsigned workers)
 {
+	rlim_t own = FDS_OWN + (workers - 1) * FDS_WORKER, n;
 	struct rlimit limit;
-	rlim_t n;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		limit.rlim_cur = 1024;
 	n = limit.rlim_cur > (1 << 20) ? 1 << 20 : limit.rlim_cur;
-	n = n > FDS_OWN + 2 ? (n - FDS_OWN) / 2 : 1;
+	n = n > own + 2 ? (n - own) / 2 : 1;
 	return n < config->conns ? (unsigned)n : config->conns;
 }
 
@@ -179,11 +183,11 @@ hf_dispatch_configure(struct hf_dispatch *d,
 	memcpy(d->backend, next, sizeof(next));
 	d->backends_n = n;
 	d->config = *config;
-	d->conns_max = room(config);
+	d->conns_max = room(config, d->workers);
 	if (d->port != NULL)
 		hf_port_deadline(d->port, config->lookup_ms);
 	hf__health_look(d, uv_now(d->loop));
-	return HF_OK;
+	return d->crew == NULL ? HF_OK : hf__crew_configure(d->crew, config);
 }
 
 enum hf_err
@@ -194,6 +198,8 @@ hf_dispatch_drain(struct hf_dispatch *d, const char *server, int on)
 	for (i = 0; i < d->backends_n; i++)
 		if (strcmp(d->backend[i]->is.name.text, server) == 0) {
 			d->backend[i]->draining = on;
+			if (d->crew != NULL)
+				hf__crew_drain(d->crew, server, on);
 			return HF_OK;
 		}
 	return HF_E_ARG;
@@ -204,13 +210,14 @@ hf_dispatch_drain(struct hf_dispatch *d, const char *server, int on)
 const struct hf_dispatch_counts *
 hf_dispatch_counts(const struct hf_dispatch *d)
 {
-	return &d->counts;
+	return d->crew == NULL ? &d->counts :
+				 hf__crew_counts(d->crew, &d->counts);
 }
 
 unsigned
 hf_dispatch_conns(const struct hf_dispatch *d)
 {
-	return d->conns_n;
+	return hf__share_conns(d->share);
 }
 
 int
@@ -230,13 +237,15 @@ hf_dispatch_state(struct hf_dispatch_state *s, const struct hf_dispatch *d,
 	s->conns = b->conns;
 	s->taken = b->taken;
 	s->failed = b->failed;
+	if (d->crew != NULL)
+		hf__crew_state(d->crew, s, i);
 	return 1;
 }
 
 /* --- beginning and end ----------------------------------------------------------------- */
 
 enum hf_err
-hf_dispatch_new(struct hf_dispatch **dispatch, uv_loop_t *loop,
+hf__dispatch_new(struct hf_dispatch **dispatch, uv_loop_t *loop,
     struct hf_store *store, const struct hf_dispatch_hooks *hooks, void *owner)
 {
 	struct hf_dispatch *d;
@@ -248,8 +257,7 @@ hf_dispatch_new(struct hf_dispatch **dispatch, uv_loop_t *loop,
 	d->store = store;
 	d->hooks = hooks;
 	d->owner = owner;
-	randombytes_buf(d->hash, sizeof(d->hash));
-	hf__tally_init(&d->sources);
+	d->workers = 1;
 	hf_dispatch_defaults(&d->config);
 	if ((d->ids = hf__ids_new(d->config.ids)) == NULL ||
 	    (store != NULL &&
@@ -272,9 +280,32 @@ hf_dispatch_new(struct hf_dispatch **dispatch, uv_loop_t *loop,
 }
 
 enum hf_err
+hf_dispatch_new(struct hf_dispatch **dispatch, uv_loop_t *loop,
+    struct hf_store *store, const struct hf_dispatch_hooks *hooks, void *owner)
+{
+	struct hf__share *share = hf__share_new();
+	enum hf_err e;
+
+	if (share == NULL)
+		return HF_E_MEMORY;
+	if ((e = hf__dispatch_new(dispatch, loop, store, hooks, owner)) !=
+	    HF_OK) {
+		hf__share_free(share);
+		return e;
+	}
+	(*dispatch)->share = share;
+	randombytes_buf((*dispatch)->hash, sizeof((*dispatch)->hash));
+	return HF_OK;
+}
+
+enum hf_err
 hf_dispatch_listen(struct hf_dispatch *d, int fd, int family)
 {
-	return hf__gate_open(d, fd, family);
+	enum hf_err e = HF_OK;
+
+	if (d->crew != NULL)
+		e = hf__crew_listen(d->crew, fd, family);
+	return e != HF_OK ? e : hf__gate_open(d, fd, family);
 }
 
 void
@@ -285,6 +316,7 @@ hf_dispatch_stop(struct hf_dispatch *d)
 	if (d->stopping)
 		return;
 	d->stopping = 1;
+	hf__crew_stop(d->crew);
 	hf__gates_close(d);
 	while (d->conns != NULL)
 		hf__conn_end(d->conns, HF_E_GONE, 0);
@@ -296,7 +328,7 @@ hf_dispatch_stop(struct hf_dispatch *d)
 }
 
 void
-hf_dispatch_free(struct hf_dispatch *d)
+hf__dispatch_free(struct hf_dispatch *d)
 {
 	size_t i;
 
@@ -308,4 +340,14 @@ hf_dispatch_free(struct hf_dispatch *d)
 		hf__backend_release(d->backend[i]);
 	sodium_memzero(d->hash, sizeof(d->hash));
 	free(d);
+}
+
+void
+hf_dispatch_free(struct hf_dispatch *d)
+{
+	if (d == NULL)
+		return;
+	hf__crew_free(d->crew);
+	hf__share_free(d->share);
+	hf__dispatch_free(d);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A dispatcher (spec section 17.9): it takes connections, finds for each a
- * server that has what is asked for, and carries bytes. It holds no key. All
- * of it belongs to one loop's thread; it prints nothing and never exits.
+ * server that has what is asked for, and carries bytes. It holds no key. It
+ * belongs to one loop's thread, which alone may call it; others that it has
+ * for its work it starts and ends itself. It prints nothing and never exits.
  */
 #ifndef FLEET_DISPATCH_H
 #define FLEET_DISPATCH_H
@@ -13,6 +14,7 @@ enum {
 	HF_DISPATCH_SERVERS_MAX = 64,
 	HF_DISPATCH_TARGETS_MAX = 64,
 	HF_DISPATCH_KEYS_MAX = 4,
+	HF_DISPATCH_WORKERS_MAX = 64,
 	HF_DISPATCH_BUCKETS = 24 /* of durations: the first is 128 us */
 };
 
@@ -58,10 +60,11 @@ struct hf_dispatch_line {
 struct hf_dispatch_hooks {
 	/* A server was found up, or down. */
 	void (*health)(void *owner, const char *server, int up);
+	/* In the thread that had the connection. */
 	void (*ended)(void *owner, const struct hf_dispatch_line *line);
 };
 
-/* Counted since it began. */
+/* Counted since it began. Numbers of 64 bits alone. */
 struct hf_dispatch_counts {
 	uint64_t accepted, refused_source, refused_first, late, idle;
 	uint64_t no_target, no_server, unknown_key;
@@ -87,9 +90,16 @@ HF_MUST_USE enum hf_err hf_dispatch_new(struct hf_dispatch **dispatch,
     uv_loop_t *loop, struct hf_store *store,
     const struct hf_dispatch_hooks *hooks, void *owner);
 void hf_dispatch_defaults(struct hf_dispatch_config *config);
+/* Work is done by so many threads, this loop's one among them. Each looks
+ * after the servers and remembers sessions for itself; limits, counts, drains
+ * and configurations are those of all. Once, before all that follows.
+ * @return HF_OK; HF_E_ARG; HF_E_MEMORY; HF_E_IO */
+HF_MUST_USE enum hf_err hf_dispatch_workers(struct hf_dispatch *dispatch,
+    unsigned n);
 /* Takes a configuration, at first and again: what is the same stays as it is,
  * and no connection is closed. Servers that are gone are drained.
- * @return HF_OK; HF_E_MEMORY: nothing has changed */
+ * @return HF_OK; HF_E_MEMORY: nothing has changed, or with several workers
+ * that it has not for all of them */
 HF_MUST_USE enum hf_err hf_dispatch_configure(struct hf_dispatch *dispatch,
     const struct hf_dispatch_config *config);
 /* Accepts from a listening socket, which it closes in the end. */

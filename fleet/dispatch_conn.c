@@ -67,7 +67,7 @@ hf__conn_end(struct hf__conn *c, enum hf_err err, int reset)
 	c->down.to = NULL;
 	free(c->first);
 	c->first = NULL;
-	hf__tally_remove(&d->sources, &c->places);
+	hf__share_leave(d->share, &c->places);
 	if (c->prev != NULL)
 		c->prev->next = c->next;
 	else
@@ -516,8 +516,8 @@ hf__conn_look(struct hf__conn *c, uint64_t ms)
 
 void
 hf__conn_begin(struct hf_dispatch *d, int fd, int family,
-    const struct hf__source *source, const char *text,
-    const struct hf_address *from)
+    const struct hf__places *places, const struct hf__source *source,
+    const char *text, const struct hf_address *from)
 {
 	struct hf__conn *c;
 	int r = UV_ENOMEM;
@@ -532,6 +532,7 @@ hf__conn_begin(struct hf_dispatch *d, int fd, int family,
 			hf__leg_close(c->client, 0);
 		free(c);
 		(void)close(fd);
+		hf__share_leave(d->share, places);
 		return;
 	}
 	if (family != AF_UNIX)
@@ -546,8 +547,7 @@ hf__conn_begin(struct hf_dispatch *d, int fd, int family,
 	c->up.client = 1;
 	c->down.to = c->client;
 	c->client->from = &c->up;
-	hf__tally_find(&c->places, &d->sources, source->key, source->len);
-	hf__tally_add(&d->sources, &c->places);
+	c->places = *places;
 	if ((c->next = d->conns) != NULL)
 		c->next->prev = c;
 	d->conns = c;

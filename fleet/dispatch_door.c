@@ -45,14 +45,14 @@ take(struct hf__gate *g, int fd, const struct hf_address *a)
 		(void)close(fd);
 		return;
 	}
-	hf__tally_find(&places, &d->sources, source.key, source.len);
-	if (hf__tally_count(&d->sources, &places) >= d->config.source_conns) {
+	if (!hf__share_enter(&places, d->share, &source,
+		d->config.source_conns)) {
 		d->counts.refused_source++;
 		turn_away(fd);
 		return;
 	}
 	hf__source_text(text, &source, g->family, a);
-	hf__conn_begin(d, fd, g->family, &source, text, a);
+	hf__conn_begin(d, fd, g->family, &places, &source, text, a);
 }
 
 static void
@@ -65,7 +65,7 @@ knocked(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	for (i = 0; i < TURN; i++) {
-		if (g->d->conns_n >= g->d->conns_max) {
+		if (hf__share_conns(g->d->share) >= g->d->conns_max) {
 			pause_gate(g);
 			return;
 		}
@@ -116,7 +116,7 @@ hf__gates_open(struct hf_dispatch *d)
 
 	for (i = 0; i < d->gates_n && !d->stopping; i++) {
 		g = d->gate[i];
-		if (g->paused && d->conns_n < d->conns_max &&
+		if (g->paused && hf__share_conns(d->share) < d->conns_max &&
 		    uv_poll_start(&g->poll, UV_READABLE, knocked) == 0)
 			g->paused = 0;
 	}

@@ -5,7 +5,8 @@
  * owns which session; dispatch_route.c, where a message goes; dispatch_conn.c,
  * one connection; dispatch_reach.c, its way to a server; dispatch_flow.c, bytes
  * of one direction; dispatch_door.c, where connections come in;
- * dispatch_health.c, whether servers are up. Nobody else includes it.
+ * dispatch_health.c, whether servers are up; dispatch_crew.c, further threads.
+ * Nobody else includes it.
  */
 #ifndef FLEET_DISPATCH_OWN_H
 #define FLEET_DISPATCH_OWN_H
@@ -146,8 +147,8 @@ struct hf__conn {
 };
 
 void hf__conn_begin(struct hf_dispatch *d, int fd, int family,
-    const struct hf__source *source, const char *text,
-    const struct hf_address *from);
+    const struct hf__places *places, const struct hf__source *source,
+    const char *text, const struct hf_address *from);
 /* What a flow has found: a whole message of a handshake, or a record's head.
  * HF__ENDED: nothing of the flow may be touched. */
 enum hf__verdict { HF__ENDED, HF__HOLD, HF__CARRY, HF__DISCARD };
@@ -225,6 +226,39 @@ void hf__health_stop(struct hf__backend *b);
 /* By what it was seen to do. */
 void hf__health_tell(struct hf__backend *b, int up);
 
+/* --- dispatch_crew.c --- */
+
+/* What all workers of a dispatcher count together. */
+struct hf__share {
+	uv_mutex_t lock;
+	unsigned conns;
+	struct hf__tally sources;
+};
+struct hf__share *hf__share_new(void);
+void hf__share_free(struct hf__share *share);
+/* One more connection of that source, no more than so many of it. Returns 0
+ * where it has them. */
+int hf__share_enter(struct hf__places *places, struct hf__share *share,
+    const struct hf__source *source, unsigned most);
+void hf__share_leave(struct hf__share *share, const struct hf__places *places);
+unsigned hf__share_conns(struct hf__share *share);
+
+/* The other workers. Each call waits until all of them have done so. */
+struct hf__crew;
+enum hf_err hf__crew_configure(struct hf__crew *crew,
+    const struct hf_dispatch_config *config);
+void hf__crew_drain(struct hf__crew *crew, const char *server, int on);
+enum hf_err hf__crew_listen(struct hf__crew *crew, int fd, int family);
+/* Own counts, and theirs; what they have of that server is added. */
+const struct hf_dispatch_counts *hf__crew_counts(struct hf__crew *crew,
+    const struct hf_dispatch_counts *own);
+void hf__crew_state(struct hf__crew *crew, struct hf_dispatch_state *state,
+    size_t i);
+unsigned hf__crew_size(const struct hf__crew *crew);
+/* Ends their threads. */
+void hf__crew_stop(struct hf__crew *crew);
+void hf__crew_free(struct hf__crew *crew);
+
 struct hf_dispatch {
 	uv_loop_t *loop;
 	struct hf_store *store;
@@ -239,7 +273,9 @@ struct hf_dispatch {
 	size_t gates_n;
 	struct hf__conn *conns, *dead;
 	unsigned conns_n, conns_max, lookups;
-	struct hf__tally sources;
+	struct hf__share *share;
+	struct hf__crew *crew; /* NULL: there is no other worker */
+	unsigned workers;      /* all of them */
 	struct hf_dispatch_counts counts;
 	uv_timer_t look;
 	uint64_t looked;
@@ -247,5 +283,12 @@ struct hf_dispatch {
 	int stopping;
 	uint8_t scratch[HF__FLOW_MAX];
 };
+
+/* --- dispatch.c: a worker; whoever makes it gives it a share and a hash --- */
+
+HF_MUST_USE enum hf_err hf__dispatch_new(struct hf_dispatch **dispatch,
+    uv_loop_t *loop, struct hf_store *store,
+    const struct hf_dispatch_hooks *hooks, void *owner);
+void hf__dispatch_free(struct hf_dispatch *d);
 
 #endif

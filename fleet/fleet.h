@@ -383,9 +383,34 @@ struct hf_checkpoint_policy {
 };
 
 /*
- * notify.c: sd_notify(3) in a few lines
+ * notify.c: sd_notify(3) and sd_listen_fds(3) in a few lines
  */
 void hf_notify(const char *state);
+/* It reads its files anew; READY=1 follows. */
+void hf_notify_reloading(void);
+/* How often "WATCHDOG=1" is to be said, in milliseconds; 0: never. */
+uint64_t hf_watchdog_ms(void);
+/* The listening sockets that this process was given, and where they listen;
+ * none are given twice.
+ * @return HF_OK; HF_E_SPACE: more than cap; HF_E_ARG: *n is the number of one
+ * that is no stream socket that listens */
+HF_MUST_USE enum hf_err hf_given_sockets(int *fds, struct hf_address *at,
+    size_t *n, size_t cap);
+
+/*
+ * sandbox.c: what a program gives up
+ */
+/* Becomes that user, with its groups, for good. Before there are threads.
+ * @return HF_OK, also where it is that user; HF_E_ARG: there is none; HF_E_IO,
+ * errno says why */
+HF_MUST_USE enum hf_err hf_user_become(const char *name);
+/* From now on this thread, and those that it begins, change files beneath these
+ * directories alone, and execute none. What may be read stays.
+ * @return Landlock's version; 0: this kernel has it not; -1, errno says why */
+int hf_sandbox_files(const char *const *dirs, size_t n);
+/* All threads are left the system calls of one that carries bytes.
+ * @return 1; 0: that is not possible here */
+int hf_sandbox_calls(void);
 
 /*
  * server.c: many links on worker threads

@@ -75,7 +75,7 @@ _handfast_options() {
 		    --connect-timeout --deadline --no-fallback --dispatched --retry \
 		    $readable --trace --json
 		;;
-	'dispatch run') echo --config --check --port-file --json ;;
+	'dispatch run') echo --config --check --workers --port-file --json ;;
 	'dispatch status' | 'dispatch metrics' | 'dispatch drain' | \
 	    'dispatch undrain')
 		echo --control --once --json

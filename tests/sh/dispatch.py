@@ -372,7 +372,8 @@ def unit():
         del os.environ["NOTIFY_SOCKET"]
     s.same("unit: ready", b"READY=1", told.recv(100))
     d.send_signal(signal.SIGHUP)
-    s.same("unit: reload", b"STATUS=file read anew", told.recv(100))
+    s.check("unit: reloading", told.recv(100).startswith(b"RELOADING=1\n"))
+    s.same("unit: reload", b"READY=1\nSTATUS=file read anew", told.recv(100))
     d.send_signal(signal.SIGTERM)
     s.same("unit: stopping", b"STOPPING=1", told.recv(100))
     s.same("unit: exit code", 0, d.wait(timeout=30))
