@@ -65,13 +65,18 @@ static void
 tell(const char *line)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	uint64_t until = real_ns() + REAL_WAIT_MS * (uint64_t)1000000;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char answer[64];
 
 	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/d.ctl", real.dir);
-	real_must(fd != -1 &&
-		connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
-		real_send(fd, (const uint8_t *)line, strlen(line)) &&
+	real_must(fd != -1, "socket");
+	/* It listens before it answers. */
+	while (connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0) {
+		real_must(real_ns() < until, at.sun_path);
+		(void)usleep(5000);
+	}
+	real_must(real_send(fd, (const uint8_t *)line, strlen(line)) &&
 		read(fd, answer, sizeof(answer)) == 3,
 	    line);
 	(void)close(fd);
