@@ -6,6 +6,7 @@
  * notice and the next number of a sequence, by which those who were not
  * listening catch up.
  */
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,10 @@ static const struct {
 	    "VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING" },
 	{ "update",
 	    "UPDATE handfast.entry SET value = $3, expires = $4, "
-	    "writer = $5 WHERE key = $1 AND value = $2" },
+	    "writer = $5, changed = CASE WHEN writer = $5 THEN changed "
+	    "ELSE nextval('handfast.changes') END "
+	    "WHERE key = $1 AND value = $2 RETURNING changed" },
+	{ "tell", "SELECT pg_notify('handfast', $1)" },
 	{ "remove",
 	    "DELETE FROM handfast.entry WHERE key = $1 AND value = $2" },
 	{ "page",
@@ -117,6 +121,29 @@ got_count(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 		return;
 	rows = PQcmdTuples((PGresult *)(uintptr_t)r);
 	c->verdict = strcmp(rows, "1") == 0 ? HF_OK : HF_E_FENCED;
+}
+
+static void tell_later(struct hf__pg_conn *, uint64_t, const struct hf__ask *);
+
+/* An entry that was somebody else's has a number as no entry before it had.
+ * That of a thread beside this one may be told twice. */
+static void
+got_changed(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	uint64_t number;
+
+	if (!is(c, r, PGRES_TUPLES_OK))
+		return;
+	if (PQntuples(r) != 1 || PQgetlength(r, 0, 0) != 8) {
+		c->verdict = HF_E_FENCED;
+		return;
+	}
+	c->verdict = HF_OK;
+	number = load_be(PQgetvalue(r, 0, 0));
+	if (number > c->took) {
+		c->took = number;
+		tell_later(c, number, &op->ask);
+	}
 }
 
 static void
@@ -224,7 +251,7 @@ send_swap(struct hf__pg_conn *c, struct hf_op *op)
 	else if (a->value_len == 0)
 		hf__pg_execute(c, got_count, op, "remove", NULL, 2, drop);
 	else
-		hf__pg_execute(c, got_count, op, "update", NULL, 5, change);
+		hf__pg_execute(c, got_changed, op, "update", NULL, 5, change);
 }
 
 void
@@ -303,6 +330,38 @@ got_listening(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 	(void)c;
 	(void)op;
 	(void)r;
+}
+
+static void
+tell(uv_timer_t *timer)
+{
+	struct hf__pg_conn *c = timer->data;
+	struct hf__pg_value one;
+	size_t i, n = c->told_n;
+
+	c->told_n = 0;
+	for (i = 0; i < n && c->line != NULL && c->up; i++) {
+		one = (struct hf__pg_value){ c->told[i], strlen(c->told[i]),
+			HF__PG_TEXT };
+		hf__pg_execute(c, got_listening, NULL, "tell", NULL, 1, &one);
+		hf__pg_end(c, NULL);
+	}
+}
+
+/* NUMBER WRITER KEY, the key in hexadecimal: that this process has it now.
+ * Whoever had it finds out by himself, if not by this. */
+static void
+tell_later(struct hf__pg_conn *c, uint64_t number, const struct hf__ask *a)
+{
+	char hex[2 * HF_STORE_KEY_MAX + 1];
+
+	if (c->told_n == HF__PG_TOLD)
+		tell(&c->timer);
+	(void)snprintf(c->told[c->told_n++], sizeof(c->told[0]), "%llu %s %s",
+	    (unsigned long long)number, c->at->writer,
+	    sodium_bin2hex(hex, sizeof(hex), a->key, a->key_len));
+	if (!uv_is_active((uv_handle_t *)&c->timer))
+		(void)uv_timer_start(&c->timer, tell, HF__PG_TELL_MS, 0);
 }
 
 /* From now on; and what came since the last time. */

@@ -37,6 +37,10 @@ static const char *const steps[HF__PG_SCHEMA] = {
 	"CREATE TRIGGER taken BEFORE UPDATE ON handfast.entry FOR EACH ROW"
 	" WHEN (OLD.writer IS DISTINCT FROM NEW.writer)"
 	" EXECUTE FUNCTION handfast.taken();",
+	/* Whoever takes an entry counts and tells it himself: what others are
+	 * told can wait until he has his answer. */
+	"DROP TRIGGER taken ON handfast.entry;"
+	"DROP FUNCTION handfast.taken();",
 };
 
 /* All that a server's role needs. */

@@ -106,14 +106,38 @@ static void
 other_version(void **state)
 {
 	(void)state;
-	sql("UPDATE handfast.version SET number = 2");
+	sql("UPDATE handfast.version SET number = 3");
 	store_opens(as("server"), HF_E_STORE,
-	    "the store's schema is of version 2, not 1");
+	    "the store's schema is of version 3, not 2");
 	inits(server.uri, NULL, HF_E_STORE,
-	    "the store's schema is of version 2, not 1");
+	    "the store's schema is of version 3, not 2");
 	sql("DELETE FROM handfast.version");
 	store_opens(as("server"), HF_E_STORE,
-	    "the store's schema is of version 0, not 1");
+	    "the store's schema is of version 0, not 2");
+}
+
+/* The first one had a trigger, which told others of changes. */
+static void
+first_version(void **state)
+{
+	struct hf_store *s = store_open(server.uri);
+
+	(void)state;
+	assert_ok(store_swap(s, "k", NULL, "one"));
+	hf_store_close(s);
+	sql("UPDATE handfast.version SET number = 1;"
+	    "CREATE FUNCTION handfast.taken() RETURNS trigger LANGUAGE "
+	    "plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+	    "CREATE TRIGGER taken BEFORE UPDATE ON handfast.entry FOR EACH "
+	    "ROW EXECUTE FUNCTION handfast.taken()");
+	store_opens(as("server"), HF_E_STORE,
+	    "the store's schema is of version 1, not 2");
+	inits(server.uri, "server", HF_OK, "");
+	s = store_open(as("server"));
+	assert_ok(store_swap(s, "k", "one", "two"));
+	assert_ok(store_get(s, "k"));
+	store_is("two");
+	hf_store_close(s);
 }
 
 /* --- who ------------------------------------------------------------------------------------- */
@@ -429,6 +453,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(schema, enter),
 		MADE(other_version),
+		MADE(first_version),
 		MADE(roles),
 		MADE(logins),
 		MADE(certificates),
