@@ -202,6 +202,8 @@ void hf__line_down(struct hf__line *line, const char *why);
 void hf__line_answer(struct hf__line *line, struct hf_op *op, enum hf_err err,
     const char *why);
 void hf__line_news(struct hf__line *line, struct hf_span key);
+/* 1 for that of a store's own calls, whose loop runs no longer than they do. */
+int hf__line_blocks(const struct hf__line *line);
 /* How far the news were read, for the next connection: empty at first. */
 char *hf__line_mark(struct hf__line *line);
 

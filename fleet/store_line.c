@@ -66,14 +66,18 @@ take_out(struct list *l, struct hf_op *op)
 	op->next = op->prev = NULL;
 }
 
+int
+hf__line_blocks(const struct hf__line *line)
+{
+	return line->port->store->port == line->port;
+}
+
 /* Only the store's own line tells people. */
 static void
 say(struct hf__line *line, const char *why)
 {
-	struct hf_store *s = line->port->store;
-
-	if (s->port == line->port && why != NULL)
-		hf__store_say(s->said, why);
+	if (hf__line_blocks(line) && why != NULL)
+		hf__store_say(line->port->store->said, why);
 }
 
 /* --- the connection ---------------------------------------------------------------------- */

@@ -360,7 +360,9 @@ tell_later(struct hf__pg_conn *c, uint64_t number, const struct hf__ask *a)
 	(void)snprintf(c->told[c->told_n++], sizeof(c->told[0]), "%llu %s %s",
 	    (unsigned long long)number, c->at->writer,
 	    sodium_bin2hex(hex, sizeof(hex), a->key, a->key_len));
-	if (!uv_is_active((uv_handle_t *)&c->timer))
+	if (hf__line_blocks(c->line))
+		tell(&c->timer);
+	else if (!uv_is_active((uv_handle_t *)&c->timer))
 		(void)uv_timer_start(&c->timer, tell, HF__PG_TELL_MS, 0);
 }
 

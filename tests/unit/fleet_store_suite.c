@@ -420,6 +420,40 @@ write_k(struct hf_store *mine)
 }
 
 static void
+written(void *arg, enum hf_err e, const uint8_t *value, size_t len)
+{
+	(void)value;
+	(void)len;
+	*(enum hf_err *)arg = e;
+}
+
+static void
+enough(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+/* As a server does, whose loop goes on. */
+static void
+write_by_port(struct hf_store *mine)
+{
+	enum hf_err e = HF_E_STATE;
+	struct hf_port *own;
+	uv_timer_t timer;
+	uv_loop_t l;
+
+	if (uv_loop_init(&l) != 0 || uv_timer_init(&l, &timer) != 0 ||
+	    uv_timer_start(&timer, enough, 500, 0) != 0 ||
+	    hf_port_open(&own, mine, &l) != HF_OK ||
+	    hf_port_swap(own, text("k"), text("two"), text("three"), later(),
+		written, &e) == NULL)
+		_exit(4);
+	(void)uv_run(&l, UV_RUN_DEFAULT);
+	if (e != HF_OK)
+		_exit(5);
+}
+
+static void
 tick(uv_timer_t *timer)
 {
 	(void)timer;
@@ -453,6 +487,9 @@ changes(void **state)
 	run_for(600);
 	assert_int_equal(news, 1);
 	assert_string_equal(newest, "k");
+	other_process(write_by_port);
+	run_for(600);
+	assert_int_equal(news, 2);
 	hf_port_watch(port, NULL, NULL);
 }
 
