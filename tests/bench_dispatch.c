@@ -6,12 +6,15 @@
  * its connection; in turns, on each of the stores. The dispatcher, the two
  * servers and the stores are processes of their own. The handshake is that of
  * a client that knows the cluster, hello first; every other one is of a client
- * that knows the server's certificate, which is the shortest there is.
+ * that knows the server's certificate, which is the shortest there is. The
+ * servers and their store are on one processor, the dispatcher and the client
+ * on the other, as they would be on machines of their own.
  */
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +40,17 @@ static struct hf_config *knows[2], *asks;
 static const uint8_t word[WORD] = "first echoed b.";
 static double shake[SAMPLES / 2], brief[SAMPLES / 2], again[SAMPLES / 2],
     moved[SAMPLES / 2];
+
+/* What begins from now on runs there, too. */
+static void
+pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	(void)sched_setaffinity(0, sizeof(set), &set);
+}
 
 /* --- the dispatcher ---------------------------------------------------------- */
 
@@ -282,6 +296,7 @@ run(const char *program, const char *engine, const char *store)
 	static const char *const does[] = { "--echo", NULL };
 	int i;
 
+	pin(1);
 	/* Where sessions are by default: in memory. */
 	real_make_on(&real, program,
 	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", store);
@@ -289,6 +304,7 @@ run(const char *program, const char *engine, const char *store)
 		real_client(&knows[i], &real, i);
 		real_serve(&real, i, does);
 	}
+	pin(0);
 	real_client(&asks, &real, -1);
 	REAL_OK(hf_config_dispatched(asks, 1));
 	dispatch();
@@ -310,6 +326,7 @@ run_postgres(const char *program)
 	struct server server;
 	double r;
 
+	pin(1);
 	postgres_start(&server);
 	real_must(hf_store_init(server.uri, NULL, 60000, why) == HF_OK, why);
 	r = run(program, "postgres", server.uri);
@@ -323,6 +340,7 @@ run_redis(const char *program)
 	struct server server;
 	double r;
 
+	pin(1);
 	redis_start(&server, NULL);
 	r = run(program, "redis", server.uri);
 	server_stop(&server);
