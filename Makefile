@@ -659,7 +659,7 @@ install: all
 	install -m 644 README.md LICENSE \
 	    $(wildcard spec/*.md spec/*.cddl spec/*.lua) $(D_doc)
 	install -m 644 $(EXAMPLES) $(wildcard tests/examples/*.py) \
-	    $(wildcard fleet/examples/*) \
+	    $(wildcard fleet/examples/* fleet/systemd/*) \
 	    $(D_doc)/examples
 	@if command -v scdoc >/dev/null; then \
 		$(MAKE) --no-print-directory man && \
