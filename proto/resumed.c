@@ -143,8 +143,8 @@ make_claim(struct hf_session *s)
 	memcpy(st->token, s->move->token, sizeof(st->token));
 	memcpy(st->target, s->target, sizeof(st->target));
 	st->target_len = s->target_len;
-	return hf__state_seal(claim->entry, &claim->entry_len,
-	    hf__vault_of(s), st, s->now);
+	return hf__state_seal(claim->entry, &claim->entry_len, hf__vault_of(s),
+	    st, s->now);
 }
 
 enum hf_err
@@ -200,8 +200,8 @@ hf__claim_confirm(struct hf_session *s)
 	struct hf__takeover *claim = s->move->claim;
 
 	hf__move_state(&claim->state, s);
-	return hf__state_seal(claim->entry, &claim->entry_len,
-	    hf__vault_of(s), &claim->state, s->now);
+	return hf__state_seal(claim->entry, &claim->entry_len, hf__vault_of(s),
+	    &claim->state, s->now);
 }
 
 /* --- the initiator parses -------------------------------------------------------------- */
