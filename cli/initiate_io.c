@@ -301,9 +301,10 @@ write_done(uv_work_t *work, int status)
 		j->hooks->failed(0, err);
 	}
 	write_more(j);
-	if (j->paused && j->link != NULL && j->filled <= WRITE_HIGH) {
+	if (j->paused && j->filled <= WRITE_HIGH) {
 		j->paused = 0;
-		hf_link_resume(j->link);
+		if (j->link != NULL)
+			hf_link_resume(j->link);
 	}
 	if (!j->write_busy)
 		j->hooks->idle();

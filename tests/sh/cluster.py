@@ -8,6 +8,7 @@ store is LMDB; of the cases that differ with it, all three.
 import glob
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -173,9 +174,8 @@ def arrived(c, data):
 
 def ends(client):
     """Closes its input; its exit code and output."""
-    client.stdin.close()
-    out = client.stdout.read()
-    return client.wait(timeout=WAIT), out
+    out, _ = client.communicate(timeout=WAIT)
+    return client.returncode, out
 
 
 def whole(c, what, data):
@@ -296,6 +296,47 @@ def echoed():
     os.waitpid(pid, 0)
     s.same("echoed: exit code", 0, client.wait(timeout=WAIT))
     s.check("echoed: what was sent", got == data)
+    c.close()
+
+
+def drained(client, seconds):
+    """What it has to say, until it is silent for so long."""
+    fd, got = client.stdout.fileno(), b""
+    while select.select([fd], [], [], seconds)[0]:
+        data = os.read(fd, 1 << 16)
+        if not data:
+            break
+        got += data
+    return got
+
+
+def read_meanwhile():
+    """Who read nothing until the connection was lost, and all there was
+    before there was another, gets the rest as well."""
+    c = Cluster()
+    for name in "ab":
+        c.serve(name, does=("--echo",), checkpoint="record")
+    client = c.client("--retry", "%ds" % WAIT)
+    data = os.urandom(3 << 20)
+    pid = os.fork()
+    if pid == 0:
+        client.stdout.close()
+        say(client, data)
+        os._exit(0)
+    client.stdin.close()
+    wait_for(c.owner, "an owner")
+    time.sleep(2)  # until it waits for its reader
+    for name in "ab":
+        c.kill(name)
+    wait_for(lambda: "broken" in c.words(), "a broken connection")
+    got = drained(client, 1)
+    for name in "ab":
+        c.serve(name, does=("--echo",), checkpoint="record")
+    s.check("read meanwhile: some of it", 0 < len(got) < len(data), len(got))
+    got += drained(client, WAIT)
+    s.check("read meanwhile: what was sent", got == data, len(got))
+    s.same("read meanwhile: exit code", 0, client.wait(timeout=WAIT))
+    os.waitpid(pid, 0)
     c.close()
 
 
@@ -530,8 +571,8 @@ def released():
 def main():
     if shutil.which("gdb") is None:
         s.note("no gdb: the stopped owner was not tested")
-    tests = [killed, refreshed, echoed, sent_home, emptied, brought_back, hanging_store,
-             members, evicted, released]
+    tests = [killed, refreshed, echoed, read_meanwhile, sent_home, emptied,
+             brought_back, hanging_store, members, evicted, released]
     if shutil.which("gdb") is not None:
         tests.append(stopped_owner)
     names = sys.argv[1:]
