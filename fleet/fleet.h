@@ -69,6 +69,9 @@ struct hf_link_hooks {
 	 * in the library since the last one. May be NULL. */
 	void (*trace)(void *owner, struct hf_link *link, int sent, int type,
 	    size_t bytes, uint64_t ns);
+	/* With hf_link_carry(): hf_mux_next() may have something. What the
+	 * hook does to channels is sent by itself. May be NULL. */
+	void (*channels)(void *owner, struct hf_link *link);
 };
 
 /* Makes a link with a stream of the kind (AF_INET, AF_INET6 or AF_UNIX) that
@@ -127,6 +130,18 @@ void hf_link_release(struct hf_link *link, uint64_t count);
  * above HF_LINK_HIGH wait for `drained`. After hf_link_close() the link ends
  * as cut: there was more to say. */
 void hf_link_send(struct hf_link *link, const uint8_t *data, size_t len);
+/* mux.c. From `opened` on, in a session with channels: these are carried. The
+ * mux is the owner's, borrowed until `ended`; hf_mux_restart() is the owner's
+ * to call, from `closed`, `failed` or `ended`, or when `opened` comes again.
+ * Without one, channel records fail the session.
+ * @return HF_OK; HF_E_STATE in a session without channels */
+HF_MUST_USE enum hf_err hf_link_carry(struct hf_link *link,
+    struct hf_mux *mux);
+/* After calls on its channels from outside of the link's hooks: sends what
+ * there is to send, as far as the peer and the socket take it. The rest is
+ * taken from the mux when they take more, never before: who waits longest is
+ * next. hf_link_close() sends the rest first. */
+void hf_link_pump(struct hf_link *link);
 /* 1 while something waits: data to be taken, or bytes to be sent. */
 int hf_link_busy(const struct hf_link *link);
 /* Bytes queued. */

@@ -85,7 +85,13 @@ enum hf_limits {
 	HF_SCOPES_MAX = 16,	   /**< scopes of a vault */
 	HF_SCOPE_TARGETS_MAX = 16, /**< targets of a scope */
 	HF_GENERATIONS_MAX = 8,	   /**< keys of a scope that are kept */
-	HF_SOURCE_MAX = 64	   /**< bytes of a peer's address */
+	HF_SOURCE_MAX = 64,	   /**< bytes of a peer's address */
+	HF_CHANNELS_MAX = 1024,	  /**< channels of a side, not over, at once */
+	HF_LABEL_MAX = 64,	  /**< bytes of a channel's label */
+	HF_CREDIT_FIRST = 65536,  /**< bytes that follow an open at once */
+	HF_CREDIT_MAX = 16777216, /**< bytes of credit of one direction */
+	HF_QUANTUM = 16384, /**< bytes of a channel before the next one */
+	HF_FRAMES_MIN = 128 /**< room that hf_mux_output() needs */
 };
 
 /**
@@ -211,8 +217,9 @@ enum hf_admission {
 /** What hf_session_recv() hands out. */
 enum hf_content {
 	HF_CONTENT_DATA = 1,
-	HF_CONTENT_CLOSE = 2, /**< the peer will send nothing more */
-	HF_CONTENT_ACK = 3,   /**< see hf_session_acked(); no data */
+	HF_CONTENT_CLOSE = 2,	/**< the peer will send nothing more */
+	HF_CONTENT_ACK = 3,	/**< see hf_session_acked(); no data */
+	HF_CONTENT_CHANNEL = 4, /**< for hf_mux_feed() */
 	HF_CONTENT_TICKET =
 	    5,		      /**< bytes of a ticket file (spec section 7.3) */
 	HF_CONTENT_QUERY = 7, /**< go on with another server: no data */
@@ -692,6 +699,9 @@ HF_MUST_USE enum hf_err hf_config_refresh(struct hf_config *config, int on);
  * query in clear is honoured on an open session, and hf_session_reroute() can
  * be used. Default: off. (spec section 17.9) */
 HF_MUST_USE enum hf_err hf_config_dispatched(struct hf_config *config, int on);
+/** Whether sessions carry channels in the place of data (spec section 20).
+ * Initiator: it asks for them. Responder: who asks gets them. Default: off. */
+HF_MUST_USE enum hf_err hf_config_channels(struct hf_config *config, int on);
 /** Whether signatures that verified are remembered, so that the next chain
  * with them costs less: times, revocation and names are judged every time.
  * Default: on. */
@@ -760,6 +770,11 @@ struct hf_span hf_session_output(const struct hf_session *session);
 /** The first @p len bytes of the output were sent. */
 HF_MUST_USE enum hf_err hf_session_drained(struct hf_session *session,
     size_t len);
+/** Fails an open session whose records broke the rules of what they carry:
+ * the peer gets an alert. @param cause an error of 32 to 95
+ * @return that error; HF_E_ARG; HF_E_STATE when it is not open */
+HF_MUST_USE enum hf_err hf_session_fail(struct hf_session *session,
+    enum hf_err cause);
 /** Copies output and drains it: output() and drained() in one. */
 HF_MUST_USE enum hf_err hf_session_drain(struct hf_session *session,
     uint8_t *out, size_t cap, size_t *len);
@@ -827,6 +842,18 @@ uint8_t *hf_session_room(struct hf_session *session, size_t cap);
  * @return HF_OK; HF_E_STATE before the handshake is done or after close */
 HF_MUST_USE enum hf_err hf_session_send(struct hf_session *session,
     const uint8_t *data, size_t len);
+/** How many bytes of data, or of frames, one record may carry now: 0 when
+ * output must be drained first, an ack is waited for, or nothing can be sent
+ * in this state; at most HF_PLAINTEXT_MAX. */
+size_t hf_session_sendable(const struct hf_session *session);
+/** 1 in a session that carries channels: both ends said so. It takes no data
+ * (HF_E_STATE). 0 before the handshake is done. */
+int hf_session_channels(const struct hf_session *session);
+/** As hf_session_send(), for frames from hf_mux_output().
+ * @return HF_OK; HF_E_ARG; HF_E_STATE, also in a session without channels;
+ * HF_E_SPACE for more than hf_session_sendable() */
+HF_MUST_USE enum hf_err hf_session_send_frames(struct hf_session *session,
+    const uint8_t *frames, size_t len);
 /** Seals the close record: nothing can be sent after it. */
 HF_MUST_USE enum hf_err hf_session_close(struct hf_session *session);
 /** Responder: issues a ticket to the peer in a record (spec section 7.3). Its
@@ -1034,6 +1061,147 @@ void hf_query_write(uint8_t out[HF_CLEAR_BYTES]);
 /** An alert in clear, as a dispatcher says it.
  * @param cause HF_E_TARGET, HF_E_UNKNOWN_KEY; any other is HF_E_REFUSED */
 void hf_alert_write(uint8_t out[HF_CLEAR_BYTES], enum hf_err cause);
+
+/** @} */
+/** @name Channels (spec section 20) */ /** @{ */
+
+/** All channels of one session, at one end, while it is open on one
+ * connection. It knows no session: records of HF_CONTENT_CHANNEL go into
+ * hf_mux_feed(), and what hf_mux_output() writes goes into such records. It
+ * keeps no more than its limits allow, whatever the peer claims. It and its
+ * channels belong to one thread at a time. */
+struct hf_mux;
+/** One end of one channel: two streams of bytes, one each way. The handle is
+ * all that an application has of it: the number that it has on the wire is the
+ * mux's own, and no call takes one. */
+struct hf_channel;
+
+/** Why a channel ended. 1 to 127 and 192 to 255 are sent by a reset; what is
+ * not listed may come too. 128 to 191 are never sent. */
+enum hf_reason {
+	HF_REASON_NONE = 0,	 /**< it has not, or both ends have finished */
+	HF_REASON_CANCELLED = 1, /**< the application gave it up */
+	HF_REASON_REFUSED = 2,	 /**< nobody serves it there */
+	HF_REASON_FAILED = 3,	 /**< what was behind it failed */
+	HF_REASON_LIMIT = 4,	 /**< too many channels at once */
+	HF_REASON_GONE = 5,	 /**< the application died */
+	HF_REASON_SHUTDOWN = 6,	 /**< that end is shutting down */
+	HF_REASON_IDLE = 7,	 /**< nothing was said for too long */
+	HF_REASON_MOVED = 128,	 /**< the session went on elsewhere */
+	HF_REASON_LOST = 129,	 /**< the session, or its connection, ended */
+	HF_REASON_RESTARTED = 130 /**< the agent was started again */
+};
+
+/** A mux's own limits: none follows from what the peer says. */
+struct hf_mux_limits {
+	size_t own;    /**< channels that may be open from here, 0 to 1,024 */
+	size_t peers;  /**< of the peer's that are taken, 0 to 1,024 */
+	size_t window; /**< bytes of a channel that wait to be read,
+			  HF_CREDIT_FIRST to HF_CREDIT_MAX */
+	size_t send;   /**< bytes of a channel that wait to be sent, at least
+			  1, at most HF_CREDIT_MAX */
+};
+
+/** @param role of the session; @param limits NULL for 256 of each side, a
+ * window of 262,144 bytes and 65,536 to be sent
+ * @return HF_OK; HF_E_ARG; HF_E_MEMORY */
+HF_MUST_USE enum hf_err hf_mux_new(struct hf_mux **mux, enum hf_role role,
+    const struct hf_mux_limits *limits);
+/** Wipes and frees, with all its channels: no handle is good any more. Accepts
+ * NULL. */
+void hf_mux_free(struct hf_mux *mux);
+/** Takes the data of one record of type channel: one frame or several.
+ * @return HF_OK; HF_E_CBOR, HF_E_SHAPE, HF_E_UNEXPECTED, HF_E_TOO_BIG: the
+ * peer broke the rules; HF_E_MEMORY. After an error the mux has failed, with
+ * all its channels (HF_REASON_LOST), and so must the session:
+ * hf_session_fail(). It then gives that error again. */
+HF_MUST_USE enum hf_err hf_mux_feed(struct hf_mux *mux, const uint8_t *data,
+    size_t len);
+/** 1 when hf_mux_output() has something to write. */
+int hf_mux_pending(const struct hf_mux *mux);
+/** Writes frames for one record, fairly from all channels; they count as sent.
+ * Call it as late as possible: what is written cannot be overtaken.
+ * @param cap at least HF_FRAMES_MIN (HF_E_ARG) @param len 0: nothing to send
+ * @return HF_OK; HF_E_ARG; the error of a mux that has failed */
+HF_MUST_USE enum hf_err hf_mux_output(struct hf_mux *mux, uint8_t *out,
+    size_t cap, size_t *len);
+/** Both in one: seals frames into records of the session, as many as it takes
+ * and until about @p most bytes were put out. HF_OK also when it took none.
+ * @return HF_OK; HF_E_ARG; HF_E_STATE; else the session has failed */
+HF_MUST_USE enum hf_err hf_mux_seal(struct hf_mux *mux,
+    struct hf_session *session, size_t most);
+/** The session went on by a takeover, or has ended: every channel ends, for
+ * that reason, and says nothing; what was received can still be read. From now
+ * on numbers begin anew, as at the other end, also after a failure.
+ * @param reason HF_REASON_MOVED, _LOST or _RESTARTED */
+HF_MUST_USE enum hf_err hf_mux_restart(struct hf_mux *mux,
+    enum hf_reason reason);
+/** Bytes of memory it holds now, buffers and channels included. */
+size_t hf_mux_bytes(const struct hf_mux *mux);
+/** Channels that are not over, or whose handle was not freed. */
+size_t hf_mux_count(const struct hf_mux *mux);
+
+/** What is new about a channel; bits. */
+enum hf_news {
+	HF_NEWS_OPENED = 1,   /**< the peer opened it: the handle is yours */
+	HF_NEWS_READABLE = 2, /**< hf_channel_data() has something */
+	HF_NEWS_WRITABLE = 4, /**< hf_channel_send() takes something again */
+	HF_NEWS_FINISHED = 8, /**< the peer sends nothing more, all is read */
+	HF_NEWS_ENDED = 16    /**< see hf_channel_reason() */
+};
+/** The next channel with something new: HF_NEWS_ bits, told once; 0: none.
+ * READABLE comes again when more arrives, or when some was left unread. */
+unsigned hf_mux_next(struct hf_mux *mux, struct hf_channel **channel);
+
+/** Opens a channel. Data may follow at once; the peer may refuse it later.
+ * @param label what it is for, UTF-8 without controls, 0 to HF_LABEL_MAX bytes
+ * @return HF_OK; HF_E_ARG; HF_E_SPACE when there are as many as the limit
+ * allows; HF_E_EXHAUSTED when its session has no numbers left; HF_E_STATE after
+ * a failure; HF_E_MEMORY */
+HF_MUST_USE enum hf_err hf_channel_open(struct hf_channel **channel,
+    struct hf_mux *mux, const char *label, size_t len);
+/** Lets the handle go; accepts NULL. Where all was said it ends so. After
+ * hf_channel_finish() what waits is still sent, and then nothing more is
+ * taken; else it is reset: HF_REASON_CANCELLED. */
+void hf_channel_free(struct hf_channel *channel);
+/** The label. A view, good as long as the handle. */
+struct hf_span hf_channel_label(const struct hf_channel *channel);
+/** What the application keeps with a handle; NULL at first. */
+void hf_channel_keep(struct hf_channel *channel, void *own);
+/** What hf_channel_keep() was given. */
+void *hf_channel_kept(const struct hf_channel *channel);
+/** Copies data to be sent, as much as fits. @param taken how much that was
+ * @return HF_OK, with less than @p len taken wait for HF_NEWS_WRITABLE;
+ * HF_E_STATE when it was finished, or has ended; HF_E_MEMORY */
+HF_MUST_USE enum hf_err hf_channel_send(struct hf_channel *channel,
+    size_t *taken, const uint8_t *data, size_t len);
+/** How much hf_channel_send() would take. */
+size_t hf_channel_room(const struct hf_channel *channel);
+/** Bytes that wait to be sent. */
+size_t hf_channel_unsent(const struct hf_channel *channel);
+/** Sends nothing more after what waits; the other direction goes on.
+ * @return HF_OK, also again; HF_E_STATE when it has ended */
+HF_MUST_USE enum hf_err hf_channel_finish(struct hf_channel *channel);
+/** Ends both directions at once. What waits to be sent or read is dropped.
+ * @param reason 1 to 127 or 192 to 255
+ * @return HF_OK, also when it has ended; HF_E_ARG */
+HF_MUST_USE enum hf_err hf_channel_reset(struct hf_channel *channel,
+    int reason);
+/** What was received and not read yet. A view, until the next call on this
+ * channel or hf_mux_feed(). Also what came before its end can be read. */
+struct hf_span hf_channel_data(const struct hf_channel *channel);
+/** Reads the first @p len bytes of it: the peer may send as many more. */
+HF_MUST_USE enum hf_err hf_channel_taken(struct hf_channel *channel,
+    size_t len);
+/** 1 when the peer has finished and all of it was read. */
+int hf_channel_finished(const struct hf_channel *channel);
+/** 1 when nothing can be sent or received any more. */
+int hf_channel_ended(const struct hf_channel *channel);
+/** Why it ended, see enum hf_reason; 0 while it has not, and where both ends
+ * finished. */
+int hf_channel_reason(const struct hf_channel *channel);
+/** "refused", "gone", ...; "other" for a number that is not known. Static. */
+const char *hf_reason_name(int reason);
 
 /** @} */
 /** @name Replay cache (spec section 10.3) */ /** @{ */
