@@ -64,6 +64,10 @@ deliver(struct hf_link *l)
 			l->hooks->query(l->owner, l);
 		return;
 	}
+	if (content == HF_CONTENT_CHANNEL) {
+		hf__link_mux_feed(l, data);
+		return;
+	}
 	if (content == HF_CONTENT_DATA)
 		l->bytes_in += data.len;
 	l->hooks->data(l->owner, l, content, data.ptr, data.len);
@@ -259,8 +263,10 @@ hf__link_run(struct hf_link *l)
 	if (l->running || l->phase != RUNNING)
 		return;
 	l->running = 1;
-	while (l->phase == RUNNING && step(l))
-		continue;
+	do {
+		while (l->phase == RUNNING && step(l))
+			continue;
+	} while (hf__link_mux_send(l));
 	if (l->phase == RUNNING && l->opened && l->hooks->moved != NULL &&
 	    hf_session_mobility(l->session) != HF_MOVES_NOT)
 		l->hooks->moved(l->owner, l);

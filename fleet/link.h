@@ -28,6 +28,7 @@ struct hf_link {
 	const struct hf_link_hooks *hooks;
 	void *owner;
 	struct hf_session *session;
+	struct hf_mux *mux; /* the owner's; NULL: no channels */
 	uint8_t *scratch;
 	uint8_t *held;	     /* what `next` points into, when not scratch */
 	const uint8_t *next; /* read, not fed yet */
@@ -67,6 +68,11 @@ HF_MUST_USE enum hf_err hf__link_flush(struct hf_link *l);
 void hf__link_settle(struct hf_link *l);
 /* The peer has acked: what waited for that is sent. */
 void hf__link_send_waiting(struct hf_link *l);
+/* mux.c: seals what channels have to say, as far as it can be sent: 1 when the
+ * session is to be asked again; whether there is more; a record of theirs. */
+int hf__link_mux_send(struct hf_link *l);
+int hf__link_mux_waits(const struct hf_link *l);
+void hf__link_mux_feed(struct hf_link *l, struct hf_span data);
 /* Asks the session until it must wait. */
 void hf__link_run(struct hf_link *l);
 

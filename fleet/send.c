@@ -110,6 +110,7 @@ int
 hf_link_busy(const struct hf_link *l)
 {
 	return l->paused || l->next_len > 0 || l->waiting_len > 0 ||
+	    hf__link_mux_waits(l) ||
 	    uv_stream_get_write_queue_size(&l->io.stream) > 0;
 }
 
@@ -136,6 +137,7 @@ hf_link_reroute(struct hf_link *l, const char *target)
 	if (l->waiting != NULL)
 		sodium_memzero(l->waiting, l->waiting_cap);
 	l->waiting_len = l->partial = 0;
+	l->mux = NULL;
 	l->opened = l->asked = l->closing = l->close_wanted = 0;
 	hf__link_run(l);
 	return HF_OK;
@@ -177,7 +179,8 @@ hf_link_close(struct hf_link *l)
 	}
 	if (l->phase != RUNNING || l->closing)
 		return;
-	l->close_wanted = l->waiting_len > 0 || must_store(l);
+	l->close_wanted =
+	    l->waiting_len > 0 || hf__link_mux_waits(l) || must_store(l);
 	if (l->close_wanted)
 		hf__link_run(l);
 	else
@@ -187,7 +190,8 @@ hf_link_close(struct hf_link *l)
 int
 hf_link_wants_store(const struct hf_link *l)
 {
-	return l->close_wanted && l->waiting_len == 0;
+	return l->close_wanted && l->waiting_len == 0 &&
+	    !hf__link_mux_waits(l);
 }
 
 void

@@ -108,6 +108,8 @@ written(uv_write_t *req, int status)
 		unsendable(l);
 		return;
 	}
+	if (l->mux != NULL)
+		hf_link_pump(l);
 	if (l->full && l->phase == RUNNING && l->waiting_len == 0 &&
 	    uv_stream_get_write_queue_size(&l->io.stream) < HF_LINK_LOW) {
 		l->full = 0;

@@ -30,7 +30,8 @@ ask_cookie(struct hf_session *s)
 static enum hf_err
 resume_admitted(struct hf_session *s)
 {
-	if (s->config->vault == NULL || s->placed != NULL)
+	if (s->config->vault == NULL || s->placed != NULL ||
+	    (s->hs->outer.channels && !s->config->channels))
 		return hf__resume_refuse(s, HF_E_NO_SESSION);
 	s->state = HF__R_STATE;
 	return HF_OK;

@@ -405,6 +405,15 @@ hf_config_dispatched(struct hf_config *c, int on)
 }
 
 enum hf_err
+hf_config_channels(struct hf_config *c, int on)
+{
+	if (c == NULL)
+		return HF_E_ARG;
+	c->channels = on != 0;
+	return HF_OK;
+}
+
+enum hf_err
 hf_config_cache(struct hf_config *c, int on)
 {
 	if (c == NULL)

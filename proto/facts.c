@@ -44,6 +44,12 @@ hf_session_suite(const struct hf_session *s)
 }
 
 int
+hf_session_channels(const struct hf_session *s)
+{
+	return s->channels;
+}
+
+int
 hf_session_prekey(const struct hf_session *s)
 {
 	return s->prekey;

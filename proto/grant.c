@@ -99,7 +99,8 @@ write_outer(struct hf__writer *w, const struct hf_session *s,
 		hf__write_bytes(w, NULL, 0); /* the same enc serves */
 	else
 		hf__write_null(w);
-	hf__write_extensions(w, s->config->grease);
+	hf__write_extensions(w, s->channels ? HF__EXT_CHANNELS : 0,
+	    s->config->grease);
 }
 
 /* The session may move where a scope serves its target. */
@@ -142,6 +143,7 @@ hf__grant_build(struct hf_session *s)
 	if ((e = seal_keys(&keys, &pair, s,
 		 random + SESSION_KEY_BYTES + HF_SID_BYTES)) != HF_OK)
 		goto out;
+	s->channels = s->config->channels && s->hs->outer.channels;
 	plain_len = write_plain(NULL, 0, random, s);
 	hf__write_init(&w, room, cap);
 	write_outer(&w, s, &pair);
@@ -253,13 +255,14 @@ hf__grant_parse(struct hf_session *s, struct hf_span message,
 	struct hf_span enc, cert_enc, box;
 	struct hf__grant_keys keys;
 	struct hf__reader r;
+	unsigned known;
 	enum hf_err e;
 
 	hf__read_init(&r, message.ptr, message.len);
 	hf__read_open(&r, HF__GRANT, GRANT_FIELDS);
 	enc = hf__read_bytes(&r, enc_len, enc_len);
 	cert_enc = hf__read_bytes_or_null(&r, 0, 0);
-	hf__read_extensions(&r);
+	known = hf__read_extensions(&r);
 	aad_len = r.off;
 	box = hf__read_bytes(&r, HF__TAG_BYTES, PLAIN_MAX + HF__TAG_BYTES);
 	if ((e = hf__read_end(&r)) != HF_OK)
@@ -276,6 +279,7 @@ hf__grant_parse(struct hf_session *s, struct hf_span message,
 	    (e = derive(s, message, key, &keys)) != HF_OK)
 		goto out;
 	s->keys = true;
+	s->channels = s->config->channels && (known & HF__EXT_CHANNELS) != 0;
 	if ((e = hf__confirm_build(s)) == HF_OK)
 		*next = HF__OPEN;
 out:

@@ -685,7 +685,8 @@ HF_MUST_USE enum hf_err hf_config_lifetime(struct hf_config *config,
 HF_MUST_USE enum hf_err hf_config_vault(struct hf_config *config,
     const struct hf_vault *vault, enum hf_mobility mobility);
 /** Whether records count as received only from hf_session_release() on, and
- * not from hf_session_recv(). Default: off. */
+ * not from hf_session_recv(). Default: off. Sessions with channels need no such
+ * calls, and take none: what channels carry ends with the connection. */
 HF_MUST_USE enum hf_err hf_config_release_by_hand(struct hf_config *config,
     int on);
 /** Initiator: whether a session that cannot go on is followed by a new
@@ -847,7 +848,7 @@ HF_MUST_USE enum hf_err hf_session_send(struct hf_session *session,
  * in this state; at most HF_PLAINTEXT_MAX. */
 size_t hf_session_sendable(const struct hf_session *session);
 /** 1 in a session that carries channels: both ends said so. It takes no data
- * (HF_E_STATE). 0 before the handshake is done. */
+ * (HF_E_STATE). 0 before the grant. */
 int hf_session_channels(const struct hf_session *session);
 /** As hf_session_send(), for frames from hf_mux_output().
  * @return HF_OK; HF_E_ARG; HF_E_STATE, also in a session without channels;
@@ -1145,12 +1146,12 @@ size_t hf_mux_count(const struct hf_mux *mux);
 enum hf_news {
 	HF_NEWS_OPENED = 1,   /**< the peer opened it: the handle is yours */
 	HF_NEWS_READABLE = 2, /**< hf_channel_data() has something */
-	HF_NEWS_WRITABLE = 4, /**< hf_channel_send() takes something again */
+	HF_NEWS_WRITABLE = 4, /**< what waits fell to half of what may wait */
 	HF_NEWS_FINISHED = 8, /**< the peer sends nothing more, all is read */
 	HF_NEWS_ENDED = 16    /**< see hf_channel_reason() */
 };
 /** The next channel with something new: HF_NEWS_ bits, told once; 0: none.
- * READABLE comes again when more arrives, or when some was left unread. */
+ * READABLE comes again when more has come. */
 unsigned hf_mux_next(struct hf_mux *mux, struct hf_channel **channel);
 
 /** Opens a channel. Data may follow at once; the peer may refuse it later.
@@ -1179,6 +1180,10 @@ HF_MUST_USE enum hf_err hf_channel_send(struct hf_channel *channel,
 size_t hf_channel_room(const struct hf_channel *channel);
 /** Bytes that wait to be sent. */
 size_t hf_channel_unsent(const struct hf_channel *channel);
+/** Sends what waits, and then a reset: what came before it is whole, and not
+ * all there should be. Nothing more is sent or received here.
+ * @param reason as hf_channel_reset() @return HF_OK; HF_E_ARG */
+HF_MUST_USE enum hf_err hf_channel_cut(struct hf_channel *channel, int reason);
 /** Sends nothing more after what waits; the other direction goes on.
  * @return HF_OK, also again; HF_E_STATE when it has ended */
 HF_MUST_USE enum hf_err hf_channel_finish(struct hf_channel *channel);

@@ -26,7 +26,7 @@ hf__hello_build(struct hf_session *s)
 		hf__write_uint(&w, c->suites[i]);
 	hf__write_text(&w, s->target, s->target_len);
 	hf__write_cookie(&w, hs);
-	hf__write_first_extensions(&w, c);
+	hf__write_first_extensions(&w, c, c->channels);
 	if (w.err != HF_OK)
 		return w.err;
 	if ((room = hf__buffer_room(&s->out, w.len)) == NULL)
@@ -57,7 +57,7 @@ hf__hello_parse(struct hf_session *s, struct hf_span message,
 		suites[i] = (uint16_t)hf__read_uint(&r, UINT16_MAX);
 	outer.target = hf__read_text(&r, 0, HF_TARGET_MAX);
 	cookie = hf__read_cookie(&r);
-	hf__read_extensions(&r);
+	(void)hf__read_extensions(&r);
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return e;
 	outer.suite = hf__suite_common(suites, n, own->suites, own->suites_n);

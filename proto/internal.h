@@ -53,6 +53,7 @@ enum hf__content {
 	HF__DATA = 1,
 	HF__CLOSE = 2,
 	HF__ACK = 3,
+	HF__CHANNEL = 4,
 	HF__TICKET = 5,
 	HF__CONTENT_ALERT = 6,
 	HF__CONTENT_QUERY = 7,

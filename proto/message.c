@@ -8,7 +8,7 @@
 
 #include "session.h"
 
-enum { EXTENSION_DISPATCHED = 1 };
+enum { EXTENSION_DISPATCHED = 1, EXTENSION_CHANNELS = 2 };
 
 /* hello, offer, request, grant and resume carry the version. */
 static bool
@@ -93,11 +93,12 @@ hf__write_chain(struct hf__writer *w, const struct hf_span *chain, size_t n)
 }
 
 /* Those below zero that are not known refuse, the others are passed over. */
-void
-hf__read_first_extensions(struct hf__reader *r, bool *dispatched)
+unsigned
+hf__read_extensions(struct hf__reader *r)
 {
 	struct hf__key_order order = { 0 };
 	size_t i, n = hf__read_map(r, 0, HF_EXTENSIONS_MAX);
+	unsigned known = 0;
 
 	for (i = 0; i < n && r->err == HF_OK; i++) {
 		int64_t key = hf__read_key(r, &order);
@@ -106,16 +107,11 @@ hf__read_first_extensions(struct hf__reader *r, bool *dispatched)
 		if (key < 0)
 			hf__read_fail(r, HF_E_EXTENSION);
 		else if (key == EXTENSION_DISPATCHED)
-			*dispatched = true;
+			known |= HF__EXT_DISPATCHED;
+		else if (key == EXTENSION_CHANNELS)
+			known |= HF__EXT_CHANNELS;
 	}
-}
-
-void
-hf__read_extensions(struct hf__reader *r)
-{
-	bool dispatched;
-
-	hf__read_first_extensions(r, &dispatched);
+	return known;
 }
 
 static void
@@ -129,23 +125,32 @@ write_grease(struct hf__writer *w)
 }
 
 void
-hf__write_extensions(struct hf__writer *w, bool grease)
+hf__write_extensions(struct hf__writer *w, unsigned known, bool grease)
 {
-	hf__write_map(w, grease ? 1 : 0);
+	bool dispatched = (known & HF__EXT_DISPATCHED) != 0;
+	bool channels = (known & HF__EXT_CHANNELS) != 0;
+
+	hf__write_map(w, (size_t)dispatched + channels + grease);
+	if (dispatched) {
+		hf__write_uint(w, EXTENSION_DISPATCHED);
+		hf__write_bytes(w, "", 0);
+	}
+	if (channels) {
+		hf__write_uint(w, EXTENSION_CHANNELS);
+		hf__write_bytes(w, "", 0);
+	}
 	if (grease)
 		write_grease(w);
 }
 
 void
-hf__write_first_extensions(struct hf__writer *w, const struct hf_config *c)
+hf__write_first_extensions(struct hf__writer *w, const struct hf_config *c,
+    bool channels)
 {
-	hf__write_map(w, (c->dispatched ? 1U : 0U) + (c->grease ? 1U : 0U));
-	if (c->dispatched) {
-		hf__write_uint(w, EXTENSION_DISPATCHED);
-		hf__write_bytes(w, "", 0);
-	}
-	if (c->grease)
-		write_grease(w);
+	hf__write_extensions(w,
+	    (c->dispatched ? HF__EXT_DISPATCHED : 0U) |
+		(channels ? HF__EXT_CHANNELS : 0U),
+	    c->grease);
 }
 
 enum hf_err

@@ -239,14 +239,25 @@ hf__move_opened(struct hf_session *s)
 
 /* --- acks and windows ------------------------------------------------------------------ */
 
+uint64_t
+hf__move_left(const struct hf_session *s)
+{
+	const struct hf__move *m = s->move;
+	uint64_t sent;
+
+	if (m == NULL)
+		return UINT64_MAX;
+	sent = s->send.bytes - m->acked.bytes;
+	if (s->send.count - m->acked.count >= HF__WINDOW_RECORDS ||
+	    sent >= HF__WINDOW_BYTES)
+		return 0;
+	return HF__WINDOW_BYTES - sent;
+}
+
 bool
 hf__move_window(const struct hf_session *s, size_t len)
 {
-	const struct hf__move *m = s->move;
-
-	return m == NULL ||
-	    (s->send.count - m->acked.count < HF__WINDOW_RECORDS &&
-		s->send.bytes - m->acked.bytes + len <= HF__WINDOW_BYTES);
+	return len <= hf__move_left(s);
 }
 
 static void
@@ -337,14 +348,16 @@ hf__move_received(struct hf_session *s, enum hf__content content)
 {
 	bool automatic = content == HF__ACK || content == HF__CONTENT_QUERY ||
 	    content == HF__REFRESH;
+	bool by_hand = s->config->by_hand && !s->channels;
 	struct hf__move *m = s->move;
 
 	if (content == HF__CLOSE)
 		m->close_count = s->recv.count;
-	/* What is released by itself is so when all before it was. */
-	if (!automatic && s->config->by_hand)
+	/* What is released by itself is so when all before it was. Channels
+	 * end with the connection: none of theirs is waited for. */
+	if (!automatic && by_hand)
 		return HF_OK;
-	if (s->config->by_hand && m->released.count + 1 != s->recv.count)
+	if (by_hand && m->released.count + 1 != s->recv.count)
 		return HF_OK;
 	hf__mark_get(&m->released, &s->recv);
 	m->released_close = close_within(s, m->released.count);
@@ -357,7 +370,7 @@ hf_session_release(struct hf_session *s, uint64_t count)
 	struct hf__mark mark;
 	enum hf_err e;
 
-	if (s == NULL || s->move == NULL || !s->config->by_hand)
+	if (s == NULL || s->move == NULL || !s->config->by_hand || s->channels)
 		return HF_E_ARG;
 	if (s->state != HF__OPEN)
 		return HF_E_STATE;

@@ -45,7 +45,7 @@ hf__offer_build(struct hf_session *s)
 	hf__write_uint(&w, suite->id);
 	hf__write_chain(&w, own->cert, own->n);
 	hf__write_bytes(&w, hs->prekey.pk, suite->kem->pk_len);
-	hf__write_extensions(&w, s->config->grease);
+	hf__write_extensions(&w, 0, s->config->grease);
 	if (w.err != HF_OK)
 		return w.err;
 	set_th0(s, hs->outer.message, (struct hf_span){ room, w.len },
@@ -115,7 +115,7 @@ hf__offer_parse(struct hf_session *s, struct hf_span message,
 	if (r.err != HF_OK)
 		return r.err;
 	prekey = hf__read_bytes(&r, suite->kem->pk_len, suite->kem->pk_len);
-	hf__read_extensions(&r);
+	(void)hf__read_extensions(&r);
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return e;
 	s->suite = suite;

@@ -57,6 +57,13 @@ digest_add(struct hf__traffic *t, struct hf__history *history,
 	return HF_OK;
 }
 
+/* What counts by its bytes too: an application's data, however carried. */
+static bool
+bulk(enum hf__content content)
+{
+	return content == HF__DATA || content == HF__CHANNEL;
+}
+
 /* Before the record of a sequence number that is a multiple of 2^20. */
 static bool
 ratchet_due(const struct hf__traffic *t)
@@ -108,8 +115,7 @@ hf__record_seal(struct hf_session *s, enum hf__content content,
 	if ((e = s->suite->aead->seal(room + head, len + 1, AAD, sizeof(AAD),
 		 nonce, &t->key)) != HF_OK ||
 	    (e = digest_add(t, history, room + head + len + 1,
-		 s->suite->aead->tag_len, content == HF__DATA ? len : 0)) !=
-		HF_OK)
+		 s->suite->aead->tag_len, bulk(content) ? len : 0)) != HF_OK)
 		return e;
 	t->seq++;
 	s->out.len += head + sealed;
@@ -120,6 +126,18 @@ size_t
 hf__record_size(const struct hf_session *s, size_t len)
 {
 	return HF__RECORD_HEAD + len + overhead(s);
+}
+
+/* Bytes of data that a record may still have. */
+static size_t
+record_left(const struct hf_session *s)
+{
+	size_t used = s->out.len + hf__record_size(s, 0) + HF__OUT_SPARE;
+
+	if (used > s->out.max)
+		return 0;
+	return s->out.max - used < s->record_max ? s->out.max - used :
+						   s->record_max;
 }
 
 bool
@@ -140,19 +158,44 @@ hf_session_room(struct hf_session *s, size_t cap)
 	return room == NULL ? NULL : room + USUAL_HEAD;
 }
 
-enum hf_err
-hf_session_send(struct hf_session *s, const uint8_t *data, size_t len)
+static enum hf_err
+send_bulk(struct hf_session *s, enum hf__content content, const uint8_t *data,
+    size_t len)
 {
 	enum hf_err e;
 
 	if (s == NULL || data == NULL || len == 0 || len > HF_PLAINTEXT_MAX)
 		return HF_E_ARG;
-	if (s->state != HF__OPEN || s->sent_close)
+	if (s->state != HF__OPEN || s->sent_close ||
+	    s->channels != (content == HF__CHANNEL))
 		return HF_E_STATE;
 	if (!hf__record_fits(s, len) || !hf__move_window(s, len))
 		return HF_E_SPACE;
-	e = hf__record_seal(s, HF__DATA, data, len);
+	e = hf__record_seal(s, content, data, len);
 	return e == HF_OK ? HF_OK : hf__fail(s, e);
+}
+
+enum hf_err
+hf_session_send(struct hf_session *s, const uint8_t *data, size_t len)
+{
+	return send_bulk(s, HF__DATA, data, len);
+}
+
+enum hf_err
+hf_session_send_frames(struct hf_session *s, const uint8_t *frames, size_t len)
+{
+	return send_bulk(s, HF__CHANNEL, frames, len);
+}
+
+size_t
+hf_session_sendable(const struct hf_session *s)
+{
+	uint64_t left;
+
+	if (s == NULL || s->state != HF__OPEN || s->sent_close)
+		return 0;
+	left = hf__move_left(s);
+	return left < record_left(s) ? (size_t)left : record_left(s);
 }
 
 enum hf_err
@@ -233,6 +276,9 @@ take_content(struct hf_session *s, uint8_t content, struct hf_span data)
 		return HF_E_UNEXPECTED;
 	switch (content) {
 	case HF__DATA:
+	case HF__CHANNEL:
+		if (s->channels != (content == HF__CHANNEL))
+			return HF_E_UNEXPECTED;
 		if (data.len == 0)
 			return HF_E_SHAPE;
 		break;
@@ -323,7 +369,7 @@ take_pending(struct hf_session *s)
 	if ((e = digest_add(&s->recv,
 		 s->move == NULL ? NULL : &s->move->received, s->pending_tag,
 		 s->suite->aead->tag_len,
-		 s->content == HF__DATA ? s->plaintext.len : 0)) != HF_OK)
+		 bulk(s->content) ? s->plaintext.len : 0)) != HF_OK)
 		return e;
 	s->pending = false;
 	if (s->content == HF__REFRESH && (e = hf__refresh_take(s)) != HF_OK)

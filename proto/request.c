@@ -121,7 +121,7 @@ write_outer(struct hf__writer *w, const struct hf_session *s)
 		hf__write_bytes(w, NULL, 0); /* the same enc serves */
 	else
 		hf__write_null(w);
-	hf__write_first_extensions(w, s->config);
+	hf__write_first_extensions(w, s->config, s->config->channels);
 }
 
 /* Everything fresh: ephemeral, transport key, box key. */
@@ -245,7 +245,7 @@ hf__request_parse(struct hf_session *s, struct hf_span message,
 	outer.enc = hf__read_bytes(&r, outer.suite->kem->enc_len,
 	    outer.suite->kem->enc_len);
 	outer.prekey_enc = hf__read_bytes_or_null(&r, 0, 0);
-	hf__read_extensions(&r);
+	outer.channels = (hf__read_extensions(&r) & HF__EXT_CHANNELS) != 0;
 	outer.aad_len = r.off;
 	outer.box =
 	    hf__read_bytes(&r, HF__PAD_BYTES + HF__TAG_BYTES, HF_MESSAGE_MAX);

@@ -62,7 +62,7 @@ write_outer(struct hf__writer *w, const struct hf_session *s,
 		hf__write_bytes(w, s->hs->ephemeral.pk, s->suite->kem->pk_len);
 	else
 		hf__write_null(w);
-	hf__write_first_extensions(w, s->config);
+	hf__write_first_extensions(w, s->config, s->channels);
 }
 
 /* A fresh reply key, where there is one; and the nonce. */
@@ -214,7 +214,7 @@ hf__resume_parse(struct hf_session *s, struct hf_span message,
 	cookie = hf__read_cookie(&r);
 	outer.reply_key =
 	    hf__read_bytes_or_null(&r, REPLY_KEY_MIN, REPLY_KEY_MAX);
-	hf__read_extensions(&r);
+	outer.channels = (hf__read_extensions(&r) & HF__EXT_CHANNELS) != 0;
 	outer.aad_len = r.off;
 	outer.box =
 	    hf__read_bytes(&r, HF__TAG_BYTES, PLAIN_MAX + HF__TAG_BYTES);
@@ -423,6 +423,7 @@ judge(struct hf_session *s, struct hf__stored *st)
 		return HF_E_MEMORY;
 	s->suite = suite;
 	s->move->epoch = st->epoch;
+	s->channels = outer->channels;
 	settle(s, st, &cl);
 	hf__refresh_offer(s, outer->reply_key);
 	return restore(s, st);
@@ -460,7 +461,7 @@ forget(struct hf_session *s)
 	sodium_memzero(&s->recv, sizeof(s->recv));
 	hf__part_free(s, s->ticket, sizeof(*s->ticket));
 	s->ticket = NULL;
-	s->keys = s->has_sid = false;
+	s->keys = s->has_sid = s->channels = false;
 	s->suite = NULL;
 	s->method = (enum hf_method)0;
 	s->name[0] = s->subject[0] = '\0';

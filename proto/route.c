@@ -109,7 +109,7 @@ enum hf_err
 hf_route_read(struct hf_route *route, const uint8_t *message, size_t len)
 {
 	struct hf__reader r;
-	bool dispatched = false;
+	unsigned known;
 	enum hf_err e;
 
 	*route = (struct hf_route){ .type = -1 };
@@ -129,13 +129,13 @@ hf_route_read(struct hf_route *route, const uint8_t *message, size_t len)
 	default:
 		return HF_E_UNEXPECTED;
 	}
-	hf__read_first_extensions(&r, &dispatched);
+	known = hf__read_extensions(&r);
 	if (message[1] != HF__HELLO)
 		(void)hf__read_bytes(&r, 0, HF_MESSAGE_MAX);
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return e;
 	route->type = message[1];
-	route->dispatched = dispatched;
+	route->dispatched = (known & HF__EXT_DISPATCHED) != 0;
 	return HF_OK;
 }
 

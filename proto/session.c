@@ -200,6 +200,14 @@ hf_session_deadline(const struct hf_session *s)
 	return s->ms + (s->expires > s->now ? s->expires - s->now : 0) * 1000;
 }
 
+enum hf_err
+hf_session_fail(struct hf_session *s, enum hf_err cause)
+{
+	if (s == NULL || cause < HF_E_CBOR || cause > HF_E_ENTRY)
+		return HF_E_ARG;
+	return s->state == HF__OPEN ? hf__fail(s, cause) : HF_E_STATE;
+}
+
 /* --- bytes in ------------------------------------------------------------------- */
 
 /* hello, request and resume stay until the caller has answered for them. */

@@ -55,6 +55,7 @@ struct hf_config {
 	bool no_fallback; /* initiator */
 	bool no_refresh;  /* a soft takeover is not refreshed by itself */
 	bool dispatched;  /* initiator: behind a dispatcher */
+	bool channels;	  /* asked for; or given to who asks */
 	struct hf__cache cache;
 	struct hf__hpke_base hpke;
 };
@@ -110,6 +111,7 @@ struct hf__outer {
 	const struct hf__suite *suite;
 	struct hf_span message, target, enc, prekey_enc, box;
 	size_t aad_len;
+	bool channels; /* asked for */
 	/* of a resume */
 	struct hf_span nonce, reply_key;
 	uint64_t epoch, serial;
@@ -259,6 +261,7 @@ struct hf_session {
 	struct hf__traffic send, recv;
 	bool sent_close, got_close;
 	bool prekey;
+	bool channels; /* carried in the place of data */
 	uint8_t sid[HF_SID_BYTES];
 	bool has_sid;
 	uint64_t expires;
@@ -348,12 +351,13 @@ void hf__read_chain(struct hf__reader *, struct hf_span[HF_CHAIN_MAX],
 void hf__read_chain_or_null(struct hf__reader *, struct hf_span[HF_CHAIN_MAX],
     size_t *n);
 void hf__write_chain(struct hf__writer *, const struct hf_span *, size_t n);
-void hf__read_extensions(struct hf__reader *);
-/* The same; *dispatched: one of them says so. */
-void hf__read_first_extensions(struct hf__reader *, bool *dispatched);
-void hf__write_extensions(struct hf__writer *, bool grease);
+/* Which extensions a message has, of those that are known; bits. */
+enum { HF__EXT_DISPATCHED = 1, HF__EXT_CHANNELS = 2 };
+unsigned hf__read_extensions(struct hf__reader *);
+void hf__write_extensions(struct hf__writer *, unsigned known, bool grease);
 /* Those of an initiator's first message of a stream. */
-void hf__write_first_extensions(struct hf__writer *, const struct hf_config *);
+void hf__write_first_extensions(struct hf__writer *, const struct hf_config *,
+    bool channels);
 void hf__write_cookie(struct hf__writer *, const struct hf__handshake *);
 enum hf_err hf__set_target(struct hf_session *, struct hf_span target);
 void hf__set_name(struct hf_session *, struct hf_span name);
@@ -497,6 +501,8 @@ bool hf__history_find(struct hf__mark *, const struct hf__history *,
     uint64_t count);
 /* Whether len more bytes of data may be sent before the next ack. */
 bool hf__move_window(const struct hf_session *, size_t len);
+/* How many bytes that are at most. */
+uint64_t hf__move_left(const struct hf_session *);
 enum hf_err hf__ack_build(struct hf_session *);
 enum hf_err hf__ack_parse(struct hf_session *, struct hf_span data);
 /* A record was taken by the application, or is released by itself. */

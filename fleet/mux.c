@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Channels over a link: records go into the mux, and what it has to say goes
+ * out as late as can be, so that no channel stands in another's way. What the
+ * channels carry it does not know.
+ */
+#include "link.h"
+
+enum { RECORD = HF_LINK_RECORD + 128 };
+
+/* A record of frames. Returns 0 when there is none to send now. */
+static int
+seal_one(struct hf_link *l)
+{
+	size_t room = hf_session_sendable(l->session), len;
+	uint8_t *record;
+	enum hf_err e;
+
+	if (room > RECORD)
+		room = RECORD;
+	if (room < HF_FRAMES_MIN || !hf_mux_pending(l->mux))
+		return 0;
+	if ((record = hf_session_room(l->session, room)) == NULL)
+		e = HF_E_MEMORY;
+	else if ((e = hf_mux_output(l->mux, record, room, &len)) == HF_OK)
+		e = hf_session_send_frames(l->session, record, len);
+	if (e == HF_OK) {
+		l->bytes_out += len;
+		return 1;
+	}
+	if (hf_session_want(l->session) != HF_WANT_FAILED)
+		hf__link_end(l, e, 1);
+	return 0;
+}
+
+int
+hf__link_mux_waits(const struct hf_link *l)
+{
+	return l->mux != NULL && hf_mux_pending(l->mux);
+}
+
+int
+hf__link_mux_send(struct hf_link *l)
+{
+	if (l->mux == NULL || l->phase != RUNNING || !l->opened || l->closing)
+		return 0;
+	/* Several records go out by one call. */
+	while (l->phase == RUNNING &&
+	    uv_stream_get_write_queue_size(&l->io.stream) < HF_LINK_LOW &&
+	    hf_session_output(l->session).len < HF_LINK_LOW && seal_one(l))
+		continue;
+	if (l->phase == RUNNING && l->close_wanted && !hf_mux_pending(l->mux))
+		hf_link_close(l);
+	return l->phase == RUNNING &&
+	    (hf_session_output(l->session).len > 0 ||
+		hf_session_want(l->session) == HF_WANT_FAILED);
+}
+
+void
+hf__link_mux_feed(struct hf_link *l, struct hf_span data)
+{
+	enum hf_err e = HF_E_UNEXPECTED;
+
+	l->bytes_in += data.len;
+	if (l->mux != NULL)
+		e = hf_mux_feed(l->mux, data.ptr, data.len);
+	if (e != HF_OK) {
+		if (hf_session_fail(l->session, e) != e)
+			hf__link_end(l, e, 1);
+	} else if (l->hooks->channels != NULL) {
+		l->hooks->channels(l->owner, l);
+	}
+}
+
+enum hf_err
+hf_link_carry(struct hf_link *l, struct hf_mux *mux)
+{
+	if (l->phase != RUNNING || !l->opened ||
+	    !hf_session_channels(l->session))
+		return HF_E_STATE;
+	l->mux = mux;
+	return HF_OK;
+}
+
+void
+hf_link_pump(struct hf_link *l)
+{
+	if (!l->running && l->phase == RUNNING)
+		hf__link_run(l);
+}
