@@ -175,6 +175,8 @@ hf_mux_seal(struct hf_mux *m, struct hf_session *s, size_t most)
 		return HF_E_ARG;
 	if (!hf_session_channels(s))
 		return HF_E_STATE;
+	if (m->err != HF_OK)
+		return m->err;
 	while (put_out < most && hf_mux_pending(m)) {
 		cap = least(hf_session_sendable(s), RECORD);
 		if (cap < HF_FRAMES_MIN)

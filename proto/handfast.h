@@ -1128,7 +1128,8 @@ HF_MUST_USE enum hf_err hf_mux_output(struct hf_mux *mux, uint8_t *out,
     size_t cap, size_t *len);
 /** Both in one: seals frames into records of the session, as many as it takes
  * and until about @p most bytes were put out. HF_OK also when it took none.
- * @return HF_OK; HF_E_ARG; HF_E_STATE; else the session has failed */
+ * @return HF_OK; HF_E_ARG; HF_E_STATE; the error of a mux that has failed; else
+ * the session has failed */
 HF_MUST_USE enum hf_err hf_mux_seal(struct hf_mux *mux,
     struct hf_session *session, size_t most);
 /** The session went on by a takeover, or has ended: every channel ends, for

@@ -451,5 +451,5 @@ main(void)
 		cmocka_unit_test(control_first),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return hf_init() != HF_OK || cmocka_run_group_tests(tests, NULL, NULL);
 }
