@@ -14,7 +14,7 @@
 
 #include "serve.h"
 
-enum { CLOSE_MS = 5000, KILL_MS = 1000, OURS = 3 };
+enum { CLOSE_MS = 5000, KILL_MS = 1000, OURS = 4 };
 
 struct child {
 	struct joint joint; /* first: the hooks get it */
@@ -44,14 +44,14 @@ split_words(const char *text)
 /* The environment, with what it says of the peer replaced. */
 static char **
 make_env(char text[OURS][HF_NAME_MAX + HF_USER_MAX + 64],
-    const struct hf_conn *conn)
+    const struct lane *lane)
 {
 	struct hf_peer peer;
 	size_t n, kept = 0;
 	char **env;
 	int r[OURS], i;
 
-	if (hf_session_peer(&peer, hf_link_session(conn->link)) != HF_OK)
+	if (hf_session_peer(&peer, lane_session(lane)) != HF_OK)
 		return NULL;
 	r[0] =
 	    snprintf(text[0], sizeof(text[0]), "HANDFAST_NAME=%s", peer.name);
@@ -59,6 +59,12 @@ make_env(char text[OURS][HF_NAME_MAX + HF_USER_MAX + 64],
 	    peer.subject);
 	r[2] = snprintf(text[2], sizeof(text[2]), "HANDFAST_METHOD=%s",
 	    hf_method_name((int)peer.method));
+	r[3] = 0;
+	if (lane->channel != NULL)
+		r[3] = snprintf(text[3], sizeof(text[3]),
+		    "HANDFAST_LABEL=%.*s",
+		    (int)hf_channel_label(lane->channel).len,
+		    (const char *)hf_channel_label(lane->channel).ptr);
 	for (n = 0; environ[n] != NULL; n++)
 		continue;
 	if ((env = calloc(n + OURS + 1, sizeof(*env))) == NULL)
@@ -71,7 +77,8 @@ make_env(char text[OURS][HF_NAME_MAX + HF_USER_MAX + 64],
 			free(env);
 			return NULL;
 		}
-		env[kept++] = text[i];
+		if (r[i] > 0)
+			env[kept++] = text[i];
 	}
 	return env;
 }
@@ -83,12 +90,12 @@ check_done(struct child *c)
 {
 	struct joint *j = &c->joint;
 
-	if (j->conn == NULL || c->running || !j->over)
+	if (j->lane == NULL || c->running || !j->over)
 		return;
 	if (c->failed)
-		hf_link_cut(j->conn->link, HF_E_IO, CLOSE_MS);
+		lane_cut(j->lane, HF_E_IO, CLOSE_MS);
 	else
-		hf_link_finish(j->conn->link, CLOSE_MS);
+		lane_finish(j->lane, CLOSE_MS);
 }
 
 static void
@@ -99,7 +106,7 @@ exited(uv_process_t *process, int64_t status, int signal)
 	c->running = 0;
 	c->failed = status != 0 || signal != 0;
 	uv_close((uv_handle_t *)process, joint_handle_closed);
-	if (c->joint.conn == NULL)
+	if (c->joint.lane == NULL)
 		uv_close((uv_handle_t *)&c->timer, joint_handle_closed);
 	else
 		check_done(c);
@@ -121,7 +128,7 @@ freed(struct joint *j)
 static const struct joint_hooks hooks = { output_ended, freed };
 
 static int
-spawn(struct child *c, struct hf_conn *conn)
+spawn(struct child *c, struct lane *lane)
 {
 	char text[OURS][HF_NAME_MAX + HF_USER_MAX + 64];
 	uv_stdio_container_t stdio[3];
@@ -141,10 +148,10 @@ spawn(struct child *c, struct hf_conn *conn)
 	o.stdio = stdio;
 	o.stdio_count = 3;
 	o.exit_cb = exited;
-	if ((o.env = make_env(text, conn)) == NULL)
+	if ((o.env = make_env(text, lane)) == NULL)
 		return UV_ENOMEM;
 	c->joint.handles++;
-	r = uv_spawn(conn->loop, &c->process, &o);
+	r = uv_spawn(lane->conn->loop, &c->process, &o);
 	if (r != 0)
 		uv_close((uv_handle_t *)&c->process, joint_handle_closed);
 	free(o.env);
@@ -152,33 +159,33 @@ spawn(struct child *c, struct hf_conn *conn)
 }
 
 static void
-opened(struct hf_conn *conn)
+opened(struct lane *lane)
 {
 	struct child *c;
 	struct joint *j;
 	int r;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
-		hf_link_abort(conn->link, HF_E_MEMORY);
+		lane_abort(lane, HF_E_MEMORY);
 		return;
 	}
 	j = &c->joint;
 	j->hooks = &hooks;
-	j->conn = conn;
+	j->lane = lane;
 	j->out = &j->there.stream;
 	j->in = &j->back.stream;
 	/* These fail for no reason that can arise here. */
-	(void)uv_pipe_init(conn->loop, &j->there.pipe, 0);
-	(void)uv_pipe_init(conn->loop, &j->back.pipe, 0);
-	(void)uv_timer_init(conn->loop, &c->timer);
+	(void)uv_pipe_init(lane->conn->loop, &j->there.pipe, 0);
+	(void)uv_pipe_init(lane->conn->loop, &j->back.pipe, 0);
+	(void)uv_timer_init(lane->conn->loop, &c->timer);
 	j->there.handle.data = j->back.handle.data = j;
 	c->timer.data = c->process.data = c;
 	j->handles = 3;
-	serve_set_sink(conn, c);
-	if ((r = spawn(c, conn)) != 0) {
+	lane->sink = c;
+	if ((r = spawn(c, lane)) != 0) {
 		cli_error(CLI_IO, "--exec %s: %s", respond.exec[0],
 		    uv_strerror(r));
-		hf_link_abort(conn->link, HF_E_IO);
+		lane_abort(lane, HF_E_IO);
 		return;
 	}
 	c->running = 1;
@@ -186,22 +193,22 @@ opened(struct hf_conn *conn)
 }
 
 static void
-data(struct hf_conn *conn, const uint8_t *bytes, size_t len)
+data(struct lane *lane, const uint8_t *bytes, size_t len)
 {
-	joint_data(serve_sink(conn), bytes, len);
+	joint_data(lane->sink, bytes, len);
 }
 
 static void
-closed(struct hf_conn *conn)
+closed(struct lane *lane)
 {
-	joint_closed(serve_sink(conn));
+	joint_closed(lane->sink);
 }
 
 static void
-drained(struct hf_conn *conn)
+drained(struct lane *lane)
 {
-	if (serve_sink(conn) != NULL)
-		joint_drained(serve_sink(conn));
+	if (lane->sink != NULL)
+		joint_drained(lane->sink);
 }
 
 static void
@@ -214,9 +221,9 @@ overdue(uv_timer_t *timer)
 }
 
 static void
-ended(struct hf_conn *conn)
+ended(struct lane *lane)
 {
-	struct child *c = serve_sink(conn);
+	struct child *c = lane->sink;
 
 	if (c == NULL)
 		return;
@@ -232,4 +239,4 @@ ended(struct hf_conn *conn)
 }
 
 const struct sink sink_exec = { opened, data, closed, drained, ended, NULL, 0,
-	0, 4 };
+	0, 4, 1 };

@@ -24,11 +24,11 @@ static void
 ended_back(struct joint *j, int err)
 {
 	if (err != 0)
-		hf_link_abort(j->conn->link, HF_E_IO);
+		lane_abort(j->lane, HF_E_IO);
 	else if (j->broken)
-		hf_link_finish(j->conn->link, CLOSE_MS);
+		lane_finish(j->lane, CLOSE_MS);
 	else
-		hf_link_close(j->conn->link);
+		lane_close(j->lane);
 }
 
 static void
@@ -46,7 +46,7 @@ again(uv_handle_t *handle)
 	struct route *r = handle->data;
 
 	r->joint.handles--;
-	if (r->joint.conn == NULL)
+	if (r->joint.lane == NULL)
 		free(r);
 	else
 		attempt(r);
@@ -58,7 +58,7 @@ connected(uv_connect_t *req, int status)
 	struct route *r = req->data;
 
 	r->connecting = 0;
-	if (r->joint.conn == NULL)
+	if (r->joint.lane == NULL)
 		return;
 	if (status != 0) {
 		uv_close(&r->joint.there.handle, again);
@@ -71,26 +71,26 @@ static void
 attempt(struct route *r)
 {
 	struct joint *j = &r->joint;
-	struct hf_conn *conn = j->conn;
-	const struct generation *g = conn->generation;
+	struct lane *lane = j->lane;
+	const struct generation *g = lane->conn->generation;
 	const struct hf_address *a;
 	int unix_socket;
 
 	if (r->next == g->forward_n) {
 		cli_error(CLI_IO, "--forward %s: cannot connect",
 		    respond.forward);
-		serve_set_sink(conn, NULL);
+		lane->sink = NULL;
 		free(r);
-		hf_link_abort(conn->link, HF_E_IO);
+		lane_abort(lane, HF_E_IO);
 		return;
 	}
 	a = &g->forward[r->next++];
 	unix_socket = a->at.ss_family == AF_UNIX;
 	/* These fail for no reason that can arise here. */
 	if (unix_socket)
-		(void)uv_pipe_init(conn->loop, &j->there.pipe, 0);
+		(void)uv_pipe_init(lane->conn->loop, &j->there.pipe, 0);
 	else
-		(void)uv_tcp_init(conn->loop, &j->there.tcp);
+		(void)uv_tcp_init(lane->conn->loop, &j->there.tcp);
 	j->there.handle.data = j;
 	j->handles++;
 	j->out = j->in = &j->there.stream;
@@ -103,48 +103,48 @@ attempt(struct route *r)
 }
 
 static void
-opened(struct hf_conn *conn)
+opened(struct lane *lane)
 {
 	struct route *r;
 
 	if ((r = calloc(1, sizeof(*r))) == NULL) {
-		hf_link_abort(conn->link, HF_E_MEMORY);
+		lane_abort(lane, HF_E_MEMORY);
 		return;
 	}
 	r->joint.hooks = &hooks;
-	r->joint.conn = conn;
-	serve_set_sink(conn, r);
-	hf_link_pause(conn->link);
+	r->joint.lane = lane;
+	lane->sink = r;
+	lane_pause(lane);
 	attempt(r);
 }
 
 static void
-data(struct hf_conn *conn, const uint8_t *bytes, size_t len)
+data(struct lane *lane, const uint8_t *bytes, size_t len)
 {
-	joint_data(serve_sink(conn), bytes, len);
+	joint_data(lane->sink, bytes, len);
 }
 
 static void
-closed(struct hf_conn *conn)
+closed(struct lane *lane)
 {
-	joint_closed(serve_sink(conn));
+	joint_closed(lane->sink);
 }
 
 static void
-drained(struct hf_conn *conn)
+drained(struct lane *lane)
 {
-	struct route *r = serve_sink(conn);
+	struct route *r = lane->sink;
 
 	if (r != NULL && r->joint.ready)
 		joint_drained(&r->joint);
 }
 
 static void
-ended(struct hf_conn *conn)
+ended(struct lane *lane)
 {
-	if (serve_sink(conn) != NULL)
-		joint_end(serve_sink(conn));
+	if (lane->sink != NULL)
+		joint_end(lane->sink);
 }
 
 const struct sink sink_forward = { opened, data, closed, drained, ended, NULL,
-	0, 0, 2 };
+	0, 0, 2, 1 };

@@ -23,9 +23,9 @@ broke(struct joint *j)
 {
 	/* A reader that went away, as `head` does: the rest is dropped. */
 	j->broken = 1;
-	if (j->held && j->conn != NULL) {
+	if (j->held && j->lane != NULL) {
 		j->held = 0;
-		hf_link_resume(j->conn->link);
+		lane_resume(j->lane);
 	}
 }
 
@@ -37,14 +37,14 @@ written(uv_write_t *req, int status)
 
 	sodium_memzero(c->data, c->len);
 	free(c);
-	if (j->conn == NULL)
+	if (j->lane == NULL)
 		return;
 	if (status != 0) {
 		broke(j);
 	} else if (j->held &&
 	    uv_stream_get_write_queue_size(j->out) < HF_LINK_LOW) {
 		j->held = 0;
-		hf_link_resume(j->conn->link);
+		lane_resume(j->lane);
 	}
 }
 
@@ -88,12 +88,12 @@ joint_data(struct joint *j, const uint8_t *data, size_t len)
 			done = (size_t)r;
 	}
 	if (done < len && !queue(j, data + done, len - done)) {
-		hf_link_abort(j->conn->link, HF_E_MEMORY);
+		lane_abort(j->lane, HF_E_MEMORY);
 		return;
 	}
 	if (uv_stream_get_write_queue_size(j->out) > HF_LINK_HIGH) {
 		j->held = 1;
-		hf_link_pause(j->conn->link);
+		lane_pause(j->lane);
 	}
 }
 
@@ -119,7 +119,7 @@ came_back(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct joint *j = stream->data;
 
-	if (j->conn == NULL || n == 0)
+	if (j->lane == NULL || n == 0)
 		return;
 	if (n < 0) {
 		j->over = 1;
@@ -127,8 +127,8 @@ came_back(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		j->hooks->ended(j, n == UV_EOF ? 0 : (int)n);
 		return;
 	}
-	hf_link_send(j->conn->link, (const uint8_t *)buf->base, (size_t)n);
-	if (hf_link_queued(j->conn->link) > HF_LINK_HIGH) {
+	lane_send(j->lane, (const uint8_t *)buf->base, (size_t)n);
+	if (lane_full(j->lane)) {
 		j->blocked = 1;
 		(void)uv_read_stop(j->in);
 	}
@@ -147,12 +147,12 @@ void
 joint_start(struct joint *j)
 {
 	if ((j->buf = malloc(HF_LINK_SCRATCH)) == NULL) {
-		hf_link_abort(j->conn->link, HF_E_MEMORY);
+		lane_abort(j->lane, HF_E_MEMORY);
 		return;
 	}
 	j->ready = 1;
 	read_back(j);
-	hf_link_resume(j->conn->link);
+	lane_resume(j->lane);
 }
 
 void
@@ -181,7 +181,7 @@ joint_handle_closed(uv_handle_t *handle)
 void
 joint_end(struct joint *j)
 {
-	j->conn = NULL;
+	j->lane = NULL;
 	if (j->in != NULL && j->in != j->out &&
 	    !uv_is_closing((uv_handle_t *)j->in))
 		uv_close((uv_handle_t *)j->in, joint_handle_closed);

@@ -21,16 +21,16 @@ struct receive {
 };
 
 static void
-broken(struct hf_conn *conn)
+broken(struct lane *lane)
 {
 	(void)cli_errno("--receive %s", respond.receive);
-	hf_link_abort(conn->link, HF_E_IO);
+	lane_abort(lane, HF_E_IO);
 }
 
 static void
-receive_opened(struct hf_conn *conn)
+receive_opened(struct lane *lane)
 {
-	struct hf_session *s = hf_link_session(conn->link);
+	struct hf_session *s = lane_session(lane);
 	struct hf_span id = hf_session_id(s);
 	char sid[2 * HF_SID_BYTES + 1], path[4096];
 	struct hf_bases bases;
@@ -38,10 +38,10 @@ receive_opened(struct hf_conn *conn)
 	int n;
 
 	if ((r = calloc(1, sizeof(*r))) == NULL) {
-		hf_link_abort(conn->link, HF_E_MEMORY);
+		lane_abort(lane, HF_E_MEMORY);
 		return;
 	}
-	serve_set_sink(conn, r);
+	lane->sink = r;
 	sodium_bin2hex(sid, sizeof(sid), id.ptr, id.len);
 	n = snprintf(path, sizeof(path), "%s/%s", respond.receive, sid);
 	r->fd = -1;
@@ -49,7 +49,7 @@ receive_opened(struct hf_conn *conn)
 		r->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 		    0600);
 	if (r->fd == -1) {
-		broken(conn);
+		broken(lane);
 		return;
 	}
 	if (hf_session_bases(&bases, s) == HF_OK)
@@ -58,9 +58,9 @@ receive_opened(struct hf_conn *conn)
 
 /* Written before the record counts as stored anywhere. */
 static void
-receive_data(struct hf_conn *conn, const uint8_t *data, size_t len)
+receive_data(struct lane *lane, const uint8_t *data, size_t len)
 {
-	struct receive *r = serve_sink(conn);
+	struct receive *r = lane->sink;
 	ssize_t n;
 
 	for (; len > 0; data += n, len -= (size_t)n) {
@@ -70,7 +70,7 @@ receive_data(struct hf_conn *conn, const uint8_t *data, size_t len)
 			continue;
 		}
 		if (n < 0) {
-			broken(conn);
+			broken(lane);
 			return;
 		}
 		r->at += n;
@@ -78,27 +78,27 @@ receive_data(struct hf_conn *conn, const uint8_t *data, size_t len)
 }
 
 static void
-receive_closed(struct hf_conn *conn)
+receive_closed(struct lane *lane)
 {
-	struct receive *r = serve_sink(conn);
+	struct receive *r = lane->sink;
 
 	if (fsync(r->fd) != 0 && errno != EINVAL) {
-		broken(conn);
+		broken(lane);
 		return;
 	}
-	hf_link_close(conn->link);
+	lane_close(lane);
 }
 
 static void
-receive_drained(struct hf_conn *conn)
+receive_drained(struct lane *lane)
 {
-	(void)conn;
+	(void)lane;
 }
 
 static void
-receive_ended(struct hf_conn *conn)
+receive_ended(struct lane *lane)
 {
-	struct receive *r = serve_sink(conn);
+	struct receive *r = lane->sink;
 
 	if (r == NULL)
 		return;
@@ -108,4 +108,4 @@ receive_ended(struct hf_conn *conn)
 }
 
 const struct sink sink_receive = { receive_opened, receive_data,
-	receive_closed, receive_drained, receive_ended, NULL, 1, 1, 2 };
+	receive_closed, receive_drained, receive_ended, NULL, 1, 1, 2, 0 };

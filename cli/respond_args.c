@@ -62,6 +62,9 @@ const char help_respond[] =
     "      --max-pending N      unfinished handshakes of one address (512; a\n"
     "                           quarter of all sessions that fit at most)\n"
     "      --max-sessions N     open sessions of one subject (that quarter)\n"
+    "      --channels N         open channels of one session (64); with --echo,\n"
+    "                           --exec and --forward each is served as a session\n"
+    "                           is; 0: none\n"
     "      --proxy-from CIDR    who comes from there (or: unix) says first for whom,\n"
     "                           by the PROXY protocol, version 2 (repeat)\n"
     "      --idle T             close sessions on which nothing came or went\n"
@@ -102,6 +105,7 @@ enum {
 	OPT_MAX_PENDING,
 	OPT_PROXY,
 	OPT_MAX_SESSIONS,
+	OPT_CHANNELS,
 	OPT_IDLE,
 	OPT_TICKETS,
 	OPT_LOG_JSON,
@@ -142,6 +146,7 @@ static const struct option options[] = { { "listen", required_argument, NULL,
 	{ "max-pending", required_argument, NULL, OPT_MAX_PENDING },
 	{ "proxy-from", required_argument, NULL, OPT_PROXY },
 	{ "max-sessions", required_argument, NULL, OPT_MAX_SESSIONS },
+	{ "channels", required_argument, NULL, OPT_CHANNELS },
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "issue-tickets", required_argument, NULL, OPT_TICKETS },
 	{ "log-json", no_argument, NULL, OPT_LOG_JSON },
@@ -339,6 +344,9 @@ limit_option(int c)
 	case OPT_MAX_SESSIONS:
 		return set_number(&o->max_open_subject, "--max-sessions", 1,
 		    65535);
+	case OPT_CHANNELS:
+		return cli_number(&respond.channels, "--channels", 0,
+		    HF_CHANNELS_MAX);
 	case OPT_IDLE:
 		r = cli_duration(&o->idle_ms, "--idle", optarg);
 		o->idle_ms *= 1000;
@@ -405,6 +413,7 @@ respond_read(int argc, char **argv)
 
 	hf_server_defaults(&respond.server);
 	respond.takeover = HF_MOVES_SOFT;
+	respond.channels = CHANNELS_USUAL;
 	respond.server.checkpoint =
 	    (struct hf_checkpoint_policy){ HF_CHECKPOINT_MS, 50 };
 	respond.pass.fd = -1;

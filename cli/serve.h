@@ -56,17 +56,57 @@ void pump_nudge(void);
 /* Writes all. Returns 0 or an errno, ECANCELED after pump_stop(). */
 int pump_write(int fd, const uint8_t *data, size_t len);
 
+/* lane.c: what a sink serves: a session, or one channel of a session. For a
+ * channel each call does what its namesake of the link does for a session. */
+struct lane {
+	struct hf_conn *conn;
+	void *sink;		    /* what the sink keeps */
+	struct hf_channel *channel; /* NULL: the whole session */
+	struct lane *prev, *next;   /* those of a session */
+	int held, delivering, told, over;
+};
+enum { CHANNELS_USUAL = 64, /* of a session */
+	CARRY_PIECE = 65536 /* bytes of a channel at a time */ };
+struct hf_session *lane_session(const struct lane *lane);
+void lane_send(struct lane *lane, const uint8_t *data, size_t len);
+/* 1 while nothing more should be sent: `drained` follows. */
+int lane_full(const struct lane *lane);
+void lane_pause(struct lane *lane);
+void lane_resume(struct lane *lane);
+void lane_close(struct lane *lane);
+void lane_finish(struct lane *lane, uint64_t ms);
+void lane_cut(struct lane *lane, enum hf_err err, uint64_t ms);
+void lane_abort(struct lane *lane, enum hf_err err);
+
+/* carry.c: the channels of a session, each a lane of its own */
+struct carry;
+/* The session is open; where it has channels they are served. 1: it has. */
+int carry_begin(struct hf_conn *conn);
+void carry_news(struct hf_conn *conn);
+/* The peer sends nothing more. */
+void carry_closed(struct hf_conn *conn);
+/* 1 while no channel is open. */
+int carry_idle(const struct hf_conn *conn);
+/* How many there were. */
+uint64_t carry_count(const struct hf_conn *conn);
+/* The connection has ended: so have they all. */
+void carry_end(struct hf_conn *conn);
+/* For lane.c: the lane ends, soon; data may be taken again. */
+void carry_over(struct lane *lane);
+void carry_deliver(struct lane *lane);
+
 /* What a responder does with the data of its sessions. */
 struct sink {
-	void (*opened)(struct hf_conn *conn);
-	void (*data)(struct hf_conn *conn, const uint8_t *data, size_t len);
-	void (*closed)(struct hf_conn *conn);
-	void (*drained)(struct hf_conn *conn);
-	void (*ended)(struct hf_conn *conn);
-	void (*acked)(struct hf_conn *conn); /* NULL: received is done with */
-	int idle;     /* a quiet session lacks nothing */
-	int moves;    /* another server's sink of this kind can go on */
+	void (*opened)(struct lane *lane);
+	void (*data)(struct lane *lane, const uint8_t *data, size_t len);
+	void (*closed)(struct lane *lane);
+	void (*drained)(struct lane *lane);
+	void (*ended)(struct lane *lane);
+	void (*acked)(struct lane *lane); /* NULL: received is done with */
+	int idle;			  /* a quiet session lacks nothing */
+	int moves; /* another server's sink of this kind can go on */
 	unsigned fds; /* descriptors a session takes, its socket included */
+	int channels; /* each channel can be served as a session is */
 };
 extern const struct sink sink_echo, sink_print; /* sink.c */
 extern const struct sink sink_exec;		/* exec.c */
@@ -94,13 +134,15 @@ struct respond {
 	struct cli_secret kept; /* the passphrase, for SIGHUP */
 	uint64_t ticket_ttl;
 	int trace;
+	uint64_t channels; /* of a session; 0: none */
 	struct hf_server_options server;
 };
 
 /* The state of one connection: conn->app. */
 struct serve {
-	void *ask;  /* ask.c: the password command that runs for it */
-	void *sink; /* what its sink keeps */
+	void *ask;	     /* ask.c: the password command that runs for it */
+	struct lane whole;   /* the session */
+	struct carry *carry; /* or its channels */
 };
 
 /* The one `respond` of this process; threads only read it. */
@@ -112,11 +154,8 @@ int respond_read(int argc, char **argv);
 void respond_fatal(void);
 /* From any thread: keys are read again. */
 void respond_renew(void);
-/* The sink's own data of a connection. */
-void *serve_sink(const struct hf_conn *conn);
-void serve_set_sink(struct hf_conn *conn, void *sink);
 
-/* joint.c: joins a connection to two streams, there and back */
+/* joint.c: joins a lane to two streams, there and back */
 struct joint;
 struct joint_hooks {
 	/* Nothing comes back any more (err 0), or it broke. */
@@ -134,7 +173,7 @@ struct joint {
 	uv_shutdown_t shutdown;
 	uv_stream_t *out, *in;
 	const struct joint_hooks *hooks;
-	struct hf_conn *conn; /* NULL: it ended */
+	struct lane *lane; /* NULL: it ended */
 	uint8_t *buf;
 	int handles;  /* open; the owner may add its own */
 	int ready;    /* the streams are connected */

@@ -163,6 +163,8 @@ configure(struct hf_config **config, void *generation)
 		(e = hf_config_vault(c, g->vault, respond.takeover)) ==
 		    HF_OK) &&
 	    (e = hf_config_refresh(c, !respond.no_refresh)) == HF_OK &&
+	    (e = hf_config_channels(c,
+		 respond.sink->channels && respond.channels > 0)) == HF_OK &&
 	    (e = hf_config_release_by_hand(c, respond.sink->acked != NULL)) ==
 		HF_OK)
 		e = hf_config_accept(c, accept);
@@ -244,6 +246,7 @@ judge(struct hf_conn *conn)
 		hf_link_trust(conn->link, HF_E_MEMORY);
 		return;
 	}
+	((struct serve *)conn->app)->whole.conn = conn;
 	if ((e = hf_session_peer(&peer, session)) != HF_OK)
 		hf_link_trust(conn->link, e);
 	else if (!target_served(hf_session_target(session)) ||
@@ -266,6 +269,12 @@ judge(struct hf_conn *conn)
 		hf_link_trust(conn->link, HF_OK);
 }
 
+static struct lane *
+whole(const struct hf_conn *conn)
+{
+	return &((struct serve *)conn->app)->whole;
+}
+
 static void
 opened(struct hf_conn *conn)
 {
@@ -280,39 +289,50 @@ opened(struct hf_conn *conn)
 		HF_OK &&
 	    e != HF_E_EXPIRED && e != HF_E_POLICY)
 		(void)cli_fail(e, "ticket for %s", conn->source);
-	respond.sink->opened(conn);
+	if (!carry_begin(conn))
+		respond.sink->opened(whole(conn));
+}
+
+static int
+carried(const struct hf_conn *conn)
+{
+	return conn->app != NULL &&
+	    ((const struct serve *)conn->app)->carry != NULL;
 }
 
 static void
 data(struct hf_conn *conn, const uint8_t *bytes, size_t len)
 {
-	respond.sink->data(conn, bytes, len);
+	respond.sink->data(whole(conn), bytes, len);
 }
 
 static void
 closed(struct hf_conn *conn)
 {
-	respond.sink->closed(conn);
+	if (carried(conn))
+		carry_closed(conn);
+	else
+		respond.sink->closed(whole(conn));
 }
 
 static void
 drained(struct hf_conn *conn)
 {
-	respond.sink->drained(conn);
+	if (!carried(conn))
+		respond.sink->drained(whole(conn));
 }
 
 static void
 acked(struct hf_conn *conn)
 {
-	if (respond.sink->acked != NULL && conn->app != NULL)
-		respond.sink->acked(conn);
+	if (respond.sink->acked != NULL && conn->app != NULL && !carried(conn))
+		respond.sink->acked(whole(conn));
 }
 
 static int
 idle(struct hf_conn *conn)
 {
-	(void)conn;
-	return respond.sink->idle;
+	return respond.sink->idle || (carried(conn) && carry_idle(conn));
 }
 
 static void
@@ -360,6 +380,8 @@ log_session(const struct hf_conn *conn, enum hf_err err)
 		    hf_error_name((int)hf_session_refused(session)));
 	if (err != HF_OK)
 		log_text(&line, "error", hf_error_name((int)err));
+	if (carried(conn))
+		log_number(&line, "channels", carry_count(conn));
 	log_number(&line, "bytes_in", hf_link_bytes_in(conn->link));
 	log_number(&line, "bytes_out", hf_link_bytes_out(conn->link));
 	log_number(&line, "ms", (uv_hrtime() - conn->began) / 1000000);
@@ -373,7 +395,10 @@ ended(struct hf_conn *conn, enum hf_err err)
 	if (conn->app == NULL)
 		return;
 	ask_forget(conn);
-	respond.sink->ended(conn);
+	if (carried(conn))
+		carry_end(conn);
+	else
+		respond.sink->ended(whole(conn));
 	free(conn->app);
 	conn->app = NULL;
 }
@@ -398,18 +423,6 @@ turned_away(const char *source, uint64_t n)
 	log_end(&line);
 }
 
-void *
-serve_sink(const struct hf_conn *conn)
-{
-	return ((const struct serve *)conn->app)->sink;
-}
-
-void
-serve_set_sink(struct hf_conn *conn, void *sink)
-{
-	((struct serve *)conn->app)->sink = sink;
-}
-
 const struct hf_service serve_service = { .configure = configure,
 	.retire = retire,
 	.vault = vault,
@@ -419,6 +432,7 @@ const struct hf_service serve_service = { .configure = configure,
 	.data = data,
 	.closed = closed,
 	.drained = drained,
+	.channels = carry_news,
 	.acked = acked,
 	.idle = idle,
 	.ended = ended,

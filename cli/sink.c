@@ -12,9 +12,9 @@
 #include "serve.h"
 
 static void
-nothing(struct hf_conn *conn)
+nothing(struct lane *lane)
 {
-	(void)conn;
+	(void)lane;
 }
 
 /* What was sent back and not acked yet: of a session that may move, a record
@@ -31,19 +31,20 @@ struct echo {
 };
 
 static void
-echo_opened(struct hf_conn *conn)
+echo_opened(struct lane *lane)
 {
-	struct hf_session *s = hf_link_session(conn->link);
+	struct hf_session *s = lane_session(lane);
 	struct hf_bases bases;
 	struct echo *e;
 
-	if (hf_session_mobility(s) == HF_MOVES_NOT)
+	/* What channels carry ends with the connection. */
+	if (lane->channel != NULL || hf_session_mobility(s) == HF_MOVES_NOT)
 		return;
 	if ((e = calloc(1, sizeof(*e))) == NULL) {
-		hf_link_abort(conn->link, HF_E_MEMORY);
+		lane_abort(lane, HF_E_MEMORY);
 		return;
 	}
-	serve_set_sink(conn, e);
+	lane->sink = e;
 	if (hf_session_bases(&bases, s) != HF_OK)
 		return;
 	/* Byte n comes back as byte n: what is there is not sent again. */
@@ -53,13 +54,13 @@ echo_opened(struct hf_conn *conn)
 }
 
 static void
-echo_mark(struct hf_conn *conn, struct echo *e)
+echo_mark(struct lane *lane, struct echo *e)
 {
 	uint8_t digest[HF_KEY_BYTES];
 	uint64_t count;
 	size_t at;
 
-	if (hf_session_digest(digest, &count, hf_link_session(conn->link),
+	if (hf_session_digest(digest, &count, lane_session(lane),
 		HF_INITIATOR) != HF_OK)
 		return;
 	if (e->n == ECHO_MARKS) { /* a later one stands for the oldest */
@@ -72,65 +73,65 @@ echo_mark(struct hf_conn *conn, struct echo *e)
 }
 
 static void
-echo_acked(struct hf_conn *conn)
+echo_acked(struct lane *lane)
 {
-	struct echo *e = serve_sink(conn);
+	struct echo *e = lane->sink;
 	uint64_t count, bytes, done = 0;
 
 	if (e == NULL)
 		return;
-	hf_session_acked(&count, &bytes, hf_link_session(conn->link));
+	hf_session_acked(&count, &bytes, lane_session(lane));
 	while (e->n > 0 && e->mark[e->first].out <= bytes) {
 		done = e->mark[e->first].count;
 		e->first = (e->first + 1) % ECHO_MARKS;
 		e->n--;
 	}
 	if (done > 0)
-		hf_link_release(conn->link, done);
+		hf_link_release(lane->conn->link, done);
 }
 
 static void
-echo_data(struct hf_conn *conn, const uint8_t *data, size_t len)
+echo_data(struct lane *lane, const uint8_t *data, size_t len)
 {
-	struct echo *e = serve_sink(conn);
+	struct echo *e = lane->sink;
 	size_t skip = 0;
 
 	if (e != NULL) {
 		skip = e->skip < len ? (size_t)e->skip : len;
 		e->skip -= skip;
 		e->out += len - skip;
-		echo_mark(conn, e);
+		echo_mark(lane, e);
 	}
-	hf_link_send(conn->link, data + skip, len - skip);
-	if (hf_link_queued(conn->link) > HF_LINK_HIGH)
-		hf_link_pause(conn->link);
+	lane_send(lane, data + skip, len - skip);
+	if (lane_full(lane))
+		lane_pause(lane);
 }
 
 static void
-echo_closed(struct hf_conn *conn)
+echo_closed(struct lane *lane)
 {
-	hf_link_close(conn->link);
+	lane_close(lane);
 }
 
 static void
-echo_drained(struct hf_conn *conn)
+echo_drained(struct lane *lane)
 {
-	hf_link_resume(conn->link);
+	lane_resume(lane);
 }
 
 static void
-echo_ended(struct hf_conn *conn)
+echo_ended(struct lane *lane)
 {
-	free(serve_sink(conn));
+	free(lane->sink);
 }
 
 const struct sink sink_echo = { echo_opened, echo_data, echo_closed,
-	echo_drained, echo_ended, echo_acked, 1, 1, 1 };
+	echo_drained, echo_ended, echo_acked, 1, 1, 1, 1 };
 
 /* One write to standard output, under way in a thread. */
 struct print {
 	uv_work_t work;
-	struct hf_conn *conn; /* NULL: it ended */
+	struct lane *lane; /* NULL: it ended */
 	int busy, err;
 	size_t len;
 	uint8_t data[HF_PLAINTEXT_MAX];
@@ -173,57 +174,58 @@ print_done(uv_work_t *work, int status)
 		cli_error(CLI_IO, "standard output: %s", strerror(p->err));
 		respond_fatal();
 	}
-	if (p->conn == NULL)
+	if (p->lane == NULL)
 		print_free(p);
 	else if (status != 0 || p->err != 0)
-		hf_link_abort(p->conn->link, HF_E_IO);
+		lane_abort(p->lane, HF_E_IO);
 	else
-		hf_link_resume(p->conn->link);
+		lane_resume(p->lane);
 }
 
 static void
-print_data(struct hf_conn *conn, const uint8_t *data, size_t len)
+print_data(struct lane *lane, const uint8_t *data, size_t len)
 {
-	struct print *p = serve_sink(conn);
+	struct print *p = lane->sink;
 
 	if (len == 0)
 		return;
 	uv_once(&once, make_lock);
 	if (p == NULL && (p = calloc(1, sizeof(*p))) == NULL) {
-		hf_link_abort(conn->link, HF_E_MEMORY);
+		lane_abort(lane, HF_E_MEMORY);
 		return;
 	}
-	serve_set_sink(conn, p);
-	p->conn = conn;
+	lane->sink = p;
+	p->lane = lane;
 	p->work.data = p;
 	memcpy(p->data, data, len);
 	p->len = len;
-	if (uv_queue_work(conn->loop, &p->work, print_work, print_done) != 0) {
-		hf_link_abort(conn->link, HF_E_IO);
+	if (uv_queue_work(lane->conn->loop, &p->work, print_work,
+		print_done) != 0) {
+		lane_abort(lane, HF_E_IO);
 		return;
 	}
 	p->busy = 1;
-	hf_link_pause(conn->link);
+	lane_pause(lane);
 }
 
 static void
-print_closed(struct hf_conn *conn)
+print_closed(struct lane *lane)
 {
 	/* The last write is done: it held this back. */
-	hf_link_close(conn->link);
+	lane_close(lane);
 }
 
 static void
-print_ended(struct hf_conn *conn)
+print_ended(struct lane *lane)
 {
-	struct print *p = serve_sink(conn);
+	struct print *p = lane->sink;
 
 	if (p == NULL)
 		return;
-	p->conn = NULL;
+	p->lane = NULL;
 	if (!p->busy)
 		print_free(p);
 }
 
 const struct sink sink_print = { nothing, print_data, print_closed, nothing,
-	print_ended, NULL, 1, 1, 1 };
+	print_ended, NULL, 1, 1, 1, 0 };

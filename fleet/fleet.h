@@ -465,6 +465,8 @@ struct hf_service {
 	void (*data)(struct hf_conn *conn, const uint8_t *data, size_t len);
 	void (*closed)(struct hf_conn *conn);
 	void (*drained)(struct hf_conn *conn);
+	/* With hf_link_carry(): see the link's hook. May be NULL. */
+	void (*channels)(struct hf_conn *conn);
 	/* A session that may move: the peer may have acked more. May be NULL. */
 	void (*acked)(struct hf_conn *conn);
 	/* The session is quiet, and was so for too long or the server stops: 1

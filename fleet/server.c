@@ -442,6 +442,16 @@ drained(void *owner, struct hf_link *link)
 }
 
 static void
+channels(void *owner, struct hf_link *link)
+{
+	struct hf_conn_own *c = owner;
+
+	(void)link;
+	if (c->server->service->channels != NULL)
+		c->server->service->channels(&c->conn);
+}
+
+static void
 ended(void *owner, struct hf_link *link, enum hf_err err)
 {
 	struct hf_conn_own *c = owner;
@@ -483,6 +493,7 @@ const struct hf_link_hooks hf__server_hooks = { .admit = admit,
 	.data = data,
 	.closed = closed,
 	.drained = drained,
+	.channels = channels,
 	.failed = hf__failures_failed,
 	.ended = ended,
 	.trace = traced };

@@ -65,7 +65,7 @@ _handfast_options() {
 		    --issue-tickets --allow --target --echo --exec --forward \
 		    --receive --store --cluster --checkpoint --takeover \
 		    --no-refresh --workers --max-failures --max-source-failures \
-		    --max-unopened --busy --max-pending --max-sessions --proxy-from \
+		    --max-unopened --busy --max-pending --max-sessions --channels --proxy-from \
 		    --idle $pass $readable --log-json --json --trace
 		;;
 	'initiate ')
