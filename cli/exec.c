@@ -61,10 +61,10 @@ make_env(char text[OURS][HF_NAME_MAX + HF_USER_MAX + 64],
 	    hf_method_name((int)peer.method));
 	r[3] = 0;
 	if (lane->channel != NULL)
-		r[3] = snprintf(text[3], sizeof(text[3]),
-		    "HANDFAST_LABEL=%.*s",
-		    (int)hf_channel_label(lane->channel).len,
-		    (const char *)hf_channel_label(lane->channel).ptr);
+		r[3] =
+		    snprintf(text[3], sizeof(text[3]), "HANDFAST_LABEL=%.*s",
+			(int)hf_channel_label(lane->channel).len,
+			(const char *)hf_channel_label(lane->channel).ptr);
 	for (n = 0; environ[n] != NULL; n++)
 		continue;
 	if ((env = calloc(n + OURS + 1, sizeof(*env))) == NULL)

@@ -62,9 +62,7 @@ const char help_respond[] =
     "      --max-pending N      unfinished handshakes of one address (512; a\n"
     "                           quarter of all sessions that fit at most)\n"
     "      --max-sessions N     open sessions of one subject (that quarter)\n"
-    "      --channels N         open channels of one session (64); with --echo,\n"
-    "                           --exec and --forward each is served as a session\n"
-    "                           is; 0: none\n"
+    "      --channels N         open channels of one session (64); 0: none\n"
     "      --proxy-from CIDR    who comes from there (or: unix) says first for whom,\n"
     "                           by the PROXY protocol, version 2 (repeat)\n"
     "      --idle T             close sessions on which nothing came or went\n"
@@ -345,7 +343,7 @@ limit_option(int c)
 		return set_number(&o->max_open_subject, "--max-sessions", 1,
 		    65535);
 	case OPT_CHANNELS:
-		return cli_number(&respond.channels, "--channels", 0,
+		return cli_number(&respond.channels, "--channels", optarg, 0,
 		    HF_CHANNELS_MAX);
 	case OPT_IDLE:
 		r = cli_duration(&o->idle_ms, "--idle", optarg);

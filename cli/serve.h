@@ -65,8 +65,10 @@ struct lane {
 	struct lane *prev, *next;   /* those of a session */
 	int held, delivering, told, over;
 };
-enum { CHANNELS_USUAL = 64, /* of a session */
-	CARRY_PIECE = 65536 /* bytes of a channel at a time */ };
+enum {
+	CHANNELS_USUAL = 64, /* of a session */
+	CARRY_PIECE = 65536  /* bytes of a channel at a time */
+};
 struct hf_session *lane_session(const struct lane *lane);
 void lane_send(struct lane *lane, const uint8_t *data, size_t len);
 /* 1 while nothing more should be sent: `drained` follows. */

@@ -220,5 +220,6 @@ vec_kind vec_takeover;			    /* _move.c */
 vec_kind vec_key_grant, vec_key_grant_open; /* _grant.c */
 vec_kind vec_entry, vec_entry_open;	    /* _entry.c */
 vec_kind vec_route, vec_counter;	    /* _route.c, _counter.c */
+vec_kind vec_channel;			    /* _channel.c */
 
 #endif

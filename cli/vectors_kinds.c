@@ -60,6 +60,7 @@ static const struct {
 	{ "entry-open", vec_entry_open, "cluster scopes now bytes" },
 	{ "route", vec_route, "bytes" },
 	{ "counter", vec_counter, "scopes now what subject source" },
+	{ "channel", vec_channel, "role own peers window send steps" },
 };
 
 /* The inputs as they are told: the compare passes over them. One after a

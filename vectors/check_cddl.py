@@ -67,6 +67,8 @@ BEYOND = {
     *(f"entry-open-bad-{n}-6" for n in ("version", "generation")),
     "entry-open-bad-epoch-5",
     "alert-code-4",
+    "channel-bad-label-control",
+    "channel-bad-credit-sum",
     "resume-target-5",
     "resumed-chain-proved-0",
     "resumed-enc-proved-0",
@@ -356,9 +358,24 @@ def good(v: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for kind, name, rule in GIVEN:
         if v["kind"] == kind:
             yield rule, v[name]
+    if v["kind"] == "channel":
+        for raw in frames(v):
+            yield "frame", raw
     if v["kind"] == "chain":
         yield from (("certificate", raw) for raw in v["chain"])
         yield from (("revocation-list", raw) for raw in v["lists"])
+
+
+def frames(v: dict[str, Any]) -> Iterator[str]:
+    """Those that arrive and those that are sent."""
+    fed = [step["bytes"] for step in v["steps"] if step["do"] == "feed"]
+    for raw in [*fed, *(r["out"] for r in v["results"] if "out" in r)]:
+        whole = bytes.fromhex(raw)
+        stream = io.BytesIO(whole)
+        while stream.tell() < len(whole):
+            at = stream.tell()
+            cbor2.CBORDecoder(stream).decode()
+            yield whole[at : stream.tell()].hex()
 
 
 def connected(c: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -430,6 +447,8 @@ def bad(v: dict[str, Any]) -> tuple[str, str] | None:
         return rule, v[name]
     if v["id"].startswith("entry-open-bad-"):
         return BAD[v["kind"]][0], v["bytes"]
+    if v["kind"] == "channel" and v["error"] == "HF_E_SHAPE":
+        return "frame", v["steps"][-1]["bytes"]
     if v["error"] in ("HF_E_SHAPE", "HF_E_EXTENSION", "HF_E_VERSION"):
         if v["id"].startswith(CLEAR) and "bytes" in v["steps"][-1]:
             return "message", v["steps"][-1]["bytes"]
@@ -450,7 +469,7 @@ def passes(grammar: Grammar, v: dict[str, Any]) -> bool | None:
 
 def alerts(v: dict[str, Any]) -> Iterator[bytes]:
     """That a side under test sent alone, in clear."""
-    for step in v.get("steps", ()):
+    for step in v["steps"] if v["kind"] == "session" else ():
         if step["out"].startswith("8208"):
             yield bytes.fromhex(step["out"])
 

@@ -21,6 +21,7 @@ from makers import (
     bad_resumed,
     bad_sealed,
     bad_wire,
+    channels,
     counters,
     dispatchers,
     moving,
@@ -36,6 +37,7 @@ MAKERS = (
     ("ok", takeovers),
     ("ok", dispatchers),
     ("ok", counters),
+    ("ok", channels),
     ("bad", bad_wire),
     ("bad", bad_sealed),
     ("bad", bad_objects),
@@ -44,6 +46,7 @@ MAKERS = (
     ("bad", bad_refresh),
     ("bad", dispatchers.bad),
     ("bad", counters.bad),
+    ("bad", channels.bad),
 )
 
 

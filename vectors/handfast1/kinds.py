@@ -14,6 +14,7 @@ from . import (
     crypto,
     files,
     hpke,
+    kinds_channel,
     kinds_counter,
     kinds_grant,
     kinds_move,
@@ -30,6 +31,7 @@ from .registry import INPUTS, compute, kind
 __all__ = [
     "INPUTS",
     "compute",
+    "kinds_channel",
     "kinds_counter",
     "kinds_grant",
     "kinds_move",

@@ -12,7 +12,7 @@ from .passwords import USER
 
 HELLO, OFFER, RETRY, REQUEST, GRANT, CONFIRM, RESUME, RESUMED = range(8)
 ALERT, QUERY, RECORD = 8, 9, 16
-DISPATCHED = 1  # an extension (4.1)
+DISPATCHED, CHANNELS = 1, 2  # extensions (4.1)
 NAMES = {
     HELLO: "hello",
     OFFER: "offer",

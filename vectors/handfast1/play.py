@@ -92,6 +92,7 @@ def initiator(
             deadline=config["deadline"],
             refresh=config.get("refresh", False),
             dispatched=config.get("dispatched", False),
+            channels=config.get("channels", False),
         ),
         random,
     )

@@ -11,7 +11,7 @@ from .schedule import IV_SIZE, TAG_SIZE
 from .states import Mark
 from .tickets import read_file
 
-DATA, CLOSE, ACK, TICKET, ALERT, QUERY, REFRESH = 1, 2, 3, 5, 6, 7, 8
+DATA, CLOSE, ACK, CHANNEL, TICKET, ALERT, QUERY, REFRESH = range(1, 9)
 RATCHET = 1 << 20
 SEQUENCE_MAX = 1 << 48
 DATA_MAX = 65536
@@ -85,7 +85,7 @@ class Direction:
         self.digest = H(self.digest + self.count.to_bytes(8, "big") + tag)
         self.sequence += 1
         self.count += 1
-        if plain[-1] == DATA:
+        if plain[-1] in (DATA, CHANNEL):
             self.bytes += len(plain) - 1
         self.marks[self.count] = self.mark()
 
@@ -96,11 +96,13 @@ def judge(
     from_responder: bool,
     leaf: Certificate | None,
     moves: bool = False,
+    channels: bool = False,
 ) -> None:
     """Section 9.5: what a record that opened may hold. An alert is raised
     as its error. `leaf` is the responder's; without, the audience of a
     ticket is not judged. Acks and refreshes are judged elsewhere."""
-    if kind == DATA:
+    if kind in (DATA, CHANNEL):
+        need((kind == CHANNEL) == channels, "HF_E_UNEXPECTED", "channels")
         need(len(data) > 0, "HF_E_SHAPE", "empty data")
     elif kind == CLOSE:
         need(len(data) == 0, "HF_E_SHAPE", "close with data")

@@ -113,6 +113,7 @@ class Session:
         self.receiving: records.Direction | None = None
         self.move: moving.Move | None = None
         self.refused: str | None = None  # why a resume was
+        self.channels = False  # carried in the place of data (20.1)
 
     # What the caller does ---------------------------------------------------
 
@@ -282,6 +283,7 @@ class Session:
             self.role == "initiator",
             self.leaf,
             self.move is not None,
+            self.channels,
         )
         late = kind not in (records.ACK, records.QUERY, records.REFRESH)
         need(not (self.peer_close and late), "HF_E_UNEXPECTED", "after close")
@@ -380,6 +382,7 @@ class InitiatorConfig:
     deadline: int = 10
     refresh: bool = False
     dispatched: bool = False
+    channels: bool = False
 
 
 class Initiator(Session):
@@ -442,8 +445,10 @@ class Initiator(Session):
         live = (messages.QUERY,) if self.config.dispatched else ()
         return super()._legal() + live
 
-    def _first_extensions(self) -> messages.Extensions:
+    def _first_extensions(self, channels: bool) -> messages.Extensions:
         told = {messages.DISPATCHED: b""} if self.config.dispatched else {}
+        if channels:
+            told[messages.CHANNELS] = b""
         return {**told, **self._extensions()}
 
     def _handle(self, kind: int, reader: Any) -> None:
@@ -472,7 +477,10 @@ class Initiator(Session):
         """Section 4.1."""
         config = self.config
         self.hello = messages.Hello(
-            config.suites, self.target, self.cookie, self._first_extensions()
+            config.suites,
+            self.target,
+            self.cookie,
+            self._first_extensions(config.channels),
         ).encode()
         self._send(self.hello)
         self.state = "hello-sent"
@@ -519,7 +527,7 @@ class Initiator(Session):
         assert self.leaf is not None
         draw = self.random(64)
         self.transport_key, self.ephemeral = draw[:32], draw[32:]
-        extensions = self._first_extensions()
+        extensions = self._first_extensions(self.config.channels)
         self.th0 = schedule.th0(
             self.hello if self.offer else b"", self.offer, self.leaf.raw
         )
@@ -589,6 +597,8 @@ class Initiator(Session):
         }
         self._open_keys(keys)
         assert self.leaf is not None
+        answered = messages.CHANNELS in grant.extensions
+        self.channels = self.config.channels and answered
         self.home = self.leaf
         self.move = None
         if self.granted.mobility and self.leaf.cluster is not None:
@@ -684,7 +694,7 @@ class Initiator(Session):
             "session_id": self.granted.session_id,
             "target": self.target,
             "cookie": self.cookie,
-            "extensions": self._first_extensions(),
+            "extensions": self._first_extensions(self.channels),
         }
         self.attempt, message = moving.make_resume(
             move, self.keys.resumption, told, self.now, draw, head
@@ -784,6 +794,7 @@ class ResponderConfig:
     deadline: int = 10
     vault: states.Vault | None = None
     refresh: bool = False
+    channels: bool = False
 
 
 class Responder(Session):
@@ -962,7 +973,8 @@ class Responder(Session):
 
     def _claimed(self) -> None:
         taken = self.taken
-        assert taken and taken.next and taken.claim
+        assert taken and taken.next and taken.claim and self.resume
+        self.channels = messages.CHANNELS in self.resume.extensions
         clear, state = taken.claim
         assert self.resume is not None
         self.granted = messages.Granted(
@@ -1130,11 +1142,19 @@ class Responder(Session):
         refresh.change(self.receiving, keys, move.epoch, 1)
         self.keys, move.next = keys, None
 
+    def _serves(self) -> bool:
+        """Whether the stored state is looked at (20.1)."""
+        assert self.resume
+        asked = messages.CHANNELS in self.resume.extensions
+        return bool(self.config.vault) and (
+            self.config.channels or not asked
+        )
+
     def _answered(self, question: Question, retry: bool) -> None:
         resuming = question.type == messages.RESUME
         if question.what == "admit" and retry:
             self._send_retry(question.type)
-        elif question.what == "admit" and resuming and self.config.vault:
+        elif question.what == "admit" and resuming and self._serves():
             self.state = "state"
             self.question = Question("state")
         elif question.what == "admit" and resuming:
@@ -1239,7 +1259,10 @@ class Responder(Session):
         assert self.request and self.plain and self.peer
         draw = self.random(80)
         session_key, sid, ephemeral = draw[:32], draw[32:48], draw[48:]
-        extensions = self._extensions()
+        asked = messages.CHANNELS in self.request.extensions
+        self.channels = self.config.channels and asked
+        told = {messages.CHANNELS: b""} if self.channels else {}
+        extensions = {**told, **self._extensions()}
         binder = b""
         if self.envelope:
             binder = hpke.encap(self.envelope.key, ephemeral)
