@@ -42,13 +42,19 @@ hf__link_mux_waits(const struct hf_link *l)
 int
 hf__link_mux_send(struct hf_link *l)
 {
+	int sealed = 0;
+
 	if (l->mux == NULL || l->phase != RUNNING || !l->opened || l->closing)
 		return 0;
 	/* Several records go out by one call. */
 	while (l->phase == RUNNING &&
 	    uv_stream_get_write_queue_size(&l->io.stream) < HF_LINK_LOW &&
 	    hf_session_output(l->session).len < HF_LINK_LOW && seal_one(l))
-		continue;
+		sealed = 1;
+	/* What was sent has made room, or ended a channel. */
+	if (sealed && l->phase == RUNNING && l->hooks->channels != NULL &&
+	    hf_mux_has_news(l->mux))
+		l->hooks->channels(l->owner, l);
 	if (l->phase == RUNNING && l->close_wanted && !hf_mux_pending(l->mux))
 		hf_link_close(l);
 	return l->phase == RUNNING &&

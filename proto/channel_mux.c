@@ -431,6 +431,12 @@ hf_mux_restart(struct hf_mux *m, enum hf_reason reason)
 	return HF_OK;
 }
 
+int
+hf_mux_has_news(const struct hf_mux *m)
+{
+	return m->line[HF__LINE_NEWS].n > 0;
+}
+
 unsigned
 hf_mux_next(struct hf_mux *m, struct hf_channel **channel)
 {

@@ -156,10 +156,14 @@ hf_mux_output(struct hf_mux *m, uint8_t *out, size_t cap, size_t *len)
 	if (m->err != HF_OK)
 		return m->err;
 	hf__write_init(&w, out, cap);
-	while (more && m->line[HF__LINE_CONTROL].n > 0)
-		more = put_control(&w, m->line[HF__LINE_CONTROL].first);
-	while (more && m->line[HF__LINE_DATA].n > 0)
-		more = put_turn(&w, m->line[HF__LINE_DATA].first);
+	/* The end of a channel's data may be a reset. */
+	do {
+		while (more && m->line[HF__LINE_CONTROL].n > 0)
+			more =
+			    put_control(&w, m->line[HF__LINE_CONTROL].first);
+		while (more && m->line[HF__LINE_DATA].n > 0)
+			more = put_turn(&w, m->line[HF__LINE_DATA].first);
+	} while (more && m->line[HF__LINE_CONTROL].n > 0);
 	*len = w.len;
 	return w.err;
 }

@@ -1154,6 +1154,8 @@ enum hf_news {
 /** The next channel with something new: HF_NEWS_ bits, told once; 0: none.
  * READABLE comes again when more has come. */
 unsigned hf_mux_next(struct hf_mux *mux, struct hf_channel **channel);
+/** 1 when hf_mux_next() would tell something: also hf_mux_output() makes news. */
+int hf_mux_has_news(const struct hf_mux *mux);
 
 /** Opens a channel. Data may follow at once; the peer may refuse it later.
  * @param label what it is for, UTF-8 without controls, 0 to HF_LABEL_MAX bytes

@@ -472,6 +472,12 @@ cut(void **state)
 	assert_ok(say_fin(m, 0));
 	expect_silence(&h, m);
 	assert_int_equal(hf_mux_count(m), 0);
+	/* where nothing waits it is all that is sent */
+	assert_ok(say_open(m, 2));
+	ch = news(m, HF_NEWS_OPENED);
+	assert_ok(hf_channel_cut(ch, HF_REASON_FAILED));
+	assert_int_equal(hf_mux_pending(m), 1);
+	expect(&h, m, HF__FRAME_RESET, 2, HF_REASON_FAILED, 0);
 	hf_mux_free(m);
 }
 
