@@ -50,7 +50,8 @@ form(void **state)
 		{ "83000000", HF_E_SHAPE },    /* a label that is no text */
 		{ "8300006161ff", HF_E_CBOR }, /* something after it */
 		{ "8300006101", HF_E_SHAPE },  /* a control in it */
-		{ "8305000060", HF_E_UNEXPECTED }, /* no such type */
+		{ "8305000060", HF_E_UNEXPECTED },	 /* no such type */
+		{ "8300006083050001", HF_E_UNEXPECTED }, /* for one that is */
 		{ "831bffffffffffffffff00", HF_E_UNEXPECTED },
 		{ "82200000", HF_E_SHAPE },	    /* a type below zero */
 		{ "820000", HF_E_SHAPE },	    /* an open of two items */
