@@ -106,7 +106,7 @@ struct sink {
 	void (*ended)(struct lane *lane);
 	void (*acked)(struct lane *lane); /* NULL: received is done with */
 	int idle;			  /* a quiet session lacks nothing */
-	int moves; /* another server's sink of this kind can go on */
+	int moves;    /* another server's sink of this kind can go on */
 	unsigned fds; /* descriptors a session takes, its socket included */
 	int channels; /* each channel can be served as a session is */
 };
