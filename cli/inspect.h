@@ -224,6 +224,8 @@ extern const struct shape shape_certificate, shape_request, shape_list;
 extern const struct shape shape_ticket, shape_ticket_file, shape_ring;
 extern const struct shape shape_identity, shape_sealed_identity;
 extern const struct shape shape_request_plain, shape_grant_plain;
+enum { FRAMES = 5 };
+extern const struct shape shape_frame[FRAMES]; /* of channels, by type */
 
 extern const struct shape shape_sign1, shape_sign, shape_mac0, shape_mac;
 extern const struct shape shape_encrypt0, shape_encrypt, shape_claims;

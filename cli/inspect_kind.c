@@ -300,6 +300,9 @@ array_of(struct doc *d, uint32_t i, int tagged)
 		return &shape_ring;
 	if (!tagged && (shape = message_of(d, i)) != NULL)
 		return shape;
+	for (k = 0; !tagged && k < FRAMES; k++)
+		if (looks_like(d, i, &shape_frame[k], 1))
+			return &shape_frame[k];
 	if ((shape = cose_array(d, i, tagged)) != NULL ||
 	    (shape = input_of(d, i)) != NULL)
 		return shape;

@@ -339,5 +339,37 @@ const struct shape shape_message[MESSAGES] = {
 	TUPLE("confirm", confirm), TUPLE("alert", alert),
 	TUPLE("record", record),
 };
+
+/* --- frames of channels, in a record's data (spec section 20.2) ------------ */
+
+#define CHANNEL \
+	{ 0, "channel", NULL, UINT, PLAIN, 0, 0, UINT32_MAX, NULL, NULL }
+static const struct word reason_words[] = { { 1, "cancelled" },
+	{ 2, "refused" }, { 3, "failed" }, { 4, "limit" }, { 5, "gone" },
+	{ 6, "shutdown" }, { 7, "idle" }, { 0, NULL } };
+static const struct field frame_open[] = {
+	TYPE(0, "open"), CHANNEL,
+	{ 0, "label", NULL, TEXT, PLAIN, 0, 0, HF_LABEL_MAX, NULL, NULL },
+};
+static const struct field frame_data[] = {
+	TYPE(1, "data"), CHANNEL,
+	{ 0, "data", NULL, BYTES, PLAIN, 0, 1, HF_PLAINTEXT_MAX, NULL, NULL },
+};
+static const struct field frame_credit[] = {
+	TYPE(2, "credit"), CHANNEL,
+	{ 0, "bytes", "more", UINT, PLAIN, 0, 1, HF_CREDIT_MAX, NULL, NULL },
+};
+static const struct field frame_fin[] = { TYPE(3, "fin"), CHANNEL };
+static const struct field frame_reset[] = {
+	TYPE(4, "reset"), CHANNEL,
+	{ 0, "reason", NULL, UINT, PLAIN, 0, 1, 255, reason_words, NULL },
+};
+const struct shape shape_frame[FRAMES] = {
+	TUPLE("open of a channel", frame_open),
+	TUPLE("data of a channel", frame_data),
+	TUPLE("credit of a channel", frame_credit),
+	TUPLE("fin of a channel", frame_fin),
+	TUPLE("reset of a channel", frame_reset),
+};
 const uint8_t message_type[MESSAGES] = { 0, 1, 2, 3, 4, 5, 8, 16 };
 /* clang-format on */

@@ -99,6 +99,14 @@ look 0 alice.key
 has 'readable secret' 'warning: alice.key: a secret that others can' err
 chmod 600 alice.key
 
+# Frames of channels, as a record's data has them.
+printf '\203\000\000\144echo\203\001\000\101x\203\002\000\030d' >frames
+printf '\202\003\000\203\004\000\003' >>frames
+look 0 frames
+shows ': open of a channel' '"echo"                              # label' \
+    ': data of a channel' ': credit of a channel' '# bytes: more' \
+    ': fin of a channel' ': reset of a channel' '# reason: failed'
+
 # JSON: one object, whatever there is.
 field() { /usr/bin/python3 -c "import json, sys
 j = json.load(open('json'))
