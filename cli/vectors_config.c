@@ -349,6 +349,9 @@ vec_set_common(struct vec_side *side)
 		 vec_bool(side->v, side->told, "grease"))) != HF_OK ||
 	    (e = hf_config_refresh(side->config,
 		 json_is_true(json_object_get(side->told, "refresh")))) !=
+		HF_OK ||
+	    (e = hf_config_channels(side->config,
+		 json_is_true(json_object_get(side->told, "channels")))) !=
 		HF_OK)
 		return e;
 	return hf_config_deadline(side->config, (uint32_t)seconds * 1000);

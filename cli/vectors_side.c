@@ -9,8 +9,9 @@
 
 #include "vectors.h"
 
-#define SIDE_INPUTS \
-	"now suites anchors lists grease deadline application ?refresh"
+#define SIDE_INPUTS                                                      \
+	"now suites anchors lists grease deadline application ?refresh " \
+	"?channels"
 #define INITIATOR_INPUTS \
 	SIDE_INPUTS      \
 	" expect realm target responder_chain prekey token ?dispatched"
@@ -161,6 +162,8 @@ vec_side_send(struct vec_side *side, unsigned type, struct hf_span data)
 		return hf_session_close(s);
 	if (type == HF__DATA && data.len > 0)
 		return hf_session_send(s, data.ptr, data.len);
+	if (type == HF__CHANNEL && data.len > 0)
+		return hf_session_send_frames(s, data.ptr, data.len);
 	if (s->state != HF__OPEN || s->sent_close)
 		return HF_E_STATE;
 	/* Contents that no public function sends. */

@@ -149,6 +149,7 @@ def responder(
             deadline=config["deadline"],
             vault=vault(config.get("cluster")),
             refresh=config.get("refresh", False),
+            channels=config.get("channels", False),
         ),
         random,
     )

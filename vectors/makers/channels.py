@@ -8,7 +8,8 @@ from typing import Any, Iterator
 
 from handfast1 import channels
 
-from .forge import Raw, item
+from . import ok, world as w
+from .forge import Raw, item, reach
 from .world import Json
 
 R = channels
@@ -248,8 +249,55 @@ def bad_ends() -> Iterator[Json]:
     )
 
 
+CARRIED = [
+    {"from": "initiator", "type": 4, "data": frames((0, 0, "echo")).hex()},
+    {"from": "responder", "type": 4, "data": frames((2, 0, 1)).hex()},
+    {"from": "initiator", "type": 2, "data": ""},
+    {"from": "responder", "type": 2, "data": ""},
+]
+
+
+def handshakes() -> Iterator[Json]:
+    known = [w.ECHO.hex()]
+    asks, gives = {"channels": True}, {"channels": True}
+    for name, left, right, send in (
+        ("channels", asks, gives, CARRIED),
+        ("channels-not-served", asks, {}, None),
+        ("channels-not-asked", {}, gives, None),
+        ("channels-grease", {**asks, "grease": True}, {**gives, "grease": True}, CARRIED),
+    ):
+        yield ok.handshake(
+            name,
+            w.initiator("certificate", responder_chain=known, **left),
+            w.responder(**right),
+            send=send,
+        )
+    yield ok.handshake(
+        "channels-offer",
+        w.initiator("ticket", dispatched=True, **asks),
+        w.responder(**gives),
+        send=CARRIED,
+    )
+
+
+def bad_records() -> Iterator[Json]:
+    left = w.initiator("certificate", channels=True)
+    right = w.responder(channels=True)
+    for role in ("initiator", "responder"):
+        for name, kind, data, error in (
+            ("data", 1, b"data", "HF_E_UNEXPECTED"),
+            ("nothing", 4, b"", "HF_E_SHAPE"),
+        ):
+            name = f"channels-{name}-{role}"
+            target, peer = reach(role, "open", name, left=left, right=right)
+            peer.send(kind, data)
+            target.feed(peer.drain())
+            yield target.vector(f"session-{name}", error)
+
+
 def files_of_vectors() -> Iterator[tuple[str, Any]]:
     yield "channel", [*good()]
+    yield "handshake-channels", [*handshakes()]
 
 
 class bad:
@@ -258,3 +306,4 @@ class bad:
     @staticmethod
     def files_of_vectors() -> Iterator[tuple[str, Any]]:
         yield "channel", [*bad_ends()]
+        yield "channel-record", [*bad_records()]
