@@ -204,7 +204,9 @@ hf__channel_judge(struct hf_channel *ch)
 			ch->mux->own_live--;
 		else
 			ch->mux->peers_live--;
-		hf__channel_end(ch, HF_REASON_NONE);
+		/* a reset that waits still says why */
+		hf__channel_end(ch,
+		    ch->reset_sent ? ch->reason : HF_REASON_NONE);
 	}
 	hf__channel_settle(ch);
 	if (ch->over && !ch->held && !ch->reset_due)

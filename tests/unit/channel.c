@@ -449,6 +449,22 @@ freed_finished(void **state)
 	hf_mux_free(m);
 }
 
+/* Let go, and the peer finishes before that is said: it is still said why. */
+static void
+freed_and_finished(void **state)
+{
+	struct hf_mux *m = responder();
+	struct heard h = { .r = { 0 } };
+
+	(void)state;
+	assert_ok(say_open(m, 0));
+	hf_channel_free(news(m, HF_NEWS_OPENED));
+	assert_ok(say_fin(m, 0));
+	expect(&h, m, HF__FRAME_RESET, 0, HF_REASON_CANCELLED, 0);
+	assert_int_equal(hf_mux_count(m), 0);
+	hf_mux_free(m);
+}
+
 /* Cut: what waits is sent, and then no fin. */
 static void
 cut(void **state)
@@ -790,6 +806,7 @@ main(void)
 		cmocka_unit_test(both_finish),
 		cmocka_unit_test(freed_early),
 		cmocka_unit_test(freed_finished),
+		cmocka_unit_test(freed_and_finished),
 		cmocka_unit_test(cut),
 		cmocka_unit_test(credit_given),
 		cmocka_unit_test(credit_past),
