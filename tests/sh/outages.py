@@ -389,6 +389,7 @@ def sleeping_owner():
     k.wait_for(lambda: c.owner() is not None, "a stored session")
     a, b = (c.owner(), "b" if c.owner() == "a" else "a")
     old = c.relays[a].live()[0]
+    time.sleep(0.5)  # nobody is to be stopped who holds the store's lock
     c.servers[a].send_signal(signal.SIGSTOP)
     stopped = time.monotonic()
     k.say(client, b"second ")
