@@ -154,7 +154,12 @@ enum hf_limits {
 	X(HF_E_EXHAUSTED, 70, 3, "the session has no sequence numbers left")  \
 	X(HF_E_IO, 71, 3, "input or output failed")                           \
 	X(HF_E_FENCED, 72, 8, "another server has taken the session over")    \
-	X(HF_E_ENTRY, 73, 8, "a stored session does not open")
+	X(HF_E_ENTRY, 73, 8, "a stored session does not open")                \
+	X(HF_E_AGAIN, 80, 3, "nothing can be done now without waiting")       \
+	X(HF_E_NO_AGENT, 81, 3, "there is no agent to ask")                   \
+	X(HF_E_AGENT_GONE, 82, 3,                                             \
+	    "the agent has ended, and the channel with it")                   \
+	X(HF_E_QUOTA, 83, 5, "this application has as much as it may have")
 
 /** One result code for everything; see HF_ERRORS. */
 enum hf_err {

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The frames of the agent's own protocol (spec section 21): deterministic CBOR,
+ * one array each, in shapes that a table gives. What does not have one of them
+ * byte by byte is refused as soon as that can be told; nothing is taken for
+ * long because it says so. It knows no socket and no session.
+ */
+#include <string.h>
+
+#include "agent_wire.h"
+
+/* A field: 'u' a number, 'b' bytes, 'p' a peer's name, 'v' the version. min
+ * and max are of the number, or of the length. */
+struct field {
+	char kind;
+	uint64_t min, max;
+};
+struct shape {
+	int type, sides; /* who sends it: a bit each */
+	size_t n;
+	struct field field[HF__WIRE_FIELDS];
+};
+enum {
+	APPLICATION = 1 << HF__WIRE_APPLICATION,
+	AGENT = 1 << HF__WIRE_AGENT,
+	CODE_MAX = 95
+};
+
+#define VERSION { 'v', HF__WIRE_VERSION, HF__WIRE_VERSION }
+#define PEER { 'p', 1, HF__WIRE_PEER_MAX }
+#define COUNT { 'u', 0, UINT64_MAX }
+
+/* clang-format off */
+static const struct shape shapes[] = {
+	{ HF__WIRE_OPEN, APPLICATION, 2, { VERSION, PEER } },
+	{ HF__WIRE_DATA, APPLICATION | AGENT, 1,
+	    { { 'b', 1, HF__WIRE_DATA_MAX } } },
+	{ HF__WIRE_END, APPLICATION | AGENT, 0, { { 0, 0, 0 } } },
+	{ HF__WIRE_OVER, AGENT, 1, { { 'u', 1, CODE_MAX } } },
+	{ HF__WIRE_STATUS, APPLICATION, 1, { VERSION } },
+	{ HF__WIRE_CLOSE, APPLICATION, 2, { VERSION, PEER } },
+	{ HF__WIRE_INFO, AGENT, 6, { { 'b', 0, HF_SID_BYTES },
+	    { 'u', 0, 0xffff }, COUNT, { 'u', 0, HF_MOVES_PROVED },
+	    { 'b', 0, HF_NAME_MAX }, { 'u', 0, 1 } } },
+	{ HF__WIRE_PEER, AGENT, 11, { PEER, { 'u', 0, 3 },
+	    { 'b', 0, HF_SID_BYTES }, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT,
+	    COUNT, { 'u', 0, CODE_MAX } } },
+	{ HF__WIRE_DONE, AGENT, 1, { { 'u', 0, CODE_MAX } } },
+};
+/* clang-format on */
+
+int
+hf__wire_peer(const char *name, size_t len)
+{
+	size_t i;
+
+	if (len < 1 || len > HF__WIRE_PEER_MAX)
+		return 0;
+	for (i = 0; i < len; i++)
+		if (!(name[i] >= 'a' && name[i] <= 'z') &&
+		    !(name[i] >= 'A' && name[i] <= 'Z') &&
+		    !(name[i] >= '0' && name[i] <= '9') && name[i] != '.' &&
+		    name[i] != '-' && name[i] != '_')
+			return 0;
+	return 1;
+}
+
+/* --- reading ------------------------------------------------------------------ */
+
+enum { UNSIGNED = 0, BYTES = 2, TEXT = 3, ARRAY = 4 };
+
+struct reader {
+	const uint8_t *ptr;
+	size_t have, at;
+	int more; /* it ends before its end */
+};
+
+/* The head of an item of that type; r->more where it is not whole yet. */
+static enum hf_err
+head(uint64_t *value, struct reader *r, unsigned major)
+{
+	unsigned info;
+	size_t n, i;
+
+	*value = 0;
+	if (r->at == r->have) {
+		r->more = 1;
+		return HF_OK;
+	}
+	info = r->ptr[r->at] & 31U;
+	if (r->ptr[r->at] >> 5 != major)
+		return HF_E_SHAPE;
+	if (info > 27)
+		return HF_E_CBOR;
+	if (info < 24) {
+		*value = info;
+		r->at++;
+		return HF_OK;
+	}
+	n = (size_t)1 << (info - 24);
+	if (r->have - r->at <= n) {
+		r->more = 1;
+		return HF_OK;
+	}
+	for (i = 1; i <= n; i++)
+		*value = *value << 8 | r->ptr[r->at + i];
+	/* The shortest form, and no other. */
+	if (*value < 24 || (n > 1 && *value >> (4 * n) == 0))
+		return HF_E_CBOR;
+	r->at += n + 1;
+	return HF_OK;
+}
+
+static enum hf_err
+read_bytes(struct hf_span *out, struct reader *r, const struct field *f)
+{
+	uint64_t len;
+	enum hf_err e;
+
+	e = head(&len, r, f->kind == 'p' ? TEXT : BYTES);
+	if (e != HF_OK || r->more)
+		return e;
+	if (len > f->max)
+		return HF_E_TOO_BIG;
+	if (len < f->min)
+		return HF_E_SHAPE;
+	if (r->have - r->at < len) {
+		r->more = 1;
+		return HF_OK;
+	}
+	out->ptr = r->ptr + r->at;
+	out->len = (size_t)len;
+	r->at += (size_t)len;
+	if (f->kind == 'p' &&
+	    !hf__wire_peer((const char *)out->ptr, out->len))
+		return HF_E_SHAPE;
+	return HF_OK;
+}
+
+static enum hf_err
+read_field(struct hf__wire *w, size_t i, struct reader *r,
+    const struct field *f)
+{
+	enum hf_err e;
+
+	if (f->kind == 'b' || f->kind == 'p')
+		return read_bytes(&w->bytes[i], r, f);
+	e = head(&w->number[i], r, UNSIGNED);
+	if (e != HF_OK || r->more)
+		return e;
+	if (w->number[i] >= f->min && w->number[i] <= f->max)
+		return HF_OK;
+	return f->kind == 'v' ? HF_E_VERSION : HF_E_SHAPE;
+}
+
+static const struct shape *
+shape_of(uint64_t type)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		if ((uint64_t)shapes[i].type == type)
+			return &shapes[i];
+	return NULL;
+}
+
+enum hf_err
+hf__wire_read(struct hf__wire *w, size_t *used, const uint8_t *ptr,
+    size_t have, enum hf__wire_side side)
+{
+	struct reader r = { ptr, have, 0, 0 };
+	uint64_t items = 0, type = 0;
+	const struct shape *shape;
+	enum hf_err e;
+	size_t i;
+
+	*used = 0;
+	memset(w, 0, sizeof(*w));
+	if ((e = head(&items, &r, ARRAY)) != HF_OK || r.more)
+		return e;
+	if (items < 1 || items > HF__WIRE_FIELDS + 1)
+		return HF_E_SHAPE;
+	if ((e = head(&type, &r, UNSIGNED)) != HF_OK || r.more)
+		return e;
+	shape = shape_of(type);
+	if (shape == NULL || (shape->sides & 1 << side) == 0)
+		return HF_E_UNEXPECTED;
+	w->type = (enum hf__wire_type)shape->type;
+	/* Another version may have other fields: it is judged first. */
+	for (i = 0; i < shape->n && i < items - 1; i++)
+		if ((e = read_field(w, i, &r, &shape->field[i])) != HF_OK ||
+		    r.more)
+			return e;
+	if (items != shape->n + 1)
+		return HF_E_SHAPE;
+	*used = r.at;
+	return HF_OK;
+}
+
+/* --- writing ------------------------------------------------------------------ */
+
+static size_t
+put_head(uint8_t *out, unsigned major, uint64_t value)
+{
+	unsigned info = 24;
+	size_t n = 1, i;
+
+	if (value < 24) {
+		out[0] = (uint8_t)(major << 5 | value);
+		return 1;
+	}
+	while (n < 8 && value >> (8 * n) != 0) {
+		n *= 2;
+		info++;
+	}
+	out[0] = (uint8_t)(major << 5 | info);
+	for (i = 0; i < n; i++)
+		out[1 + i] = (uint8_t)(value >> (8 * (n - 1 - i)));
+	return n + 1;
+}
+
+size_t
+hf__wire_data(uint8_t out[HF__WIRE_HEAD], size_t len)
+{
+	size_t at = put_head(out, ARRAY, 2);
+
+	at += put_head(out + at, UNSIGNED, HF__WIRE_DATA);
+	return at + put_head(out + at, BYTES, len);
+}
+
+size_t
+hf__wire_write(uint8_t out[HF__WIRE_SMALL], const struct hf__wire *w)
+{
+	const struct shape *shape = shape_of((uint64_t)w->type);
+	const struct hf_span *b;
+	size_t i, at;
+
+	at = put_head(out, ARRAY, shape->n + 1);
+	at += put_head(out + at, UNSIGNED, (uint64_t)w->type);
+	for (i = 0; i < shape->n; i++) {
+		b = &w->bytes[i];
+		if (shape->field[i].kind == 'u' ||
+		    shape->field[i].kind == 'v') {
+			at += put_head(out + at, UNSIGNED, w->number[i]);
+			continue;
+		}
+		at += put_head(out + at,
+		    shape->field[i].kind == 'p' ? TEXT : BYTES, b->len);
+		if (b->len > 0)
+			memcpy(out + at, b->ptr, b->len);
+		at += b->len;
+	}
+	return at;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The agent's own protocol (spec section 21): the frames between applications
+ * and the agent, for the two files that speak it and for its fuzzer. Nobody
+ * else includes it.
+ */
+#ifndef FLEET_AGENT_WIRE_H
+#define FLEET_AGENT_WIRE_H
+
+#include "handfast.h"
+
+enum {
+	HF__WIRE_VERSION = 1,
+	HF__WIRE_DATA_MAX = 16384, /* bytes in a frame of data */
+	HF__WIRE_HEAD = 5,	   /* bytes before them at the most */
+	HF__WIRE_MAX = HF__WIRE_DATA_MAX + HF__WIRE_HEAD,
+	HF__WIRE_PEER_MAX = 64, /* bytes of a peer's name in the file */
+	HF__WIRE_FIELDS = 11,
+	HF__WIRE_SMALL = 512 /* room for any frame but one of data */
+};
+
+enum hf__wire_type {
+	HF__WIRE_OPEN = 0,   /* the application: a channel to a peer */
+	HF__WIRE_DATA = 1,   /* either */
+	HF__WIRE_END = 2,    /* either: nothing more is sent */
+	HF__WIRE_OVER = 3,   /* the agent: the channel is gone, and why */
+	HF__WIRE_STATUS = 4, /* the agent's user: tell of all peers */
+	HF__WIRE_CLOSE = 5,  /* the agent's user: end a peer's session */
+	HF__WIRE_INFO = 16,  /* the agent: what the session is now */
+	HF__WIRE_PEER = 17,  /* the agent: one peer */
+	HF__WIRE_DONE = 18   /* the agent: that was all */
+};
+enum hf__wire_side { HF__WIRE_APPLICATION, HF__WIRE_AGENT };
+
+/* A frame: of each field its number, or its bytes, in their order after the
+ * type. Bytes are views into what was read. */
+struct hf__wire {
+	enum hf__wire_type type;
+	uint64_t number[HF__WIRE_FIELDS];
+	struct hf_span bytes[HF__WIRE_FIELDS];
+};
+/* Fields of HF__WIRE_OPEN and HF__WIRE_CLOSE. */
+enum { HF__OPEN_VERSION, HF__OPEN_PEER };
+/* Of HF__WIRE_INFO. */
+enum {
+	HF__INFO_SID,
+	HF__INFO_SUITE,
+	HF__INFO_EPOCH,
+	HF__INFO_STRENGTH,
+	HF__INFO_RESPONDER,
+	HF__INFO_BROKEN
+};
+/* Of HF__WIRE_PEER. */
+enum {
+	HF__PEER_NAME,
+	HF__PEER_STATE,
+	HF__PEER_SID,
+	HF__PEER_EPOCH,
+	HF__PEER_CHANNELS,
+	HF__PEER_OPENED,
+	HF__PEER_HANDSHAKES,
+	HF__PEER_RESUMES,
+	HF__PEER_IN,
+	HF__PEER_OUT,
+	HF__PEER_ERROR
+};
+
+/* Reads the frame at ptr, as `side` may send it. *used: its bytes; 0: more are
+ * needed.
+ * @return HF_OK; HF_E_CBOR, HF_E_SHAPE, HF_E_TOO_BIG, HF_E_VERSION;
+ * HF_E_UNEXPECTED for what that side does not send */
+HF_MUST_USE enum hf_err hf__wire_read(struct hf__wire *wire, size_t *used,
+    const uint8_t *ptr, size_t have, enum hf__wire_side side);
+/* Writes any frame but one of data; the fields must be right. Returns its
+ * bytes. */
+size_t hf__wire_write(uint8_t out[HF__WIRE_SMALL],
+    const struct hf__wire *wire);
+/* What stands before len bytes of data, 1 to HF__WIRE_DATA_MAX. */
+size_t hf__wire_data(uint8_t out[HF__WIRE_HEAD], size_t len);
+/* 1 for 1 to HF__WIRE_PEER_MAX letters, digits, dots, hyphens, underscores:
+ * what a peer may be called. */
+int hf__wire_peer(const char *name, size_t len);
+
+#endif
