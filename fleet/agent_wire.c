@@ -26,9 +26,18 @@ enum {
 	CODE_MAX = 95
 };
 
-#define VERSION { 'v', HF__WIRE_VERSION, HF__WIRE_VERSION }
-#define PEER { 'p', 1, HF__WIRE_PEER_MAX }
-#define COUNT { 'u', 0, UINT64_MAX }
+#define VERSION                                         \
+	{                                               \
+		'v', HF__WIRE_VERSION, HF__WIRE_VERSION \
+	}
+#define PEER                              \
+	{                                 \
+		'p', 1, HF__WIRE_PEER_MAX \
+	}
+#define COUNT                      \
+	{                          \
+		'u', 0, UINT64_MAX \
+	}
 
 /* clang-format off */
 static const struct shape shapes[] = {
@@ -36,7 +45,7 @@ static const struct shape shapes[] = {
 	{ HF__WIRE_DATA, APPLICATION | AGENT, 1,
 	    { { 'b', 1, HF__WIRE_DATA_MAX } } },
 	{ HF__WIRE_END, APPLICATION | AGENT, 0, { { 0, 0, 0 } } },
-	{ HF__WIRE_OVER, AGENT, 1, { { 'u', 1, CODE_MAX } } },
+	{ HF__WIRE_OVER, APPLICATION | AGENT, 2, { { 'u', 1, CODE_MAX }, { 'u', 0, 255 } } },
 	{ HF__WIRE_STATUS, APPLICATION, 1, { VERSION } },
 	{ HF__WIRE_CLOSE, APPLICATION, 2, { VERSION, PEER } },
 	{ HF__WIRE_INFO, AGENT, 6, { { 'b', 0, HF_SID_BYTES },
@@ -131,8 +140,7 @@ read_bytes(struct hf_span *out, struct reader *r, const struct field *f)
 	out->ptr = r->ptr + r->at;
 	out->len = (size_t)len;
 	r->at += (size_t)len;
-	if (f->kind == 'p' &&
-	    !hf__wire_peer((const char *)out->ptr, out->len))
+	if (f->kind == 'p' && !hf__wire_peer((const char *)out->ptr, out->len))
 		return HF_E_SHAPE;
 	return HF_OK;
 }

@@ -23,7 +23,7 @@ enum hf__wire_type {
 	HF__WIRE_OPEN = 0,   /* the application: a channel to a peer */
 	HF__WIRE_DATA = 1,   /* either */
 	HF__WIRE_END = 2,    /* either: nothing more is sent */
-	HF__WIRE_OVER = 3,   /* the agent: the channel is gone, and why */
+	HF__WIRE_OVER = 3,   /* either: the channel is given up, and why */
 	HF__WIRE_STATUS = 4, /* the agent's user: tell of all peers */
 	HF__WIRE_CLOSE = 5,  /* the agent's user: end a peer's session */
 	HF__WIRE_INFO = 16,  /* the agent: what the session is now */
@@ -41,6 +41,8 @@ struct hf__wire {
 };
 /* Fields of HF__WIRE_OPEN and HF__WIRE_CLOSE. */
 enum { HF__OPEN_VERSION, HF__OPEN_PEER };
+/* Of HF__WIRE_OVER. */
+enum { HF__OVER_ERROR, HF__OVER_REASON };
 /* Of HF__WIRE_INFO. */
 enum {
 	HF__INFO_SID,

@@ -167,6 +167,19 @@ uint64_t hf_link_bytes_out(const struct hf_link *link);
 int hf_link_opened(const struct hf_link *link);
 
 /*
+ * stretch.c: a password for a link
+ *
+ * At `trust` of an initiator with a password: stretches it in a thread, as the
+ * peer's certificate says, and answers. *place is it until then, and NULL
+ * after. User and password are borrowed until that.
+ */
+struct hf_stretch;
+void hf_stretch_begin(struct hf_stretch **place, uv_loop_t *loop,
+    struct hf_link *link, const char *user, const char *password, size_t len);
+/* The link is gone: nobody is answered. Accepts NULL. */
+void hf_stretch_forget(struct hf_stretch *stretch);
+
+/*
  * address.c: where to listen and to connect
  */
 struct hf_address {

@@ -159,7 +159,8 @@ enum hf_limits {
 	X(HF_E_NO_AGENT, 81, 3, "there is no agent to ask")                   \
 	X(HF_E_AGENT_GONE, 82, 3,                                             \
 	    "the agent has ended, and the channel with it")                   \
-	X(HF_E_QUOTA, 83, 5, "this application has as much as it may have")
+	X(HF_E_QUOTA, 83, 5, "this application has as much as it may have")   \
+	X(HF_E_RESET, 84, 3, "the channel was given up before its end")
 
 /** One result code for everything; see HF_ERRORS. */
 enum hf_err {

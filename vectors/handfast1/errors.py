@@ -53,6 +53,11 @@ ERRORS: dict[str, tuple[int, int, int]] = {
     "HF_E_IO": (71, 3, 0),
     "HF_E_FENCED": (72, 8, 0),
     "HF_E_ENTRY": (73, 8, 4),
+    "HF_E_AGAIN": (80, 3, 0),
+    "HF_E_NO_AGENT": (81, 3, 0),
+    "HF_E_AGENT_GONE": (82, 3, 0),
+    "HF_E_QUOTA": (83, 5, 0),
+    "HF_E_RESET": (84, 3, 0),
 }
 
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An agent (spec section 21): it holds sessions with peers that a file names,
+ * one each, and gives the applications of this machine channels of them. It
+ * alone has the keys. All of it belongs to one loop's thread; it prints
+ * nothing and never exits.
+ */
+#ifndef FLEET_AGENT_H
+#define FLEET_AGENT_H
+
+#include "fleet.h"
+
+enum {
+	HF_AGENT_PATH = 4096, /* room for the path of a socket or a file */
+	HF_PEERS_MAX = 64,    /* in a file */
+	HF_WHY_MAX = 512      /* room for what was wrong, in words */
+};
+
+/* --- peers.c: a file of peers (handfast(5)) --- */
+
+/* Peers with their trust and their credentials, as a file has them. */
+struct hf_peers;
+
+/* Reads a file, and all files that it names; with `only` those of that peer
+ * alone (HF_E_POLICY where it has none of that name). Where it fails, `why`
+ * says so, with file and line.
+ * @return HF_OK; HF_E_CONFIG for what it says; HF_E_IO for a file that cannot
+ * be read; HF_E_POLICY for one that others could read or change; what is wrong
+ * with an object in it */
+HF_MUST_USE enum hf_err hf_peers_read(struct hf_peers **peers,
+    const char *path, const char *only, char why[HF_WHY_MAX]);
+/* Wipes and frees; accepts NULL. */
+void hf_peers_free(struct hf_peers *peers);
+size_t hf_peers_count(const struct hf_peers *peers);
+/* The socket that the file names; "" where it names none. */
+const char *hf_peers_socket(const struct hf_peers *peers);
+/* 1 when a peer is for other users than this one. */
+int hf_peers_for_others(const struct hf_peers *peers);
+int hf_peers_log_json(const struct hf_peers *peers);
+
+/* --- agent_path.c, agent_bind.c: where it is --- */
+
+/* The path that holds where none is given: of the socket, or (peers) of the
+ * file of peers. HF_E_CONFIG: there is none. */
+HF_MUST_USE enum hf_err hf_agent_where(char out[HF_AGENT_PATH], int peers);
+/* Listens at the path, in a directory that is made (0700, or 0711 where it is
+ * for others too) and must be this user's alone to change. A dead socket of
+ * this user is replaced, anything else left as it is.
+ * @return HF_OK; HF_E_ARG; HF_E_POLICY: it is not safe there; HF_E_IO, errno
+ * says why */
+HF_MUST_USE enum hf_err hf_agent_bind(int *fd, const char *path, int others);
+/* The socket that systemd listens at for this process, or -1. */
+int hf_agent_inherited(void);
+
+/* --- agent.c --- */
+
+struct hf_agent;
+
+enum hf_agent_state {
+	HF_AGENT_DOWN,	  /* no session */
+	HF_AGENT_OPENING, /* it begins */
+	HF_AGENT_OPEN,
+	HF_AGENT_BROKEN /* no connection: it is resumed, or begins anew */
+};
+/* A peer, as it is. Text is the agent's, until the next call. */
+struct hf_agent_peer {
+	const char *name;
+	enum hf_agent_state state;
+	uint8_t sid[HF_SID_BYTES];
+	uint64_t epoch, channels, opened, handshakes, resumes, in, out;
+	enum hf_err error; /* of the last session that ended */
+};
+
+/* What is told; all but `err` borrowed. */
+struct hf_agent_event {
+	enum {
+		HF_AGENT_SESSION, /* it is open */
+		HF_AGENT_RESUMED, /* it went on with a new connection */
+		HF_AGENT_ENDED,	  /* it is over: err */
+		HF_AGENT_REFUSED, /* an application: err */
+		HF_AGENT_CHANNEL  /* an application's is over: err, reason */
+	} what;
+	const char *peer; /* NULL: it named none */
+	const char *address;
+	enum hf_err err;
+	int reason;	   /* enum hf_reason */
+	unsigned long uid; /* of the application */
+	long pid;	   /* -1: not known */
+	uint64_t in, out, ms;
+	struct hf_span sid;
+};
+
+/* The peers are the agent's after HF_OK. The loop is borrowed. */
+HF_MUST_USE enum hf_err hf_agent_new(struct hf_agent **agent, uv_loop_t *loop,
+    struct hf_peers *peers,
+    void (*told)(void *owner, const struct hf_agent_event *event),
+    void *owner);
+/* Takes applications from a listening socket, which it closes in the end. */
+HF_MUST_USE enum hf_err hf_agent_listen(struct hf_agent *agent, int fd);
+/* Takes one, by a connected socket, that may have every peer. When it is over
+ * the agent stops. */
+HF_MUST_USE enum hf_err hf_agent_serve(struct hf_agent *agent, int fd);
+/* Other peers from now on, by sessions of their own. Those that are open carry
+ * the channels that they have, and end with the last one. The peers are the
+ * agent's. */
+void hf_agent_configure(struct hf_agent *agent, struct hf_peers *peers);
+/* Closes all that is open; channels end with HF_E_AGENT_GONE. The loop then
+ * runs out of what is the agent's; hf_agent_free() follows. */
+void hf_agent_stop(struct hf_agent *agent);
+/* After the loop has ended. Accepts NULL. */
+void hf_agent_free(struct hf_agent *agent);
+
+/* --- agent_ask.c: asks one that runs; waits ten seconds at most --- */
+
+/* Each peer in turn. @return HF_OK; HF_E_NO_AGENT; HF_E_POLICY, also for
+ * another user than the agent's; HF_E_AGENT_GONE; HF_E_DEADLINE */
+HF_MUST_USE enum hf_err hf_agent_status(const char *path,
+    void (*each)(void *arg, const struct hf_agent_peer *peer), void *arg);
+/* Ends a peer's session and its channels. HF_E_CONFIG: no such peer. */
+HF_MUST_USE enum hf_err hf_agent_close(const char *path, const char *peer);
+
+#endif

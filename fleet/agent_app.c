@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One application of an agent, as it is heard: its frames become what one
+ * channel sends. It can name no other channel, for its socket is all the name
+ * that there is. Who breaks the protocol, or passes descriptors, is gone. What
+ * it is told is agent_words.c's.
+ */
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent_own.h"
+
+enum { ROOM_MIN = 2 * HF__WIRE_MAX };
+
+static void ready(uv_poll_t *, int, int);
+
+/* --- its end ------------------------------------------------------------------------ */
+
+static void
+closed(uv_handle_t *handle)
+{
+	struct hf__app *a = handle->data;
+	struct hf_agent *agent = a->agent;
+
+	(void)close(a->fd);
+	if (a->part != NULL)
+		sodium_memzero(a->part, HF__WIRE_MAX);
+	free(a->part);
+	if (a->words != NULL)
+		sodium_memzero(a->words, a->words_cap);
+	free(a->words);
+	sodium_memzero(a, sizeof(*a));
+	free(a);
+	agent->apps_n--;
+	hf__agent_left(agent);
+}
+
+static void
+tell(const struct hf__app *a)
+{
+	struct hf_agent_event event = { .peer = NULL };
+
+	/* Of who asked how it is nothing is told. */
+	if (a->held == NULL && a->err == HF_OK)
+		return;
+	event.what = a->held == NULL ? HF_AGENT_REFUSED : HF_AGENT_CHANNEL;
+	event.peer = a->entry != NULL ? a->entry->name : NULL;
+	event.err = a->err;
+	event.reason = a->reason;
+	event.uid = (unsigned long)a->who.uid;
+	event.pid = (long)a->who.pid;
+	event.in = a->in;
+	event.out = a->out;
+	event.ms = hf__agent_ms() - a->began_ms;
+	hf__agent_tell(a->agent, &event);
+}
+
+/* Lets the channel go. Where both have finished it is over anyhow; where only
+ * the application has, what waits is still sent. */
+static void
+let_go(struct hf__app *a)
+{
+	struct hf__held *held = a->held;
+
+	if (a->channel != NULL) {
+		if (!a->finished || !a->end_told)
+			(void)!hf_channel_reset(a->channel,
+			    a->reason == HF_REASON_NONE ? HF_REASON_GONE :
+				a->reason >= HF_REASON_MOVED ?
+							  HF_REASON_SHUTDOWN :
+							  a->reason);
+		hf_channel_free(a->channel);
+		a->channel = NULL;
+		hf__held_touch(held);
+	}
+	if (held != NULL)
+		hf__held_leave(held, a);
+}
+
+void
+hf__app_drop(struct hf__app *a)
+{
+	if (a->phase == HF__APP_OVER)
+		return;
+	a->phase = HF__APP_OVER;
+	tell(a);
+	let_go(a);
+	if (a->prev != NULL)
+		a->prev->next = a->next;
+	else
+		a->agent->apps = a->next;
+	if (a->next != NULL)
+		a->next->prev = a->prev;
+	uv_close((uv_handle_t *)&a->poll, closed);
+}
+
+/* It went away, or is sent away without a word. */
+void
+hf__app_gone(struct hf__app *a, enum hf_err err, int reason)
+{
+	if (a->err == HF_OK) {
+		a->err = err;
+		a->reason = reason;
+	}
+	hf__app_drop(a);
+}
+
+void
+hf__app_end(struct hf__app *a, enum hf_err err, int reason)
+{
+	struct hf__wire w = { .type = HF__WIRE_OVER };
+
+	if (a->phase >= HF__APP_SAYING)
+		return;
+	a->err = err;
+	a->reason = reason;
+	a->phase = HF__APP_SAYING;
+	a->said_ms = hf__agent_ms();
+	w.number[HF__OVER_ERROR] = (uint64_t)err;
+	w.number[HF__OVER_REASON] = (uint64_t)reason;
+	if (hf__app_say(a, &w))
+		hf__app_write(a);
+	else
+		hf__app_drop(a);
+}
+
+/* --- what is waited for ---------------------------------------------------------------- */
+
+/* What is to be waited for now. */
+void
+hf__app_watch(struct hf__app *a)
+{
+	int events = 0;
+
+	if (a->phase == HF__APP_OVER)
+		return;
+	if (a->words_len > 0)
+		events |= UV_WRITABLE;
+	if (a->phase == HF__APP_FIRST ||
+	    (a->phase == HF__APP_CARRIED && !a->finished &&
+		hf_channel_room(a->channel) >= ROOM_MIN))
+		events |= UV_READABLE;
+	/* Who has heard the end may go as soon as his own is said. */
+	else if (!a->end_told || a->finished)
+		events |= UV_DISCONNECT;
+	if (events == a->events)
+		return;
+	a->events = events;
+	if (events == 0)
+		(void)uv_poll_stop(&a->poll);
+	else if (uv_poll_start(&a->poll, events, ready) != 0)
+		hf__app_gone(a, HF_E_IO, HF_REASON_FAILED);
+}
+
+/* --- what it says -------------------------------------------------------------------- */
+
+static void
+open_channel(struct hf__app *a, const struct hf__wire *w)
+{
+	const struct hf_span *name = &w->bytes[HF__OPEN_PEER];
+	struct hf__entry *entry;
+	unsigned of_process, of_user;
+	struct hf__held *held;
+
+	entry = hf__peers_find(a->agent->peers, (const char *)name->ptr,
+	    name->len);
+	/* Who may not have it does not learn whether it is there. */
+	if (entry == NULL ||
+	    (!a->trusted && !hf__entry_allows(entry, &a->who))) {
+		hf__app_end(a, HF_E_POLICY, HF_REASON_REFUSED);
+		return;
+	}
+	a->entry = entry;
+	hf__agent_count(&of_process, &of_user, a->agent, a, entry->name);
+	if (of_process >= entry->channels || of_user >= entry->user_channels) {
+		hf__app_end(a, HF_E_QUOTA, HF_REASON_LIMIT);
+		return;
+	}
+	if ((held = hf__held_find(a->agent, entry)) == NULL) {
+		hf__app_end(a, HF_E_MEMORY, HF_REASON_FAILED);
+		return;
+	}
+	a->phase = HF__APP_WAITING;
+	a->held = held;
+	hf__held_join(held, a);
+}
+
+static int
+rules(const struct hf__app *a)
+{
+	return a->trusted || a->who.uid == geteuid() || a->who.uid == 0;
+}
+
+static struct hf__held *
+listed(const struct hf_agent *agent, const struct hf__entry *entry)
+{
+	struct hf__held *held = agent->held;
+
+	while (held != NULL && (!held->listed || held->entry != entry))
+		held = held->next;
+	return held;
+}
+
+/* The answer to who asks: all that there is, and then that it was all. */
+static void
+done(struct hf__app *a, enum hf_err e)
+{
+	struct hf__wire w = { .type = HF__WIRE_DONE };
+
+	w.number[0] = (uint64_t)e;
+	a->phase = HF__APP_SAYING;
+	a->said_ms = hf__agent_ms();
+	if (hf__app_say(a, &w))
+		hf__app_write(a);
+	else
+		hf__app_drop(a);
+}
+
+static void
+status(struct hf__app *a)
+{
+	const struct hf_peers *peers = a->agent->peers;
+	struct hf__wire w;
+	size_t i;
+
+	for (i = 0; rules(a) && i < peers->n; i++) {
+		hf__held_state(&w, &peers->entry[i],
+		    listed(a->agent, &peers->entry[i]));
+		if (!hf__app_say(a, &w)) {
+			hf__app_drop(a);
+			return;
+		}
+	}
+	done(a, rules(a) ? HF_OK : HF_E_POLICY);
+}
+
+static void
+close_session(struct hf__app *a, const struct hf__wire *w)
+{
+	const struct hf_span *name = &w->bytes[HF__OPEN_PEER];
+	struct hf__entry *entry;
+	struct hf__held *held;
+
+	if (!rules(a)) {
+		done(a, HF_E_POLICY);
+		return;
+	}
+	entry = hf__peers_find(a->agent->peers, (const char *)name->ptr,
+	    name->len);
+	if (entry != NULL && (held = listed(a->agent, entry)) != NULL)
+		hf__held_end(held, HF_E_RESET, HF_REASON_SHUTDOWN);
+	done(a, entry == NULL ? HF_E_CONFIG : HF_OK);
+}
+
+static enum hf_err
+first(struct hf__app *a, const struct hf__wire *w)
+{
+	switch (w->type) {
+	case HF__WIRE_OPEN:
+		open_channel(a, w);
+		return HF_OK;
+	case HF__WIRE_STATUS:
+		status(a);
+		return HF_OK;
+	case HF__WIRE_CLOSE:
+		close_session(a, w);
+		return HF_OK;
+	default:
+		return HF_E_UNEXPECTED;
+	}
+}
+
+static enum hf_err
+obey(struct hf__app *a, const struct hf__wire *w)
+{
+	size_t taken = 0;
+	enum hf_err e;
+
+	if (a->phase == HF__APP_FIRST)
+		return first(a, w);
+	if (a->phase != HF__APP_CARRIED || a->finished)
+		return HF_E_UNEXPECTED;
+	switch (w->type) {
+	case HF__WIRE_DATA:
+		e = hf_channel_send(a->channel, &taken, w->bytes[0].ptr,
+		    w->bytes[0].len);
+		a->in += taken;
+		hf__held_touch(a->held);
+		/* What has ended is told when it is written. */
+		return e == HF_E_STATE			  ? HF_OK :
+		    e == HF_OK && taken < w->bytes[0].len ? HF_E_MEMORY :
+							    e;
+	case HF__WIRE_END:
+		a->finished = 1;
+		hf__held_touch(a->held);
+		e = hf_channel_finish(a->channel);
+		return e == HF_E_STATE ? HF_OK : e;
+	case HF__WIRE_OVER:
+		hf__app_gone(a, HF_E_RESET, (int)w->number[HF__OVER_REASON]);
+		return HF_OK;
+	default:
+		return HF_E_UNEXPECTED;
+	}
+}
+
+/* Goes through the frames that are whole, and keeps what is not. */
+static enum hf_err
+frames(struct hf__app *a, const uint8_t *ptr, size_t len)
+{
+	struct hf__wire w;
+	enum hf_err e;
+	size_t used;
+
+	while (len > 0 && a->phase < HF__APP_SAYING) {
+		/* It waits for its session: what is behind that too. */
+		if (a->phase == HF__APP_WAITING)
+			break;
+		e = hf__wire_read(&w, &used, ptr, len, HF__WIRE_APPLICATION);
+		if (e != HF_OK)
+			return e;
+		if (used == 0)
+			break;
+		if ((e = obey(a, &w)) != HF_OK)
+			return e;
+		ptr += used;
+		len -= used;
+	}
+	if (len == 0 || a->phase >= HF__APP_SAYING)
+		return HF_OK;
+	if (a->part == NULL && (a->part = malloc(HF__WIRE_MAX)) == NULL)
+		return HF_E_MEMORY;
+	memmove(a->part, ptr, len);
+	a->part_len = len;
+	return HF_OK;
+}
+
+void
+hf__app_carry(struct hf__app *a)
+{
+	size_t len = a->part_len;
+	enum hf_err e;
+
+	e = hf_channel_open(&a->channel, a->held->mux, "", 0);
+	if (e != HF_OK) {
+		a->channel = NULL;
+		hf__app_end(a, e == HF_E_SPACE ? HF_E_QUOTA : e,
+		    HF_REASON_LIMIT);
+		return;
+	}
+	a->phase = HF__APP_CARRIED;
+	hf_channel_keep(a->channel, a);
+	a->held->opened++;
+	hf__held_touch(a->held);
+	hf__app_inform(a);
+	/* What it said while it waited. */
+	a->part_len = 0;
+	if (len > 0 && a->phase == HF__APP_CARRIED &&
+	    (e = frames(a, a->part, len)) != HF_OK)
+		hf__app_end(a, e, HF_REASON_FAILED);
+	hf__app_watch(a);
+}
+
+/* How much may be read now. */
+static size_t
+appetite(const struct hf__app *a)
+{
+	size_t room;
+
+	/* One frame, the first, and nothing behind it. */
+	if (a->phase == HF__APP_FIRST)
+		return HF__WIRE_SMALL - a->part_len;
+	room = hf_channel_room(a->channel);
+	room = room < HF__APP_READ ? room : HF__APP_READ;
+	return room > a->part_len ? room - a->part_len : 0;
+}
+
+static void
+read_some(struct hf__app *a)
+{
+	uint8_t *in = a->agent->in;
+	struct iovec room = { in + a->part_len, appetite(a) };
+	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1 };
+	size_t len = a->part_len;
+	enum hf_err e;
+	ssize_t n;
+
+	if (room.iov_len == 0)
+		return;
+	n = recvmsg(a->fd, &m, MSG_DONTWAIT);
+	if (n == -1 &&
+	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	if (n <= 0) {
+		/* What else it had to say was read before. */
+		hf__app_gone(a,
+		    a->finished && a->end_told	  ? HF_OK :
+			a->phase == HF__APP_FIRST ? HF_E_GONE :
+						    HF_E_RESET,
+		    a->finished && a->end_told ? HF_REASON_NONE :
+						 HF_REASON_GONE);
+		return;
+	}
+	if (len > 0)
+		memcpy(in, a->part, len);
+	a->part_len = 0;
+	len += (size_t)n;
+	/* Whoever passes descriptors has another agent in mind; the kernel has
+	 * closed them. */
+	e = (m.msg_flags & MSG_CTRUNC) != 0 ? HF_E_UNEXPECTED :
+					      frames(a, in, len);
+	sodium_memzero(in, len);
+	if (e != HF_OK)
+		hf__app_end(a, e, HF_REASON_FAILED);
+}
+
+static void
+ready(uv_poll_t *poll, int status, int events)
+{
+	struct hf__app *a = poll->data;
+
+	if (status < 0) {
+		hf__app_gone(a, HF_E_RESET, HF_REASON_GONE);
+		return;
+	}
+	if ((events & UV_READABLE) != 0)
+		read_some(a);
+	else if ((events & UV_DISCONNECT) != 0)
+		hf__app_gone(a,
+		    a->finished && a->end_told ? HF_OK : HF_E_RESET,
+		    HF_REASON_GONE);
+	if (a->phase != HF__APP_OVER && (events & UV_WRITABLE) != 0)
+		hf__app_write(a);
+	hf__app_watch(a);
+}
+
+void
+hf__app_begin(struct hf_agent *agent, int fd, int trusted)
+{
+	struct hf__app *a;
+
+	if ((a = calloc(1, sizeof(*a))) == NULL) {
+		(void)close(fd);
+		return;
+	}
+	a->agent = agent;
+	a->fd = fd;
+	a->trusted = trusted;
+	a->began_ms = hf__agent_ms();
+	if (hf__who(&a->who, fd) != HF_OK ||
+	    uv_poll_init(agent->loop, &a->poll, fd) != 0) {
+		(void)close(fd);
+		free(a);
+		return;
+	}
+	a->poll.data = a;
+	if ((a->next = agent->apps) != NULL)
+		a->next->prev = a;
+	agent->apps = a;
+	agent->apps_n++;
+	hf__app_watch(a);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Where an agent listens: a socket in a directory of its own, or one that
+ * systemd holds for it. Nothing is taken over that could be another's.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+enum { INHERITED = 3 /* SD_LISTEN_FDS_START */ };
+
+/* The directory, made where there is none: nobody else's, and no link. */
+static enum hf_err
+own_directory(const char *dir, int others)
+{
+	mode_t mode = others ? 0711 : 0700;
+	struct stat st;
+	int fd, made = mkdir(dir, mode) == 0, r;
+
+	if (!made && errno != EEXIST)
+		return HF_E_IO;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return errno == ELOOP || errno == ENOTDIR ? HF_E_POLICY :
+							    HF_E_IO;
+	r = fstat(fd, &st);
+	/* The mask may have taken something away. */
+	if (r == 0 && made)
+		r = fchmod(fd, mode);
+	(void)close(fd);
+	if (r != 0)
+		return HF_E_IO;
+	errno = EPERM;
+	return st.st_uid == geteuid() &&
+		(st.st_mode & (S_IWGRP | S_IWOTH)) == 0 ?
+	    HF_OK :
+	    HF_E_POLICY;
+}
+
+enum hf_err
+hf_agent_bind(int *fd, const char *path, int others)
+{
+	struct hf_address at[HF_ADDRESSES_MAX], bound;
+	char text[HF_AGENT_PATH + 8];
+	const struct sockaddr_un *un;
+	const char *slash = strrchr(path, '/');
+	enum hf_err e;
+	size_t n;
+	int r;
+
+	if (*path != '/' || slash == path || slash[1] == '\0' ||
+	    strlen(path) >= HF_AGENT_PATH)
+		return HF_E_ARG;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)(slash - path), path);
+	if ((e = own_directory(text, others)) != HF_OK)
+		return e;
+	(void)snprintf(text, sizeof(text), "unix:%s", path);
+	if ((e = hf_address_parse(at, &n, text)) != HF_OK ||
+	    (e = hf_address_listen(fd, &bound, &at[0])) != HF_OK)
+		return e;
+	un = (const struct sockaddr_un *)&bound.at;
+	/* Who may is asked of the kernel, not of the file. */
+	r = others ? chmod(un->sun_path, 0666) : 0;
+	if (r == 0)
+		return HF_OK;
+	(void)close(*fd);
+	return HF_E_IO;
+}
+
+int
+hf_agent_inherited(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at), size = sizeof(int);
+	int listens = 0;
+
+	if (pid == NULL || fds == NULL || strcmp(fds, "1") != 0 ||
+	    strtol(pid, NULL, 10) != (long)getpid() ||
+	    getsockname(INHERITED, (struct sockaddr *)&at, &len) != 0 ||
+	    at.ss_family != AF_UNIX ||
+	    getsockopt(INHERITED, SOL_SOCKET, SO_ACCEPTCONN, &listens,
+		&size) != 0 ||
+	    !listens || fcntl(INHERITED, F_SETFD, FD_CLOEXEC) != 0 ||
+	    fcntl(INHERITED, F_SETFL, O_NONBLOCK) != 0)
+		return -1;
+	return INHERITED;
+}

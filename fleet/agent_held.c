@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The session that an agent holds with one peer: who waits for it, the channels
+ * in it, and its end when nobody has used it for a while. How it is connected
+ * agent_reach.c knows.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_own.h"
+
+static const struct hf_mux_limits limits = {
+	.own = HF_CHANNELS_MAX,
+	.peers = 0, /* nobody here serves anybody there */
+	.window = HF__APP_WINDOW,
+	.send = HF__APP_SEND,
+};
+
+struct hf__held *
+hf__held_find(struct hf_agent *agent, struct hf__entry *entry)
+{
+	struct hf__held *held;
+
+	for (held = agent->held; held != NULL; held = held->next)
+		if (held->listed && held->entry == entry)
+			return held;
+	if ((held = calloc(1, sizeof(*held))) == NULL)
+		return NULL;
+	held->agent = agent;
+	held->entry = entry;
+	held->listed = 1;
+	held->quiet_ms = hf__agent_ms();
+	entry->file->refs++;
+	if ((held->next = agent->held) != NULL)
+		held->next->prev = held;
+	agent->held = held;
+	return held;
+}
+
+int
+hf__held_free(struct hf__held *held)
+{
+	struct hf_agent *agent = held->agent;
+
+	if (held->apps > 0 || !hf__reach_quiet(held))
+		return 0;
+	if (held->prev != NULL)
+		held->prev->next = held->next;
+	else
+		agent->held = held->next;
+	if (held->next != NULL)
+		held->next->prev = held->prev;
+	hf_mux_free(held->mux);
+	hf_session_free(held->session);
+	hf_peers_free(held->entry->file);
+	sodium_memzero(held, sizeof(*held));
+	free(held);
+	return 1;
+}
+
+void
+hf__held_touch(struct hf__held *held)
+{
+	held->dirty = 1;
+}
+
+void
+hf__held_join(struct hf__held *held, struct hf__app *app)
+{
+	struct hf__app **last = &held->waiting;
+
+	held->apps++;
+	if (held->state == HF_AGENT_OPEN) {
+		hf__app_carry(app);
+		return;
+	}
+	while (*last != NULL)
+		last = &(*last)->beside;
+	*last = app;
+	hf__reach_begin(held);
+}
+
+void
+hf__held_leave(struct hf__held *held, struct hf__app *app)
+{
+	struct hf__app **at = &held->waiting;
+
+	while (*at != NULL && *at != app)
+		at = &(*at)->beside;
+	if (*at != NULL)
+		*at = app->beside;
+	app->beside = NULL;
+	held->in += app->out;
+	held->out += app->in;
+	app->held = NULL;
+	if (--held->apps == 0)
+		held->quiet_ms = hf__agent_ms();
+}
+
+/* --- open ------------------------------------------------------------------------------ */
+
+static void
+remember(struct hf__held *held)
+{
+	struct hf_session *s = hf_link_session(held->link);
+	struct hf_span id = hf_session_id(s);
+	struct hf_peer peer;
+
+	if (id.len == sizeof(held->sid))
+		memcpy(held->sid, id.ptr, id.len);
+	held->epoch = hf_session_epoch(s);
+	held->strength = hf_session_strength(s);
+	held->responder.len = 0;
+	if (hf_session_peer(&peer, s) == HF_OK && peer.name != NULL &&
+	    strlen(peer.name) <= HF_NAME_MAX) {
+		held->responder.len = strlen(peer.name);
+		memcpy(held->responder.text, peer.name,
+		    held->responder.len + 1);
+	}
+}
+
+void
+hf__held_opened(struct hf__held *held)
+{
+	struct hf_session *s = hf_link_session(held->link);
+	struct hf__app *app;
+	enum hf_err e = HF_OK;
+
+	remember(held);
+	if (!hf_session_channels(s))
+		e = HF_E_UNSUPPORTED;
+	else if (held->mux == NULL)
+		e = hf_mux_new(&held->mux, HF_INITIATOR, &limits);
+	if (e == HF_OK)
+		e = hf_link_carry(held->link, held->mux);
+	if (e != HF_OK) {
+		hf__held_end(held, e, HF_REASON_FAILED);
+		return;
+	}
+	held->state = HF_AGENT_OPEN;
+	while ((app = held->waiting) != NULL) {
+		held->waiting = app->beside;
+		app->beside = NULL;
+		hf__app_carry(app);
+	}
+}
+
+/* --- over ------------------------------------------------------------------------------ */
+
+/* Everybody who is with it, but not those who come meanwhile. */
+static void
+tell_all(struct hf__held *held, enum hf_err err, int reason)
+{
+	struct hf__app *app, *next;
+
+	for (app = held->agent->apps; app != NULL; app = next) {
+		next = app->next;
+		if (app->held == held)
+			hf__app_end(app, err, reason);
+	}
+}
+
+void
+hf__held_cut(struct hf__held *held, enum hf_err err, int reason)
+{
+	struct hf__app *app, *next;
+
+	for (app = held->agent->apps; app != NULL; app = next) {
+		next = app->next;
+		if (app->held != held || app->channel == NULL)
+			continue;
+		/* What had come before is still told. */
+		hf__app_write(app);
+		if (app->phase == HF__APP_CARRIED)
+			hf__app_end(app, err, reason);
+	}
+	/* Nobody has a channel any more. */
+	if (held->mux != NULL)
+		(void)!hf_mux_restart(held->mux,
+		    reason == HF_REASON_MOVED ? HF_REASON_MOVED :
+						HF_REASON_LOST);
+}
+
+void
+hf__held_failed(struct hf__held *held, enum hf_err err)
+{
+	held->last = err;
+	held->state = HF_AGENT_DOWN;
+	held->quiet_ms = hf__agent_ms();
+	/* Where it ended in order nobody was left. */
+	if (err == HF_OK)
+		err = HF_E_RESET;
+	hf__held_cut(held, err, HF_REASON_LOST);
+	held->waiting = NULL;
+	tell_all(held, err, HF_REASON_LOST);
+}
+
+void
+hf__held_end(struct hf__held *held, enum hf_err err, int reason)
+{
+	held->waiting = NULL;
+	tell_all(held, err, reason);
+	hf__reach_end(held, 0);
+}
+
+/* --- what is told of it ------------------------------------------------------------------- */
+
+void
+hf__held_state(struct hf__wire *w, const struct hf__entry *entry,
+    const struct hf__held *held)
+{
+	memset(w, 0, sizeof(*w));
+	w->type = HF__WIRE_PEER;
+	w->bytes[HF__PEER_NAME].ptr = (const uint8_t *)entry->name;
+	w->bytes[HF__PEER_NAME].len = strlen(entry->name);
+	if (held == NULL)
+		return;
+	w->number[HF__PEER_STATE] = (uint64_t)held->state;
+	w->number[HF__PEER_CHANNELS] = held->apps;
+	w->number[HF__PEER_OPENED] = held->opened;
+	w->number[HF__PEER_HANDSHAKES] = held->handshakes;
+	w->number[HF__PEER_RESUMES] = held->resumes;
+	w->number[HF__PEER_IN] = held->in;
+	w->number[HF__PEER_OUT] = held->out;
+	w->number[HF__PEER_ERROR] = (uint64_t)held->last;
+	if (held->state != HF_AGENT_OPEN && held->state != HF_AGENT_BROKEN)
+		return;
+	w->number[HF__PEER_EPOCH] = held->epoch;
+	w->bytes[HF__PEER_SID].ptr = held->sid;
+	w->bytes[HF__PEER_SID].len = sizeof(held->sid);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The inside of an agent, for its files: agent.c, its life and its door;
+ * agent_app.c, one application; agent_held.c, the session with one peer;
+ * agent_reach.c, how that is connected. Nobody else includes it.
+ */
+#ifndef FLEET_AGENT_OWN_H
+#define FLEET_AGENT_OWN_H
+
+#include "peers.h"
+
+enum {
+	HF__APP_READ = 1 << 16, /* of one application at once */
+	HF__APP_WINDOW = 1 << 18,
+	HF__APP_SEND = 1 << 17,
+	HF__APP_FIRST_MS = 5000, /* for the first frame to be whole */
+	HF__APPS_MAX = 4096,
+	HF__APPS_USER = 1024, /* of one user, one peer or another */
+	HF__LOOK_MS = 250,    /* how often all times are looked at */
+	HF__END_MS = 2000     /* for a session to end in order */
+};
+
+struct hf__held;
+
+/* --- agent_app.c, agent_words.c: one application ---------------------------------------------- */
+
+enum hf__app_phase {
+	HF__APP_FIRST,	 /* has not said what it wants */
+	HF__APP_WAITING, /* for the session */
+	HF__APP_CARRIED, /* has a channel */
+	HF__APP_SAYING,	 /* the last words are on their way */
+	HF__APP_OVER
+};
+
+struct hf__app {
+	struct hf_agent *agent;
+	struct hf__app *next, *prev; /* of the agent */
+	struct hf__app *beside;	     /* who waits for the same session */
+	uv_poll_t poll;
+	int fd, events;
+	int trusted; /* no leave is needed */
+	struct hf__who who;
+	enum hf__app_phase phase;
+	uint64_t began_ms, said_ms; /* said_ms: its last words */
+	struct hf__held *held;
+	const struct hf__entry *entry;
+	struct hf_channel *channel; /* NULL: none, or no more */
+	int finished;		    /* it sends nothing more */
+	int end_told;		    /* it knows that the peer does not */
+	enum hf_err err;	    /* why it is over */
+	int reason;
+	uint64_t in, out; /* bytes of data */
+	uint8_t *part;	  /* of a frame, HF__WIRE_MAX */
+	size_t part_len;
+	uint8_t *words; /* to be written */
+	size_t words_at, words_len, words_cap;
+};
+
+/* Takes a connected socket, which is closed in any case. */
+void hf__app_begin(struct hf_agent *agent, int fd, int trusted);
+/* The session is there: a channel, and what is known of it. */
+void hf__app_carry(struct hf__app *app);
+/* What is new about its channel. */
+void hf__app_news(struct hf__app *app, unsigned news);
+/* Tells it what the session is now. */
+void hf__app_inform(struct hf__app *app);
+/* Tells it why, and lets it go. */
+void hf__app_end(struct hf__app *app, enum hf_err err, int reason);
+/* Lets it go at once, its channel too. */
+void hf__app_drop(struct hf__app *app);
+/* It went away, or is sent away without a word. */
+void hf__app_gone(struct hf__app *app, enum hf_err err, int reason);
+/* Waits for what can be done with it now. */
+void hf__app_watch(struct hf__app *app);
+/* Puts a frame of no data behind what waits. 0: no memory. */
+int hf__app_say(struct hf__app *app, const struct hf__wire *wire);
+/* Writes what waits, and what the channel has. */
+void hf__app_write(struct hf__app *app);
+
+/* --- agent_held.c: the session with one peer -------------------------------------- */
+
+struct hf__held {
+	struct hf_agent *agent;
+	struct hf__held *next, *prev;
+	struct hf__entry *entry;
+	int listed; /* new channels come here */
+	enum hf_agent_state state;
+	struct hf__app *waiting; /* in the order in which they came */
+	unsigned apps;		 /* who has, or waits for, a channel */
+	struct hf_mux *mux;
+	int dirty;	   /* there is something to send */
+	uint64_t quiet_ms; /* since when nobody uses it */
+	enum hf_err last;
+	uint64_t opened, handshakes, resumes, in, out;
+	enum hf_mobility strength;
+	uint64_t epoch;
+	struct hf_name responder;
+	uint8_t sid[HF_SID_BYTES];
+	/* agent_reach.c */
+	struct hf_link *link;	    /* NULL: none */
+	struct hf_session *session; /* one that may move outlives its link */
+	struct hf__look_up *look_up;
+	struct hf_stretch *stretch;
+	struct hf_address at[HF__ADDRESSES * HF_ADDRESSES_MAX];
+	size_t at_n, at_next, tried;
+	uv_connect_t connect;
+	uint64_t connect_by; /* 0, or until when */
+	uint64_t again_at;   /* 0, or when to try again */
+	uint64_t broken_ms;  /* since when it has no connection */
+	int connected, refused, ending;
+	int elsewhere;	   /* the server asks for it */
+	enum hf_err first; /* why the first address failed */
+};
+
+/* The session for that entry: the one that there is, or a new one. NULL: no
+ * memory. */
+struct hf__held *hf__held_find(struct hf_agent *agent,
+    struct hf__entry *entry);
+/* The application waits for the session, which begins where there is none. */
+void hf__held_join(struct hf__held *held, struct hf__app *app);
+/* It uses it no more. */
+void hf__held_leave(struct hf__held *held, struct hf__app *app);
+/* It is open: whoever waits gets a channel. */
+void hf__held_opened(struct hf__held *held);
+/* There is none, and will be none: whoever waits, or has a channel, is told. */
+void hf__held_failed(struct hf__held *held, enum hf_err err);
+/* Every channel is over. */
+void hf__held_cut(struct hf__held *held, enum hf_err err, int reason);
+/* Ends the session in order; its channels are over. */
+void hf__held_end(struct hf__held *held, enum hf_err err, int reason);
+/* Frees it, when nothing of it is left: 1. */
+int hf__held_free(struct hf__held *held);
+/* There is something to send, when the loop has come round. */
+void hf__held_touch(struct hf__held *held);
+/* Fills in what is told of it; held may be NULL. */
+void hf__held_state(struct hf__wire *wire, const struct hf__entry *entry,
+    const struct hf__held *held);
+
+/* --- agent_reach.c ------------------------------------------------------------------ */
+
+/* Begins a session, or goes on with the one that is broken. */
+void hf__reach_begin(struct hf__held *held);
+/* The session is not wanted any more: it ends in order, or at once. */
+void hf__reach_end(struct hf__held *held, int at_once);
+/* Whatever has a time. */
+void hf__reach_look(struct hf__held *held, uint64_t now);
+/* 1 when nothing is under way. */
+int hf__reach_quiet(const struct hf__held *held);
+
+/* --- agent.c ------------------------------------------------------------------------- */
+
+struct hf_agent {
+	uv_loop_t *loop;
+	struct hf_peers *peers;
+	void (*told)(void *owner, const struct hf_agent_event *event);
+	void *owner;
+	struct hf__held *held;
+	struct hf__app *apps;
+	unsigned apps_n;
+	uv_poll_t door;
+	uv_timer_t look;
+	uv_check_t round;
+	int listening, door_fd, deaf, stopping, alone;
+	uint8_t scratch[HF_LINK_SCRATCH];
+	uint8_t in[HF__APP_READ + HF__WIRE_MAX];
+};
+
+uint64_t hf__agent_ms(void);
+/* How many applications with that entry's name are of the same process, and of
+ * the same user. */
+void hf__agent_count(unsigned *of_process, unsigned *of_user,
+    const struct hf_agent *agent, const struct hf__app *app, const char *peer);
+void hf__agent_tell(struct hf_agent *agent,
+    const struct hf_agent_event *event);
+/* An application is gone, or a session. */
+void hf__agent_left(struct hf_agent *agent);
+
+#endif
