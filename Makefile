@@ -83,9 +83,10 @@ COMPILE = $(CC) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(HARDEN)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
 
 LIBS_proto = -lsodium -lcbor
-LIBS_fleet = -luv -llmdb $(if $(REDIS),-lhiredis) $(if $(POSTGRES),-lpq) \
-	$(if $(SECCOMP),-lseccomp) $(LIBS_proto) -lpthread
-LIBS_cli = $(LIBS_fleet) -lbsd -lconfuse -lmicrohttpd -ljansson -lm
+LIBS_fleet = -luv -llmdb -lconfuse $(if $(REDIS),-lhiredis) \
+	$(if $(POSTGRES),-lpq) $(if $(SECCOMP),-lseccomp) $(LIBS_proto) \
+	-lpthread
+LIBS_cli = $(LIBS_fleet) -lbsd -lmicrohttpd -ljansson -lm
 LIBS_tests = -lcmocka -ljansson -lpthread -ldl
 
 # What is there to build: whatever lies in the rooms.
@@ -114,6 +115,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 PROTO_LIB = $(BUILD)/libhandfast.a
 PROTO_SO = $(BUILD)/libhandfast.so
 FLEET_LIB = $(BUILD)/libhandfast-fleet.a
+FLEET_SO = $(BUILD)/libhandfast-fleet.so
 PROGRAM = $(BUILD)/handfast
 UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT))
 UNIT_PROTO = $(filter-out $(BUILD)/tests/fleet_%,$(UNIT_BIN))
@@ -139,7 +141,7 @@ SUBMAKE = +@$(MAKE) --no-print-directory
 .SECONDARY:
 
 all: | need-all
-all: lib $(if $(FLEET),$(FLEET_LIB)) $(if $(CLI),$(PROGRAM))
+all: lib $(if $(FLEET),$(FLEET_LIB) $(FLEET_SO)) $(if $(CLI),$(PROGRAM))
 lib: $(PROTO_LIB) $(PROTO_SO)
 tests: all $(UNIT_BIN) $(FUZZ_REPLAY) $(PRELOAD_SO) $(BUILD)/sim \
     $(BUILD)/crowd $(BUILD)/races
@@ -174,6 +176,16 @@ $(PROTO_SO): $(call objects,$(PROTO)) proto/libhandfast.map
 	    -o $@.$(VERSION) $(filter %.o,$^) $(LIBS_proto)
 	@ln -sf libhandfast.so.$(VERSION) $@.0
 	@ln -sf libhandfast.so.0 $@
+
+$(FLEET_SO): $(call objects,$(FLEET)) fleet/libhandfast-fleet.map \
+    $(PROTO_SO)
+	$(call say,ld $@)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -shared \
+	    -Wl,-soname,libhandfast-fleet.so.0 \
+	    -Wl,--version-script=fleet/libhandfast-fleet.map \
+	    -o $@.$(VERSION) $(filter %.o,$^) $(PROTO_SO) \
+	    $(filter-out $(LIBS_proto),$(LIBS_fleet)) -lsodium
+	@ln -sf libhandfast-fleet.so.$(VERSION) $@.0
+	@ln -sf libhandfast-fleet.so.0 $@
 
 $(PROGRAM): $(call objects,$(CLI)) $(FLEET_LIB) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_cli)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * handfast initiate: one session from its objects to its end. It connects,
- * answers what the session wants to be told (a password, stretched in a
- * thread), and turns the way it ended into words and an exit code. Bytes of
- * the application pass through initiate_io.c.
+ * answers what the session wants to be told, and turns the way it ended into
+ * words and an exit code. Bytes of the application pass through
+ * initiate_io.c; a session that is shared is the agent's, and agent_join.c's.
  */
 #include <sys/socket.h>
 
@@ -17,16 +17,6 @@
 
 enum { AGAIN_MS = 20 };
 
-/* Memory that Argon2id takes, and what is done with it, in a thread. */
-struct stretch {
-	uv_work_t work;
-	struct hf_link *link; /* NULL: nobody waits */
-	struct hf_name realm;
-	unsigned mib, passes;
-	enum hf_err err;
-	uint8_t key[HF_KEY_BYTES];
-};
-
 /* The one session of this process. */
 static struct {
 	struct initiate args;
@@ -39,7 +29,7 @@ static struct {
 	struct loaded has;
 	struct joined *joined;
 	struct hf_link *link; /* NULL: none */
-	struct stretch *stretch;
+	struct hf_stretch *stretch;
 	struct hf_address address[CONNECT_MAX * HF_ADDRESSES_MAX];
 	const char *names[CONNECT_MAX * HF_ADDRESSES_MAX]; /* what was said */
 	size_t addresses, next, tried;
@@ -95,84 +85,19 @@ io_failed(int input, int err)
 static const struct joined_hooks io_hooks = { io_failed, wind_up };
 
 static void
-stretch_work(uv_work_t *work)
-{
-	struct stretch *s = work->data;
-
-	s->err = hf_password_stretch(s->key, self.has.password.text,
-	    self.has.password.len, s->realm.text, self.args.user, s->mib,
-	    s->passes);
-}
-
-static void
-stretch_done(uv_work_t *work, int status)
-{
-	struct stretch *s = work->data;
-	struct hf_link *link = s->link;
-
-	self.stretch = NULL;
-	if (link != NULL && (status != 0 || s->err != HF_OK))
-		hf_link_trust(link, status != 0 ? HF_E_MEMORY : s->err);
-	else if (link != NULL)
-		hf_link_stretched(link, s->key);
-	sodium_memzero(s, sizeof(*s));
-	free(s);
-}
-
-/* The responder's certificate says for which realm, and at what cost. */
-static void
-stretch(struct hf_link *link, const struct hf_peer *peer)
-{
-	struct hf_cert_info *info;
-	struct stretch *s;
-	enum hf_err e;
-
-	info = malloc(sizeof(*info));
-	s = calloc(1, sizeof(*s));
-	if (info == NULL || s == NULL) {
-		e = HF_E_MEMORY;
-		goto bad;
-	}
-	if ((e = hf_cert_read(info, peer->cert.ptr, peer->cert.len)) != HF_OK)
-		goto bad;
-	e = HF_E_TOKEN;
-	if (info->realm.len == 0)
-		goto bad;
-	s->realm = info->realm;
-	s->mib = info->cost_mib;
-	s->passes = info->cost_passes;
-	s->link = link;
-	s->work.data = s;
-	e = HF_E_MEMORY;
-	if (uv_queue_work(&self.loop, &s->work, stretch_work, stretch_done) !=
-	    0)
-		goto bad;
-	self.stretch = s;
-	free(info);
-	return;
-bad:
-	free(info);
-	free(s);
-	hf_link_trust(link, e);
-}
-
-static void
 trust(void *owner, struct hf_link *link)
 {
-	struct hf_peer peer;
-	enum hf_err e;
-
 	(void)owner;
 	/* Name, CA, times and usage were judged by the session. */
-	if ((e = hf_session_peer(&peer, hf_link_session(link))) != HF_OK)
-		hf_link_trust(link, e);
-	else if (self.args.user == NULL)
+	if (self.args.user == NULL)
 		hf_link_trust(link, HF_OK);
 	else if (self.args.plain)
 		hf_link_password(link, self.has.password.text,
 		    self.has.password.len);
 	else
-		stretch(link, &peer);
+		hf_stretch_begin(&self.stretch, &self.loop, link,
+		    self.args.user, self.has.password.text,
+		    self.has.password.len);
 }
 
 static void
@@ -437,8 +362,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 {
 	(void)owner;
 	self.link = NULL;
-	if (self.stretch != NULL)
-		self.stretch->link = NULL;
+	hf_stretch_forget(self.stretch);
 	if (!never_began(link, err) && go_on(self.connected ? err : HF_E_IO))
 		return;
 	self.broken_ms = 0;
@@ -585,7 +509,8 @@ cmd_initiate(int argc, char **argv)
 	int r;
 
 	if ((r = initiate_read(&self.args, argc, argv)) == CLI_OK)
-		r = run();
+		r = self.args.shared != NULL ? initiate_shared(&self.args) :
+					       run();
 	joined_free(self.joined);
 	hf_session_free(self.session);
 	hf_config_free(self.has.config);

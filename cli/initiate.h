@@ -19,6 +19,7 @@ struct initiate {
 	const char *target[ASK_MAX]; /* the first one at first */
 	size_t target_n;
 	const char *responder_cert;
+	const char *shared, *agent; /* a peer of the agent's; its socket */
 	const char *identity, *cert, *user, *ticket, *ticket_out;
 	struct cli_pass pass;
 	int plain, no_prekey, no_fallback, dispatched, trace;
@@ -31,6 +32,9 @@ int initiate_read(struct initiate *args, int argc, char **argv);
 void initiate_advise(const struct initiate *args, enum hf_err err);
 /* Another session has begun in the place of one that could not go on. */
 void initiate_tell_lost(const struct hf_lost *lost);
+
+/* agent_join.c: standard input and output joined to a channel of the agent's. */
+int initiate_shared(const struct initiate *args);
 
 /* initiate_load.c: the objects of the library that it says. */
 struct loaded {

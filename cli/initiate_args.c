@@ -10,6 +10,7 @@
 const char help_initiate[] =
     "usage: handfast initiate --connect HOST:PORT|unix:PATH\n"
     "                         --trust CA.cert... TOKEN [options]\n"
+    "       handfast initiate --shared PEER [--agent PATH]\n"
     "\n"
     "Opens a session and joins standard input and output to it. TOKEN is one\n"
     "of\n"
@@ -48,6 +49,10 @@ const char help_initiate[] =
     "      --trace              a line for each message of the handshake\n"
     "      --json               words as JSON\n"
     "\n"
+    "      --shared PEER        a channel of the session that the agent has with\n"
+    "                           PEER (handfast help agent); no option else\n"
+    "      --agent PATH         the agent's socket, where it is another\n"
+    "\n"
     "Nothing is written to standard output before it is verified. The end of\n"
     "input closes one direction; the program ends with the other.\n"
     "\n"
@@ -82,6 +87,8 @@ enum {
 	OPT_NO_FALLBACK,
 	OPT_DISPATCHED,
 	OPT_RETRY,
+	OPT_SHARED,
+	OPT_AGENT,
 	OPT_READABLE,
 	OPT_TRACE,
 	OPT_JSON
@@ -109,6 +116,8 @@ static const struct option options[] = { { "connect", required_argument, NULL,
 	{ "no-fallback", no_argument, NULL, OPT_NO_FALLBACK },
 	{ "dispatched", no_argument, NULL, OPT_DISPATCHED },
 	{ "retry", required_argument, NULL, OPT_RETRY },
+	{ "shared", required_argument, NULL, OPT_SHARED },
+	{ "agent", required_argument, NULL, OPT_AGENT },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
 	{ "trace", no_argument, NULL, OPT_TRACE },
 	{ "json", no_argument, NULL, OPT_JSON }, { NULL, 0, NULL, 0 } };
@@ -198,6 +207,12 @@ take_option(struct initiate *a, int c)
 	case OPT_RESPONDER:
 		text = &a->responder_cert;
 		break;
+	case OPT_SHARED:
+		text = &a->shared;
+		break;
+	case OPT_AGENT:
+		text = &a->agent;
+		break;
 	case OPT_IDENTITY:
 		text = &a->identity;
 		break;
@@ -245,12 +260,31 @@ check_names(const struct initiate *a)
 	return a->user != NULL ? cli_user_name("initiate", a->user) : CLI_OK;
 }
 
+/* All that is said of a peer stands in the agent's file. */
+static int
+check_shared(const struct initiate *a)
+{
+	if (a->connect_n > 0 || a->trust_n > 0 || a->revoked_n > 0 ||
+	    a->target_n > 0 || a->expect != NULL || a->realm != NULL ||
+	    a->responder_cert != NULL || a->identity != NULL ||
+	    a->cert != NULL || a->user != NULL || a->ticket != NULL ||
+	    a->ticket_out != NULL || a->plain || a->no_prekey ||
+	    a->no_fallback || a->dispatched || a->trace)
+		return cli_usage("initiate",
+		    "with --shared the agent's file says all the rest");
+	return CLI_OK;
+}
+
 static int
 check(const struct initiate *a)
 {
 	int tokens = (a->identity != NULL || a->cert != NULL) +
 	    (a->user != NULL) + (a->ticket != NULL);
 
+	if (a->shared != NULL)
+		return check_shared(a);
+	if (a->agent != NULL)
+		return cli_usage("initiate", "--agent is for --shared");
 	if (a->connect_n == 0)
 		return cli_usage("initiate", "no --connect HOST:PORT");
 	if (a->trust_n == 0)

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * handfast agent: the life of an agent. It reads the file of peers, listens,
+ * says what happens, and reads the file anew on SIGHUP. What becomes of
+ * applications and sessions is seen to elsewhere.
+ */
+#include <sys/resource.h>
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agenting.h"
+#include "serve.h"
+
+/* clang-format off */
+const char help_agent[] =
+"usage: handfast agent [run] --config FILE [--agent PATH] [--check]\n"
+"       handfast agent status [--agent PATH] [--json]\n"
+"       handfast agent close PEER [--agent PATH] [--json]\n"
+"\n"
+"Holds sessions for the processes of this machine: one with each peer that the\n"
+"file names, opened when it is first wanted, shared by all who may have it, and\n"
+"closed when nobody has used it for a while. Keys and passwords stay here; who\n"
+"asks is asked of the kernel. The file is described in handfast(5), how\n"
+"programs use it in handfast-agent(7). SIGHUP reads it anew.\n"
+"\n"
+"  --config FILE  the peers, and who may have them\n"
+"  --agent PATH   the socket (as the file says, else $HANDFAST_AGENT, else\n"
+"                 handfast/agent in $XDG_RUNTIME_DIR, else /run/handfast/agent)\n"
+"  --check        read the file, say whether it will do, and end\n"
+"  --json         words as JSON\n"
+"\n"
+"status prints a table of the peers; close ends the session with one of them,\n"
+"and the channels in it.\n"
+"\n"
+"example: handfast agent --config agent.conf &\n"
+"         echo hello | handfast initiate --shared echo\n"
+"\n"
+"exit codes: 0 ended by a signal, or all well, 2 usage, or what the file says,\n"
+"3 I/O, 4 a certificate of the file not authenticated, 5 a file or the socket's\n"
+"place is not safe, 6 malformed, 7 expired, 8 store\n";
+/* clang-format on */
+
+static struct {
+	const char *config, *path;
+	int check;
+	uv_loop_t loop;
+	uv_signal_t term, intr, hup;
+	struct hf_agent *agent;
+	char where[HF_AGENT_PATH];
+	int bound; /* the socket is of our making */
+} life;
+
+static const char *const words[] = {
+	[HF_AGENT_SESSION] = "opened",
+	[HF_AGENT_RESUMED] = "resumed",
+	[HF_AGENT_ENDED] = "ended",
+};
+
+static void
+told_session(const struct hf_agent_event *e)
+{
+	struct log_line line;
+	char sid[9] = "";
+
+	log_begin(&line, "session");
+	log_text(&line, "peer", e->peer);
+	log_text(&line, "result", words[e->what]);
+	log_text(&line, "address", e->address);
+	if (e->sid.len >= 4 && e->what != HF_AGENT_ENDED)
+		(void)snprintf(sid, sizeof(sid), "%02x%02x%02x%02x",
+		    e->sid.ptr[0], e->sid.ptr[1], e->sid.ptr[2],
+		    e->sid.ptr[3]);
+	log_text(&line, "sid", sid);
+	if (e->err != HF_OK)
+		log_text(&line, "error", hf_error_name((int)e->err));
+	log_end(&line);
+}
+
+static void
+told(void *owner, const struct hf_agent_event *e)
+{
+	struct log_line line;
+
+	(void)owner;
+	if (e->what != HF_AGENT_REFUSED && e->what != HF_AGENT_CHANNEL) {
+		told_session(e);
+		return;
+	}
+	log_begin(&line, e->what == HF_AGENT_REFUSED ? "refused" : "channel");
+	log_text(&line, "peer", e->peer);
+	log_number(&line, "uid", e->uid);
+	if (e->pid > 0)
+		log_number(&line, "pid", (uint64_t)e->pid);
+	if (e->err != HF_OK)
+		log_text(&line, "error", hf_error_name((int)e->err));
+	if (e->what == HF_AGENT_CHANNEL) {
+		log_text(&line, "reason", hf_reason_name(e->reason));
+		log_number(&line, "bytes_in", e->in);
+		log_number(&line, "bytes_out", e->out);
+		log_number(&line, "ms", e->ms);
+	}
+	log_end(&line);
+}
+
+static int
+read_file(struct hf_peers **peers)
+{
+	char why[HF_WHY_MAX] = "";
+	enum hf_err e;
+
+	if ((e = hf_peers_read(peers, life.config, NULL, why)) == HF_OK)
+		return CLI_OK;
+	return cli_error(hf_error_exit((int)e), "%s (%s)", why,
+	    hf_error_name((int)e));
+}
+
+static void
+stop(uv_signal_t *handle, int signum)
+{
+	(void)handle;
+	(void)signum;
+	hf_notify("STOPPING=1");
+	hf_agent_stop(life.agent);
+	uv_close((uv_handle_t *)&life.term, NULL);
+	uv_close((uv_handle_t *)&life.intr, NULL);
+	uv_close((uv_handle_t *)&life.hup, NULL);
+}
+
+/* The socket stays where it is: whoever changes that begins anew. */
+static void
+reload(uv_signal_t *handle, int signum)
+{
+	struct hf_peers *peers;
+	struct log_line line;
+	int r = read_file(&peers);
+
+	(void)handle;
+	(void)signum;
+	if (r == CLI_OK)
+		hf_agent_configure(life.agent, peers);
+	log_begin(&line, "reload");
+	log_text(&line, "result", r == CLI_OK ? "ok" : "failed");
+	log_end(&line);
+	hf_notify(r == CLI_OK ? "STATUS=file read anew" :
+				"STATUS=reload failed: the old file is used");
+}
+
+static int
+watch_signals(void)
+{
+	if (uv_signal_init(&life.loop, &life.term) != 0 ||
+	    uv_signal_init(&life.loop, &life.intr) != 0 ||
+	    uv_signal_init(&life.loop, &life.hup) != 0 ||
+	    uv_signal_start_oneshot(&life.term, stop, SIGTERM) != 0 ||
+	    uv_signal_start_oneshot(&life.intr, stop, SIGINT) != 0 ||
+	    uv_signal_start(&life.hup, reload, SIGHUP) != 0)
+		return cli_error(CLI_IO, "cannot watch for signals");
+	return CLI_OK;
+}
+
+/* Where it listens: what systemd gave, else the option, the file, the rest. */
+static int
+listen_somewhere(int *fd, const struct hf_peers *peers)
+{
+	const char *path = life.path;
+	enum hf_err e;
+
+	if ((*fd = hf_agent_inherited()) != -1)
+		return CLI_OK;
+	if (path == NULL && *hf_peers_socket(peers) != '\0')
+		path = hf_peers_socket(peers);
+	if (path == NULL) {
+		if (hf_agent_where(life.where, 0) != HF_OK)
+			return cli_usage("agent", "no --agent PATH");
+		path = life.where;
+	}
+	e = hf_agent_bind(fd, path, hf_peers_for_others(peers));
+	if (e == HF_E_POLICY)
+		return cli_error(CLI_POLICY,
+		    "%s: not safe there: its directory must be this user's, "
+		    "no link, and closed to others' changes, and nothing but a "
+		    "dead socket of his may stand there (%s)",
+		    path, hf_error_name((int)e));
+	if (e == HF_E_IO)
+		return cli_errno("%s", path);
+	if (e != HF_OK)
+		return cli_fail(e, "%s", path);
+	life.path = path;
+	life.bound = 1;
+	(void)fprintf(stderr, "handfast: listening on unix:%s\n", path);
+	return CLI_OK;
+}
+
+static void
+raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int
+begin(struct hf_peers *peers)
+{
+	int fd = -1, r;
+	enum hf_err e;
+
+	if ((r = listen_somewhere(&fd, peers)) != CLI_OK ||
+	    (r = loop_init(&life.loop)) != CLI_OK) {
+		hf_peers_free(peers);
+		return r;
+	}
+	if ((e = hf_agent_new(&life.agent, &life.loop, peers, told, NULL)) !=
+	    HF_OK) {
+		hf_peers_free(peers);
+		return cli_fail(e, "agent");
+	}
+	if ((r = watch_signals()) != CLI_OK)
+		return r;
+	if ((e = hf_agent_listen(life.agent, fd)) != HF_OK)
+		return cli_fail(e, "agent");
+	return CLI_OK;
+}
+
+static int
+run(void)
+{
+	struct hf_peers *peers;
+	int r;
+
+	if ((r = read_file(&peers)) != CLI_OK)
+		return r;
+	if (life.check) {
+		hf_peers_free(peers);
+		return CLI_OK;
+	}
+	log_json = hf_peers_log_json(peers);
+	raise_files();
+	if ((r = begin(peers)) != CLI_OK)
+		return r;
+	hf_notify("READY=1");
+	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
+	if (life.bound)
+		(void)unlink(life.path);
+	hf_agent_free(life.agent);
+	(void)uv_loop_close(&life.loop);
+	return CLI_OK;
+}
+
+static int
+read_options(int argc, char **argv)
+{
+	static const struct option options[] = { { "config", required_argument,
+						     NULL, 'f' },
+		{ "agent", required_argument, NULL, 'a' },
+		{ "check", no_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+	int c;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+		switch (c) {
+		case 'f':
+			life.config = optarg;
+			break;
+		case 'a':
+			life.path = optarg;
+			break;
+		case 'c':
+			life.check = 1;
+			break;
+		case 'j':
+			cli_json = 1;
+			break;
+		default:
+			return cli_bad_option("agent", c, argv);
+		}
+	if (optind < argc)
+		return cli_usage("agent", "unexpected word '%s'",
+		    argv[optind]);
+	if (life.config == NULL)
+		return cli_usage("agent", "no --config FILE");
+	return CLI_OK;
+}
+
+int
+cmd_agent(int argc, char **argv)
+{
+	int r;
+
+	if (argc > 1 &&
+	    (strcmp(argv[1], "status") == 0 || strcmp(argv[1], "close") == 0))
+		return agent_ask(argc - 1, argv + 1);
+	/* `run` may be left out. */
+	if (argc > 1 && strcmp(argv[1], "run") == 0) {
+		argc--;
+		argv++;
+	}
+	if ((r = read_options(argc, argv)) != CLI_OK)
+		return r;
+	return run();
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Joins two descriptors to a connection: what is read from one is sent, what is
+ * received is written to the other. Nothing waits but for all of them at once.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sodium.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agenting.h"
+#include "initiate.h"
+
+enum { BUFFER = 1 << 16, IDLE_MS = 1000 };
+
+struct flow {
+	size_t at, len;
+	int ended; /* nothing more comes into it */
+	uint8_t buf[BUFFER];
+};
+struct join {
+	struct hf_conn *conn;
+	int in, out;
+	int own;	   /* they are one socket, whose other end ends */
+	size_t most;	   /* that is written at once without blocking */
+	int starved, full; /* the connection has, or takes, nothing now */
+	struct flow there, back;
+};
+
+int
+agent_open(struct hf_conn **conn, const struct agent_want *want)
+{
+	struct hf_conn_info info;
+	enum hf_err e;
+
+	e = hf_conn_open_at(conn, want->peer, want->flags,
+	    (want->flags & HF_SHARED) != 0 ? want->agent : want->peers);
+	if (e != HF_OK)
+		return cli_fail(e, "%s", want->peer);
+	hf_conn_info(&info, *conn);
+	if (info.fell_back)
+		cli_warn("%s: there is no agent; a session of its own",
+		    want->peer);
+	return CLI_OK;
+}
+
+/* A pipe takes so much at once when it takes anything; a file takes all. */
+static size_t
+most_at_once(int fd, int own)
+{
+	struct stat st;
+
+	return own || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) ? BUFFER :
+								     PIPE_BUF;
+}
+
+/* What was read is sent. */
+static enum hf_err
+send_some(struct join *j)
+{
+	enum hf_err e;
+	size_t n;
+
+	j->full = 0;
+	if (j->there.len > 0) {
+		e = hf_conn_send(j->conn, &n, j->there.buf + j->there.at,
+		    j->there.len);
+		j->there.at += n;
+		j->there.len -= n;
+		if (e == HF_E_AGAIN || (e == HF_OK && j->there.len > 0))
+			j->full = 1;
+		else if (e != HF_OK)
+			return e;
+	}
+	return j->there.ended && j->there.len == 0 ? hf_conn_finish(j->conn) :
+						     HF_OK;
+}
+
+static enum hf_err
+receive_some(struct join *j)
+{
+	enum hf_err e;
+	size_t n;
+
+	j->starved = 0;
+	if (j->back.len > 0 || j->back.ended)
+		return HF_OK;
+	e = hf_conn_recv(j->conn, &n, j->back.buf, sizeof(j->back.buf));
+	if (e == HF_E_AGAIN) {
+		j->starved = 1;
+		return HF_OK;
+	}
+	if (e != HF_OK)
+		return e;
+	j->back.at = 0;
+	j->back.len = n;
+	j->back.ended = n == 0;
+	return HF_OK;
+}
+
+static int
+read_some(struct join *j)
+{
+	ssize_t n = read(j->in, j->there.buf, sizeof(j->there.buf));
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ?
+		    CLI_OK :
+		    cli_errno("standard input");
+	j->there.at = 0;
+	j->there.len = (size_t)n;
+	j->there.ended = n == 0;
+	return CLI_OK;
+}
+
+static int
+write_some(struct join *j)
+{
+	size_t len = j->back.len < j->most ? j->back.len : j->most;
+	ssize_t n = write(j->out, j->back.buf + j->back.at, len);
+
+	/* A program may end before it has read all. */
+	if (n < 0 && errno == EPIPE && j->own)
+		n = (ssize_t)j->back.len;
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ?
+		    CLI_OK :
+		    cli_errno("standard output");
+	j->back.at += (size_t)n;
+	j->back.len -= (size_t)n;
+	return CLI_OK;
+}
+
+/* Waits for whatever can go on. Input that has nothing to say for a second
+ * counts as ended where the peer has finished. */
+static int
+wait_for(struct join *j)
+{
+	struct pollfd p[3] = { { -1, 0, 0 }, { -1, POLLIN, 0 },
+		{ -1, POLLOUT, 0 } };
+	int last = j->back.ended && j->back.len == 0 && !j->own, r;
+
+	if (j->starved || j->full)
+		p[0].fd = hf_conn_poll_fd(j->conn, &p[0].events);
+	if (!j->full)
+		p[0].events &= ~POLLOUT;
+	if (!j->starved)
+		p[0].events &= ~POLLIN;
+	if (j->there.len == 0 && !j->there.ended)
+		p[1].fd = j->in;
+	if (j->back.len > 0)
+		p[2].fd = j->out;
+	r = poll(p, 3, last ? IDLE_MS : -1);
+	if (r == -1)
+		return errno == EINTR ? CLI_OK : cli_errno("poll");
+	if (r == 0 && last && p[1].fd != -1)
+		j->there.ended = 1;
+	if (p[1].revents != 0 && (r = read_some(j)) != CLI_OK)
+		return r;
+	return p[2].revents != 0 ? write_some(j) : CLI_OK;
+}
+
+static int
+carry(struct join *j, const char *peer)
+{
+	enum hf_err e;
+	int r;
+
+	for (;;) {
+		if ((e = send_some(j)) != HF_OK ||
+		    (e = receive_some(j)) != HF_OK)
+			return cli_fail(e, "%s", peer);
+		if (j->there.ended && j->there.len == 0 && j->back.ended &&
+		    j->back.len == 0)
+			return CLI_OK;
+		if (j->own && j->back.ended && j->back.len == 0)
+			(void)shutdown(j->out, SHUT_WR);
+		if ((r = wait_for(j)) != CLI_OK)
+			return r;
+	}
+}
+
+int
+agent_join(struct hf_conn *conn, const char *peer, int in, int out, int own)
+{
+	static struct join j;
+	enum hf_err e;
+	int r;
+
+	j.conn = conn;
+	j.in = in;
+	j.out = out;
+	j.own = own;
+	j.most = most_at_once(out, own);
+	hf_conn_wait(conn, 0);
+	r = carry(&j, peer);
+	hf_conn_wait(conn, -1);
+	if (r == CLI_OK && (e = hf_conn_finish(conn)) != HF_OK)
+		r = cli_fail(e, "%s", peer);
+	e = hf_conn_close(conn);
+	if (r == CLI_OK && e != HF_OK)
+		r = cli_fail(e, "%s", peer);
+	sodium_memzero(&j, sizeof(j));
+	return r;
+}
+
+int
+initiate_shared(const struct initiate *args)
+{
+	struct agent_want want = { args->shared, args->agent, NULL,
+		HF_SHARED };
+	struct hf_conn *conn;
+	int r;
+
+	if ((r = agent_open(&conn, &want)) != CLI_OK)
+		return r;
+	return agent_join(conn, args->shared, STDIN_FILENO, STDOUT_FILENO, 0);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * handfast run: a program whose input and output are a channel to a peer. It
+ * knows nothing of that, and ends as it would with a pipe; how it ends is how
+ * this ends.
+ */
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agenting.h"
+
+/* clang-format off */
+const char help_run[] =
+"usage: handfast run PEER [--agent PATH] [--fallback] -- COMMAND [ARG...]\n"
+"       handfast run PEER --unshared [--peers FILE] -- COMMAND [ARG...]\n"
+"\n"
+"Runs COMMAND with its input and output joined to PEER: by a channel of the\n"
+"session that the agent has, or with --unshared by a session of its own. In its\n"
+"environment HANDFAST_PEER is PEER, HANDFAST_NAME the name in the peer's\n"
+"certificate.\n"
+"\n"
+"  --agent PATH   the agent's socket (handfast help agent)\n"
+"  --fallback     a session of its own where no agent answers\n"
+"  --unshared     a session of its own\n"
+"  --peers FILE   the file of peers for that ($HANDFAST_PEERS, else\n"
+"                 handfast/peers.conf in $XDG_CONFIG_HOME or ~/.config)\n"
+"  --json         words as JSON\n"
+"\n"
+"example: handfast run echo -- sh -c 'echo hello; read x; echo \"$x\" >&2'\n"
+"\n"
+"exit codes: the command's, 128 and the number for a signal; where it never\n"
+"ran, or the channel was cut: 2 usage, 3 I/O or no agent, 4 not authenticated,\n"
+"5 not allowed, 6 malformed, 7 expired, 8 the peer's store\n";
+/* clang-format on */
+
+enum { NOT_FOUND = 127, SIGNALLED = 128 };
+
+static struct {
+	struct agent_want want;
+	char **command;
+} run;
+
+/* The environment, with what it says of the peer replaced. */
+static char **
+make_env(const char *name)
+{
+	size_t n, kept = 0;
+	char **env;
+
+	for (n = 0; environ[n] != NULL; n++)
+		continue;
+	if ((env = calloc(n + 3, sizeof(*env))) == NULL)
+		return NULL;
+	for (n = 0; environ[n] != NULL; n++)
+		if (strncmp(environ[n], "HANDFAST_PEER=", 14) != 0 &&
+		    strncmp(environ[n], "HANDFAST_NAME=", 14) != 0)
+			env[kept++] = environ[n];
+	if (asprintf(&env[kept], "HANDFAST_PEER=%s", run.want.peer) == -1 ||
+	    asprintf(&env[kept + 1], "HANDFAST_NAME=%s", name) == -1) {
+		free(env);
+		return NULL;
+	}
+	return env;
+}
+
+/* In the child: only what it shall have. */
+static void
+become(int end, char **env)
+{
+	if (dup2(end, STDIN_FILENO) != -1 && dup2(end, STDOUT_FILENO) != -1) {
+		(void)signal(SIGPIPE, SIG_DFL);
+		(void)execvpe(run.command[0], run.command, env);
+	}
+	(void)cli_errno("%s", run.command[0]);
+	_exit(NOT_FOUND);
+}
+
+/* Its end is ours; where the channel was cut, ours comes first. */
+static int
+wait_for(pid_t pid, int joined)
+{
+	int status = 0;
+
+	if (joined != CLI_OK)
+		(void)kill(pid, SIGTERM);
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			return cli_errno("%s", run.command[0]);
+	if (joined != CLI_OK)
+		return joined;
+	return WIFSIGNALED(status) ? SIGNALLED + WTERMSIG(status) :
+				     WEXITSTATUS(status);
+}
+
+static int
+run_command(void)
+{
+	struct hf_conn_info info;
+	struct hf_conn *conn;
+	int pair[2], r;
+	char **env;
+	pid_t pid;
+
+	if ((r = agent_open(&conn, &run.want)) != CLI_OK)
+		return r;
+	hf_conn_info(&info, conn);
+	if ((env = make_env(info.responder)) == NULL ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
+	    fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0 || (pid = fork()) == -1) {
+		r = cli_errno("%s", run.command[0]);
+		(void)hf_conn_close(conn);
+		return r;
+	}
+	if (pid == 0)
+		become(pair[1], env);
+	(void)close(pair[1]);
+	r = agent_join(conn, run.want.peer, pair[0], pair[0], 1);
+	(void)close(pair[0]);
+	return wait_for(pid, r);
+}
+
+int
+cmd_run(int argc, char **argv)
+{
+	static const struct option options[] = { { "agent", required_argument,
+						     NULL, 'a' },
+		{ "peers", required_argument, NULL, 'p' },
+		{ "fallback", no_argument, NULL, 'f' },
+		{ "unshared", no_argument, NULL, 'u' },
+		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+	int c, unshared = 0, fallback = 0;
+
+	optind = 1;
+	/* '+': the command's own options are its own. */
+	while ((c = getopt_long(argc, argv, "+:", options, NULL)) != -1 ||
+	    (run.want.peer == NULL && optind < argc &&
+		strcmp(argv[optind - 1], "--") != 0)) {
+		if (c == -1) {
+			run.want.peer = argv[optind++];
+			continue;
+		}
+		switch (c) {
+		case 'a':
+			run.want.agent = optarg;
+			break;
+		case 'p':
+			run.want.peers = optarg;
+			break;
+		case 'f':
+			fallback = 1;
+			break;
+		case 'u':
+			unshared = 1;
+			break;
+		case 'j':
+			cli_json = 1;
+			break;
+		default:
+			return cli_bad_option("run", c, argv);
+		}
+	}
+	if (run.want.peer == NULL)
+		return cli_usage("run", "no PEER");
+	if (optind == argc || strcmp(argv[optind - 1], "--") != 0)
+		return cli_usage("run", "no -- COMMAND");
+	if (unshared && (fallback || run.want.agent != NULL))
+		return cli_usage("run", "%s is for a shared session",
+		    fallback ? "--fallback" : "--agent");
+	if (!unshared && run.want.peers != NULL)
+		return cli_usage("run", "--peers is for --unshared");
+	run.want.flags =
+	    unshared ? HF_UNSHARED : HF_SHARED | (fallback ? HF_FALLBACK : 0);
+	run.command = argv + optind;
+	return run_command();
+}
