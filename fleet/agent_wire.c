@@ -9,8 +9,8 @@
 
 #include "agent_wire.h"
 
-/* A field: 'u' a number, 'b' bytes, 'p' a peer's name, 'v' the version. min
- * and max are of the number, or of the length. */
+/* A field: 'u' a number, 'b' bytes, 's' none or max bytes, 'p' a peer's name,
+ * 'v' the version. min and max are of the number, or of the length. */
 struct field {
 	char kind;
 	uint64_t min, max;
@@ -48,11 +48,11 @@ static const struct shape shapes[] = {
 	{ HF__WIRE_OVER, APPLICATION | AGENT, 2, { { 'u', 1, CODE_MAX }, { 'u', 0, 255 } } },
 	{ HF__WIRE_STATUS, APPLICATION, 1, { VERSION } },
 	{ HF__WIRE_CLOSE, APPLICATION, 2, { VERSION, PEER } },
-	{ HF__WIRE_INFO, AGENT, 6, { { 'b', 0, HF_SID_BYTES },
+	{ HF__WIRE_INFO, AGENT, 6, { { 'b', HF_SID_BYTES, HF_SID_BYTES },
 	    { 'u', 0, 0xffff }, COUNT, { 'u', 0, HF_MOVES_PROVED },
 	    { 'b', 0, HF_NAME_MAX }, { 'u', 0, 1 } } },
 	{ HF__WIRE_PEER, AGENT, 11, { PEER, { 'u', 0, 3 },
-	    { 'b', 0, HF_SID_BYTES }, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT,
+	    { 's', 0, HF_SID_BYTES }, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT,
 	    COUNT, { 'u', 0, CODE_MAX } } },
 	{ HF__WIRE_DONE, AGENT, 1, { { 'u', 0, CODE_MAX } } },
 };
@@ -131,7 +131,7 @@ read_bytes(struct hf_span *out, struct reader *r, const struct field *f)
 		return e;
 	if (len > f->max)
 		return HF_E_TOO_BIG;
-	if (len < f->min)
+	if (len < f->min || (f->kind == 's' && len != 0 && len != f->max))
 		return HF_E_SHAPE;
 	if (r->have - r->at < len) {
 		r->more = 1;
@@ -151,7 +151,7 @@ read_field(struct hf__wire *w, size_t i, struct reader *r,
 {
 	enum hf_err e;
 
-	if (f->kind == 'b' || f->kind == 'p')
+	if (f->kind == 'b' || f->kind == 's' || f->kind == 'p')
 		return read_bytes(&w->bytes[i], r, f);
 	e = head(&w->number[i], r, UNSIGNED);
 	if (e != HF_OK || r->more)
