@@ -3,7 +3,6 @@
  * Joins two descriptors to a connection: what is read from one is sent, what is
  * received is written to the other. Nothing waits but for all of them at once.
  */
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -26,8 +25,8 @@ struct flow {
 struct join {
 	struct hf_conn *conn;
 	int in, out;
-	int own;	   /* they are one socket, whose other end ends */
-	size_t most;	   /* that is written at once without blocking */
+	int own;     /* they are a program's: `out` is closed at its end */
+	size_t most; /* that is written at once without blocking */
 	int starved, full; /* the connection has, or takes, nothing now */
 	struct flow there, back;
 };
@@ -178,8 +177,11 @@ carry(struct join *j, const char *peer)
 		if (j->there.ended && j->there.len == 0 && j->back.ended &&
 		    j->back.len == 0)
 			return CLI_OK;
-		if (j->own && j->back.ended && j->back.len == 0)
-			(void)shutdown(j->out, SHUT_WR);
+		if (j->own && j->back.ended && j->back.len == 0 &&
+		    j->out != -1) {
+			(void)close(j->out);
+			j->out = -1;
+		}
 		if ((r = wait_for(j)) != CLI_OK)
 			return r;
 	}
@@ -199,6 +201,11 @@ agent_join(struct hf_conn *conn, const char *peer, int in, int out, int own)
 	j.most = most_at_once(out, own);
 	hf_conn_wait(conn, 0);
 	r = carry(&j, peer);
+	if (own) {
+		(void)close(j.in);
+		if (j.out != -1)
+			(void)close(j.out);
+	}
 	hf_conn_wait(conn, -1);
 	if (r == CLI_OK && (e = hf_conn_finish(conn)) != HF_OK)
 		r = cli_fail(e, "%s", peer);

@@ -23,8 +23,8 @@ struct agent_want {
 /* Opens it, or says why not. */
 int agent_open(struct hf_conn **conn, const struct agent_want *want);
 /* Carries bytes until both ends have finished, and closes the connection. The
- * descriptors stay open. `own`: both are one socket that does not block, and
- * what is at its other end is told when nothing more comes. */
+ * descriptors stay open; with `own` they are pipes to and from a program that
+ * do not block, and are closed, `out` as soon as nothing more comes. */
 int agent_join(struct hf_conn *conn, const char *peer, int in, int out,
     int own);
 

@@ -4,7 +4,6 @@
  * knows nothing of that, and ends as it would with a pipe; how it ends is how
  * this ends.
  */
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -73,9 +72,9 @@ make_env(const char *name)
 
 /* In the child: only what it shall have. */
 static void
-become(int end, char **env)
+become(int in, int out, char **env)
 {
-	if (dup2(end, STDIN_FILENO) != -1 && dup2(end, STDOUT_FILENO) != -1) {
+	if (dup2(in, STDIN_FILENO) != -1 && dup2(out, STDOUT_FILENO) != -1) {
 		(void)signal(SIGPIPE, SIG_DFL);
 		(void)execvpe(run.command[0], run.command, env);
 	}
@@ -105,7 +104,7 @@ run_command(void)
 {
 	struct hf_conn_info info;
 	struct hf_conn *conn;
-	int pair[2], r;
+	int to[2], from[2], r;
 	char **env;
 	pid_t pid;
 
@@ -113,17 +112,18 @@ run_command(void)
 		return r;
 	hf_conn_info(&info, conn);
 	if ((env = make_env(info.responder)) == NULL ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
-	    fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0 || (pid = fork()) == -1) {
+	    pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0 ||
+	    fcntl(to[1], F_SETFL, O_NONBLOCK) != 0 ||
+	    fcntl(from[0], F_SETFL, O_NONBLOCK) != 0 || (pid = fork()) == -1) {
 		r = cli_errno("%s", run.command[0]);
 		(void)hf_conn_close(conn);
 		return r;
 	}
 	if (pid == 0)
-		become(pair[1], env);
-	(void)close(pair[1]);
-	r = agent_join(conn, run.want.peer, pair[0], pair[0], 1);
-	(void)close(pair[0]);
+		become(to[0], from[1], env);
+	(void)close(to[0]);
+	(void)close(from[1]);
+	r = agent_join(conn, run.want.peer, from[0], to[1], 1);
 	return wait_for(pid, r);
 }
 

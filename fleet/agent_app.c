@@ -140,7 +140,10 @@ hf__app_watch(struct hf__app *a)
 
 	if (a->phase == HF__APP_OVER)
 		return;
-	if (a->words_len > 0)
+	/* What its channel has was written as far as the socket took it. */
+	if (a->words_len > 0 ||
+	    (a->phase == HF__APP_CARRIED &&
+		hf_channel_data(a->channel).len > 0))
 		events |= UV_WRITABLE;
 	if (a->phase == HF__APP_FIRST ||
 	    (a->phase == HF__APP_CARRIED && !a->finished &&
