@@ -123,8 +123,6 @@ look(uv_timer_t *timer)
 	for (held = agent->held; held != NULL; held = next_held) {
 		next_held = held->next;
 		hf__reach_look(held, now);
-		if (!held->listed)
-			(void)hf__held_free(held);
 	}
 	if (agent->listening && agent->deaf && !agent->stopping)
 		open_door(agent, 1);
@@ -244,6 +242,13 @@ hf_agent_stop(struct hf_agent *agent)
 void
 hf__agent_left(struct hf_agent *agent)
 {
+	struct hf__held *held, *next;
+
+	for (held = agent->held; held != NULL; held = next) {
+		next = held->next;
+		if (!held->listed)
+			(void)hf__held_free(held);
+	}
 	if (agent->alone && agent->apps_n == 0 && !agent->stopping) {
 		hf_agent_stop(agent);
 		return;

@@ -240,6 +240,7 @@ static void
 ended(void *owner, struct hf_link *link, enum hf_err err)
 {
 	struct hf__held *held = owner;
+	struct hf_agent *agent = held->agent;
 	int was_open = held->state == HF_AGENT_OPEN;
 
 	held->link = NULL;
@@ -260,6 +261,8 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 		give_up(held, err);
 	}
 	held->elsewhere = 0;
+	/* It may have been the last of it. */
+	hf__agent_left(agent);
 }
 
 static const struct hf_link_hooks hooks = {
@@ -346,6 +349,7 @@ looked_up(uv_work_t *work, int status)
 {
 	struct hf__look_up *l = work->data;
 	struct hf__held *held = l->held;
+	struct hf_agent *agent = held->agent;
 
 	held->look_up = NULL;
 	if (status == 0 && l->n > 0) {
@@ -359,8 +363,7 @@ looked_up(uv_work_t *work, int status)
 	else
 		attempt(held);
 	free(l);
-	if (held->ending)
-		hf__agent_left(held->agent);
+	hf__agent_left(agent);
 }
 
 void
