@@ -18,6 +18,7 @@
 # format        clang-format over all C
 # demo-cluster  a stream outlives five servers
 # bench         measures, writes build/bench.json; bench-lib: the library alone
+# demo-agent    50 processes on one session; bench-agent: what sharing costs
 # bench-stores  the three stores with MANY sessions, build/bench-stores.json
 # bench-dispatch  transfers behind a dispatcher, and beside HAProxy
 # man doc       manual pages; the library's interface in HTML, build/doc
@@ -106,7 +107,7 @@ SHELL_TESTS = $(sort $(wildcard tests/sh/*.sh tests/sh/*.py)) \
 HEADERS = $(wildcard proto/*.h fleet/*.h cli/*.h tests/*.h tests/*/*.h)
 SOURCES = $(PROTO) $(FLEET) $(CLI) $(UNIT) $(FUZZ) $(PRELOAD) $(EXAMPLES) \
 	$(wildcard tests/*.c) $(wildcard tests/ct/*.c tests/sim/*.c) \
-	$(wildcard tests/faults/*.c) $(LOAD)
+	$(wildcard tests/faults/*.c tests/agent/*.c) $(LOAD)
 MAN = $(patsubst cli/man/%.scd,$(BUILD)/man/%,$(wildcard cli/man/*.scd))
 DOC = $(BUILD)/doc-src
 DIST = $(BUILD)/handfast-$(VERSION).tar.gz
@@ -144,7 +145,7 @@ all: | need-all
 all: lib $(if $(FLEET),$(FLEET_LIB) $(FLEET_SO)) $(if $(CLI),$(PROGRAM))
 lib: $(PROTO_LIB) $(PROTO_SO)
 tests: all $(UNIT_BIN) $(FUZZ_REPLAY) $(PRELOAD_SO) $(BUILD)/sim \
-    $(BUILD)/crowd $(BUILD)/races
+    $(BUILD)/crowd $(BUILD)/races $(BUILD)/agent-app
 
 # Build ----------------------------------------------------------------------
 
@@ -229,6 +230,12 @@ $(BUILD)/bench: $(BENCH) $(PROTO_LIB)
 REAL = $(BUILD)/tests/real.o $(FLEET_LIB) $(PROTO_LIB)
 $(BUILD)/bench-wall: $(BUILD)/tests/bench_wall.o $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
+$(BUILD)/bench-agent: $(BUILD)/tests/bench_agent.o $(REAL)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
+# An application as it would be built: by the shared libraries.
+$(BUILD)/agent-app: $(BUILD)/tests/agent/app.o $(FLEET_SO) $(PROTO_SO)
+	$(call say,ld $@)$(LINK) -o $@ $< -L$(BUILD) -lhandfast-fleet \
+	    -lhandfast -Wl,-rpath,'$(abspath $(BUILD))'
 $(BUILD)/races: $(BUILD)/tests/races.o $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
 
@@ -392,6 +399,11 @@ bench-lib: deps-lib
 	rm -f $(BUILD)/bench.json
 	$(BUILD)/bench $(BUILD)/bench.json
 .PHONY: bench-lib
+
+bench-agent: deps
+	$(SUBMAKE) $(JOBS) all $(BUILD)/bench-agent
+	$(BUILD)/bench-agent '$(abspath $(PROGRAM))' $(BUILD)/bench.json
+.PHONY: bench-agent
 
 # About a minute for each 100,000.
 MANY = 1000000
@@ -645,9 +657,16 @@ demo-cluster: deps
 	@$(PYTHON) tests/demo_cluster.py $(PROGRAM)
 .PHONY: demo-cluster
 
+# 50 processes and one agent: one handshake with each of two responders.
+demo-agent: deps
+	$(SUBMAKE) $(JOBS) all
+	@$(PYTHON) tests/demo_agent.py $(PROGRAM)
+.PHONY: demo-agent
+
 # Where things go.
 D_bin = $(DESTDIR)$(PREFIX)/bin
 D_include = $(DESTDIR)$(INCLUDEDIR)
+D_fleet = $(D_include)/handfast
 D_lib = $(DESTDIR)$(LIBDIR)
 D_pc = $(D_lib)/pkgconfig
 D_doc = $(DESTDIR)$(DATADIR)/doc/handfast
@@ -656,16 +675,24 @@ D_bash = $(DESTDIR)$(DATADIR)/bash-completion/completions
 D_zsh = $(DESTDIR)$(DATADIR)/zsh/site-functions
 
 install: all
-	install -d $(foreach d,bin include lib pc doc bash zsh,$(D_$d)) \
+	install -d $(foreach d,bin include fleet lib pc doc bash zsh,$(D_$d)) \
 	    $(D_doc)/examples
 	install -m 755 $(PROGRAM) $(D_bin)
 	install -m 644 proto/handfast.h $(D_include)
-	install -m 644 $(PROTO_LIB) $(PROTO_SO).$(VERSION) $(D_lib)
-	ln -sf libhandfast.so.$(VERSION) $(D_lib)/libhandfast.so.0
-	ln -sf libhandfast.so.0 $(D_lib)/libhandfast.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-	    proto/handfast.pc.in >$(D_pc)/handfast.pc
+	install -m 644 fleet/fleet.h fleet/conn.h $(D_fleet)
+	install -m 644 $(PROTO_LIB) $(PROTO_SO).$(VERSION) $(FLEET_LIB) \
+	    $(FLEET_SO).$(VERSION) $(D_lib)
+	for l in libhandfast libhandfast-fleet; do \
+		ln -sf $$l.so.$(VERSION) $(D_lib)/$$l.so.0 && \
+		ln -sf $$l.so.0 $(D_lib)/$$l.so || exit 1; \
+	done
+	for p in proto/handfast fleet/handfast-fleet; do \
+		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		    -e 's|@VERSION@|$(VERSION)|' \
+		    -e 's|@STORES@|$(if $(REDIS), hiredis)$(if $(POSTGRES), libpq)|' \
+		    $$p.pc.in >$(D_pc)/$${p#*/}.pc || exit 1; \
+	done
 	install -m 644 cli/completion/handfast.bash $(D_bash)/handfast
 	install -m 644 cli/completion/_handfast $(D_zsh)
 	install -m 644 README.md LICENSE \
@@ -686,8 +713,10 @@ install: all
 	@[ -n '$(DESTDIR)' ] || /sbin/ldconfig 2>/dev/null || :
 uninstall:
 	rm -f $(D_bin)/handfast $(D_include)/handfast.h \
+	    $(D_fleet)/fleet.h $(D_fleet)/conn.h \
 	    $(D_lib)/libhandfast.a $(D_lib)/libhandfast.so* \
-	    $(D_pc)/handfast.pc $(D_bash)/handfast $(D_zsh)/_handfast \
+	    $(D_lib)/libhandfast-fleet.a $(D_lib)/libhandfast-fleet.so* \
+	    $(D_pc)/handfast.pc $(D_pc)/handfast-fleet.pc $(D_bash)/handfast $(D_zsh)/_handfast \
 	    $(foreach m,$(notdir $(MAN)),$(D_man)/man$(subst .,,$(suffix $m))/$m)
 	rm -rf $(D_doc)
 

@@ -47,6 +47,18 @@ process_number(int fd)
 	return r == 0 ? (uint64_t)st.st_ino : 0;
 }
 
+static enum hf_err
+user_of(uid_t *user, int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
+		return HF_E_IO;
+	*user = cred.uid;
+	return HF_OK;
+}
+
 enum hf_err
 hf__who(struct hf__who *who, int fd)
 {
@@ -69,6 +81,14 @@ hf__who(struct hf__who *who, int fd)
 	return HF_OK;
 }
 #else
+static enum hf_err
+user_of(uid_t *user, int fd)
+{
+	gid_t group;
+
+	return getpeereid(fd, user, &group) == 0 ? HF_OK : HF_E_IO;
+}
+
 enum hf_err
 hf__who(struct hf__who *who, int fd)
 {
@@ -221,9 +241,8 @@ connect_at(int fd, int dir, const char *base)
 enum hf_err
 hf__agent_connect(int *out, const char *path)
 {
-	struct hf__who who;
 	const char *base;
-	uid_t owner = 0;
+	uid_t owner = 0, user = 0;
 	int dir, fd = -1;
 	enum hf_err e;
 
@@ -235,10 +254,10 @@ hf__agent_connect(int *out, const char *path)
 	e = HF_E_IO;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1 || (e = connect_at(fd, dir, base)) != HF_OK ||
-	    (e = hf__who(&who, fd)) != HF_OK)
+	    (e = user_of(&user, fd)) != HF_OK)
 		goto out;
 	/* Who listens is whose place it is. */
-	if (who.uid != owner && who.uid != 0)
+	if (user != owner && user != 0)
 		e = HF_E_POLICY;
 out:
 	(void)close(dir);

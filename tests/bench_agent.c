@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * bench-agent PROGRAM FILE.json: what an application waits for until it has a
+ * channel of a session that is shared, against what it waits for a session of
+ * its own; and how many bytes eight processes that share a session send and
+ * get back in a second, against one with a session of its own. A real agent, a
+ * real responder that echoes, each a process, over sockets, in turns. Medians;
+ * adds to the figures that bench wrote.
+ */
+#include <sys/wait.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "real.h"
+
+enum {
+	OPENS = 200,
+	ROUNDS = 7,
+	PROCESSES = 8,
+	TOTAL = 64 << 20, /* bytes of a round, there and back */
+	BLOCK = 1 << 16
+};
+
+static struct real real;
+static pid_t responder, agent;
+static char socket_path[128], file_path[128];
+
+static const char agent_file[] = "socket = \"%s/run/agent\"\n"
+				 "peer a {\n"
+				 "  address = {\"unix:%s/a.sock\"}\n"
+				 "  trust = {\"ca/ca.cert\"}\n"
+				 "  expect = \"a\"\n"
+				 "  responder-certificate = \"a.cert\"\n"
+				 "  identity = \"alice.key\"\n"
+				 "  certificate = \"alice.cert\"\n"
+				 "}\n";
+
+/* Starts the program in the directory. */
+static pid_t
+start(const char *const *words, const char *log)
+{
+	pid_t pid = fork();
+	int fd;
+
+	real_must(pid != -1, "fork");
+	if (pid != 0)
+		return pid;
+	if (chdir(real.dir) != 0 ||
+	    (fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600)) == -1 ||
+	    dup2(fd, 2) == -1)
+		_exit(126);
+	(void)execv("./handfast", (char **)(uintptr_t)words);
+	_exit(127);
+}
+
+static void
+wait_for(const char *path)
+{
+	uint64_t until = real_ns() + REAL_WAIT_MS * (uint64_t)1000000;
+
+	while (access(path, F_OK) != 0) {
+		real_must(real_ns() < until, path);
+		(void)usleep(5000);
+	}
+}
+
+static void
+start_all(void)
+{
+	static const char *const respond[] = { "handfast", "respond",
+		"--listen", "unix:a.sock", "--identity", "a.key", "--cert",
+		"a.cert", "--trust", "ca/ca.cert", "--max-unopened", "1000000",
+		"--max-sessions", "65535", "--echo", NULL };
+	static const char *const hold[] = { "handfast", "agent", "--config",
+		"agent.conf", NULL };
+	char path[128];
+	FILE *f;
+
+	(void)snprintf(file_path, sizeof(file_path), "%s/agent.conf",
+	    real.dir);
+	(void)snprintf(socket_path, sizeof(socket_path), "%s/run/agent",
+	    real.dir);
+	real_must((f = fopen(file_path, "w")) != NULL, file_path);
+	(void)fprintf(f, agent_file, real.dir, real.dir);
+	real_must(fclose(f) == 0, file_path);
+	responder = start(respond, "a.log");
+	(void)snprintf(path, sizeof(path), "%s/a.sock", real.dir);
+	wait_for(path);
+	agent = start(hold, "agent.log");
+	wait_for(socket_path);
+}
+
+static void
+stop(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	(void)kill(pid, SIGTERM);
+	(void)waitpid(pid, NULL, 0);
+}
+
+static struct hf_conn *
+open_one(unsigned mode)
+{
+	struct hf_conn *c = NULL;
+
+	REAL_OK(hf_conn_open_at(&c, "a", mode,
+	    mode == HF_SHARED ? socket_path : file_path));
+	return c;
+}
+
+/* Both ends have finished. */
+static void
+finish(struct hf_conn *c)
+{
+	size_t n = 1;
+	char one;
+
+	hf_conn_wait(c, -1);
+	REAL_OK(hf_conn_finish(c));
+	REAL_OK(hf_conn_recv(c, &n, &one, 1));
+	real_must(n == 0, "the end");
+	REAL_OK(hf_conn_close(c));
+}
+
+static double
+open_us(unsigned mode)
+{
+	uint64_t began = real_ns();
+	struct hf_conn *c = open_one(mode);
+	double us = (double)(real_ns() - began) / 1e3;
+
+	finish(c);
+	(void)usleep(1000); /* what was before is over */
+	return us;
+}
+
+/* Sends so many bytes and gets them back. */
+static void
+exchange(struct hf_conn *c, size_t total)
+{
+	static uint8_t out[BLOCK], in[BLOCK];
+	size_t sent = 0, heard = 0, n;
+	enum hf_err s, r;
+	struct pollfd p;
+
+	hf_conn_wait(c, 0);
+	while (heard < total) {
+		s = HF_E_AGAIN;
+		if (sent < total) {
+			s = hf_conn_send(c, &n, out,
+			    total - sent < BLOCK ? total - sent : BLOCK);
+			sent += n;
+		}
+		r = hf_conn_recv(c, &n, in, BLOCK);
+		heard += n;
+		real_must((s == HF_OK || s == HF_E_AGAIN) &&
+			(r == HF_OK || r == HF_E_AGAIN),
+		    "an exchange");
+		if (s == HF_OK || r == HF_OK)
+			continue;
+		p.fd = hf_conn_poll_fd(c, &p.events);
+		real_must(poll(&p, 1, REAL_WAIT_MS) == 1, "an answer in time");
+	}
+}
+
+/* Opens, tells that it is ready, waits, and works. */
+static _Noreturn void
+worker(unsigned mode, size_t total, int ready, int go)
+{
+	struct hf_conn *c = open_one(mode);
+	char one = 0;
+
+	real_must(write(ready, &one, 1) == 1 && read(go, &one, 1) == 0,
+	    "a start");
+	exchange(c, total);
+	real_must(write(ready, &one, 1) == 1, "an end");
+	finish(c);
+	_exit(0);
+}
+
+/* MiB a second, each byte counted once, by n processes. */
+static double
+throughput(unsigned mode, int n)
+{
+	int ready[2], go[2], i, status;
+	pid_t pid[PROCESSES];
+	uint64_t began;
+	double s;
+	char one;
+
+	real_must(pipe(ready) == 0 && pipe(go) == 0, "pipe");
+	for (i = 0; i < n; i++) {
+		real_must((pid[i] = fork()) != -1, "fork");
+		if (pid[i] == 0) {
+			(void)close(go[1]);
+			worker(mode, TOTAL / (size_t)n, ready[1], go[0]);
+		}
+	}
+	for (i = 0; i < n; i++)
+		real_must(read(ready[0], &one, 1) == 1, "a process");
+	began = real_ns();
+	(void)close(go[1]);
+	for (i = 0; i < n; i++)
+		real_must(read(ready[0], &one, 1) == 1, "a process");
+	s = (double)(real_ns() - began) / 1e9;
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+	(void)close(go[0]);
+	for (i = 0; i < n; i++)
+		real_must(waitpid(pid[i], &status, 0) == pid[i] && status == 0,
+		    "a process that ends well");
+	return TOTAL / s / (1 << 20);
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+median(double *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), by_size);
+	return v[n / 2];
+}
+
+static void
+add(FILE *f, const char *name, double value)
+{
+	(void)fprintf(f, ",\n  \"%s\": %.4g", name, value);
+	(void)printf("%s %.4g\n", name, value);
+}
+
+/* Before the brace that ends the file; a new one where there is none. */
+static void
+write_figures(const char *path, const double *us, const double *rate)
+{
+	FILE *f = fopen(path, "r+");
+
+	if (f == NULL) {
+		real_must((f = fopen(path, "w+")) != NULL &&
+			fputs("{\n  \"agent\": 1\n}\n", f) >= 0 &&
+			fflush(f) == 0,
+		    path);
+	}
+	real_must(fseek(f, -3, SEEK_END) == 0 && fgetc(f) == '\n' &&
+		fseek(f, -3, SEEK_END) == 0,
+	    path);
+	add(f, "agent_open_us", us[0]);
+	add(f, "unshared_open_us", us[1]);
+	add(f, "agent_open_over_handshake", us[0] / us[1]);
+	add(f, "agent_throughput_mib_s", rate[0]);
+	add(f, "unshared_throughput_mib_s", rate[1]);
+	add(f, "agent_throughput_over_unshared", rate[0] / rate[1]);
+	(void)fprintf(f, "\n}\n");
+	real_must(fclose(f) == 0, path);
+}
+
+int
+main(int argc, char **argv)
+{
+	static double shared[OPENS], own[OPENS], many[ROUNDS], one[ROUNDS];
+	double us[2], rate[2];
+	struct hf_conn *held;
+	int i;
+
+	if (argc != 3) {
+		(void)fprintf(stderr,
+		    "usage: bench-agent PROGRAM FILE.json\n");
+		return 2;
+	}
+	real_make(&real, argv[1],
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	start_all();
+	/* The session is there, and somebody else uses it. */
+	held = open_one(HF_SHARED);
+	for (i = 0; i < OPENS; i++) {
+		own[i] = open_us(HF_UNSHARED);
+		shared[i] = open_us(HF_SHARED);
+	}
+	for (i = 0; i < ROUNDS; i++) {
+		one[i] = throughput(HF_UNSHARED, 1);
+		many[i] = throughput(HF_SHARED, PROCESSES);
+	}
+	us[0] = median(shared, OPENS);
+	us[1] = median(own, OPENS);
+	rate[0] = median(many, ROUNDS);
+	rate[1] = median(one, ROUNDS);
+	write_figures(argv[2], us, rate);
+	finish(held);
+	stop(agent);
+	stop(responder);
+	real_free(&real);
+	return us[0] / us[1] > 0.1 || rate[0] / rate[1] < 0.55;
+}
