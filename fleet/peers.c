@@ -105,6 +105,26 @@ number(uint64_t *out, cfg_t *cfg, const char *name, long least, long most,
 	return HF_OK;
 }
 
+/* A unix socket's path begins at the file's directory too. */
+static enum hf_err
+whole_addresses(struct hf__entry *p, const char *dir, char why[HF_WHY_MAX])
+{
+	char *whole;
+	size_t i;
+
+	for (i = 0; i < p->addresses_n; i++) {
+		if (strncmp(p->address[i], "unix:", 5) != 0 ||
+		    p->address[i][5] == '/')
+			continue;
+		if (asprintf(&whole, "unix:%s%s", dir, p->address[i] + 5) ==
+		    -1)
+			return no_memory(why);
+		free(p->address[i]);
+		p->address[i] = whole;
+	}
+	return HF_OK;
+}
+
 /* --- who may ---------------------------------------------------------------------------- */
 
 static int
@@ -263,6 +283,7 @@ read_peer(struct hf__entry *p, cfg_t *cfg, const char *dir,
 	memcpy(p->name, title, strlen(title) + 1);
 	if ((e = list(p->address, &p->addresses_n, HF__ADDRESSES, cfg,
 		 "address", NULL, p, why)) != HF_OK ||
+	    (e = whole_addresses(p, dir, why)) != HF_OK ||
 	    (e = list(p->trust, &p->trust_n, HF__FILES, cfg, "trust", dir, p,
 		 why)) != HF_OK ||
 	    (e = list(p->revoked, &p->revoked_n, HF__FILES, cfg, "revoked",

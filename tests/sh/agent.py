@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""An agent before responders, with real processes: sessions that are shared,
+how they begin, go on and end, and the same application shared and unshared,
+in C and in Python.
+"""
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+import session as s  # noqa: E402
+from agenting import (App, END, Hall, OVER, WAIT, wait_for)  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SHARED, UNSHARED = 1, 2
+
+
+def applications():
+    """One suite of an application, in C and in Python, by either mode."""
+    with Hall() as h:
+        h.peer("wrong", h.responder["one"].address, expect="nobody")
+        h.peer("down", "127.0.0.1:1")
+        h.start()
+        library = os.path.join(s.BUILD, "libhandfast-fleet.so")
+        env = dict(os.environ, LD_LIBRARY_PATH=s.BUILD,
+                   HANDFAST_AGENT=h.path,
+                   HANDFAST_PEERS=os.path.join(h.dir, "agent.conf"))
+        for mode, where in ((SHARED, h.path), (UNSHARED, "agent.conf")):
+            for word, app in (
+                    ("C", [os.path.join(s.BUILD, "agent-app")]),
+                    ("Python", [sys.executable, os.path.join(
+                        HERE, "..", "agent", "app.py"), library])):
+                if s.SAN and word == "Python":
+                    continue  # it is not built for that
+                p = subprocess.run(app + [str(mode), where, "one", "wrong",
+                                          "down"], cwd=h.dir, env=env,
+                                   capture_output=True, timeout=4 * WAIT)
+                s.check("applications: %s, mode %d" % (word, mode),
+                        p.returncode == 0, p.stdout.decode(),
+                        p.stderr.decode())
+        state = h.status()
+        s.same("applications: handshakes", (1, 0),
+               (state["one"]["handshakes"], state["wrong"]["handshakes"]))
+        s.same("applications: nobody is left", 0, state["one"]["channels"])
+
+
+def shared():
+    """Many processes, one session with each peer."""
+    with Hall(("one", "two")) as h:
+        h.start()
+        todo = [("one", n) for n in range(30)] + [("two", n)
+                                                  for n in range(5)]
+        got = {}
+
+        def one(peer, n):
+            data = b"%d " % n * 20000
+            got[peer, n] = h.run("initiate", "--shared", peer,
+                                 data=data).stdout == data
+        threads = [threading.Thread(target=one, args=t) for t in todo]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        s.same("shared: every process's bytes", {t: True for t in todo}, got)
+        state = h.status()
+        s.same("shared: channels", [30, 5],
+               [state[p]["opened"] for p in ("one", "two")])
+        s.same("shared: handshakes", [1, 1],
+               [state[p]["handshakes"] for p in ("one", "two")])
+        s.same("shared: the agent ends", 0, h.stop())
+        for name in ("one", "two"):
+            line = h.responder[name].session()
+            s.check("shared: one session at %s" % name,
+                    "result=ok" in line and "name=alice" in line, line)
+            s.same("shared: no other at %s" % name, "",
+                   h.responder[name].session(0.3))
+        s.check("shared: its socket is gone", not os.path.exists(h.path))
+
+
+def idle():
+    """A session that nobody uses is closed; the next one begins anew."""
+    with Hall() as h:
+        h.peer("one", h.responder["one"].address, idle=1)
+        h.start()
+        app = h.app().opened()
+        time.sleep(1.6)
+        s.same("idle: in use", "open", h.status()["one"]["state"])
+        app.close()
+        line = h.responder["one"].session()
+        s.check("idle: closed", "result=ok" in line, line)
+        wait_for(lambda: h.status()["one"]["state"] == "down", "its end")
+        s.same("idle: again", True, h.app().opened().echo(b"again"))
+        h.stop()
+
+
+def asked():
+    """status and close; files that are read anew."""
+    with Hall() as h:
+        h.start()
+        app = h.app().opened()
+        p = h.run("agent", "status")
+        s.check("asked: a table", p.returncode == 0 and
+                b"one " in p.stdout and b" open " in p.stdout, p.stdout)
+        p = h.run("agent", "close", "nobody")
+        s.same("asked: close of nobody", 2, p.returncode)
+        p = h.run("agent", "close", "one")
+        s.same("asked: close", 0, p.returncode)
+        s.same("asked: the channel's end", "HF_E_RESET", app.over())
+        line = h.responder["one"].session()
+        s.check("asked: the session's end", "result=ok" in line, line)
+        s.same("asked: and on", True, h.app().opened().echo(b"x"))
+        old = h.app().opened()
+        h.peer("new", h.responder["one"].address)
+        h.configure()
+        h.agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: "result=ok" in h.words(), "a reload")
+        s.same("asked: a new peer", True, h.app("new").opened().echo(b"y"))
+        s.same("asked: an old channel", True, old.echo(b"z"))
+        h.house.write("agent.conf", "peer one { nonsense = 1 }\n")
+        h.agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: "result=failed" in h.words(), "a failed reload")
+        s.check("asked: with its line", "agent.conf: line 1:" in h.words(),
+                h.words())
+        s.same("asked: as before", True, h.app("new").opened().echo(b"y"))
+        h.stop()
+
+
+def programs():
+    """handfast run and initiate --shared, as programs see them."""
+    with Hall() as h:
+        h.start()
+        peers = {"HANDFAST_PEERS": os.path.join(h.dir, "agent.conf")}
+        script = 'echo "$HANDFAST_PEER $HANDFAST_NAME"; read x; echo "$x" >&2'
+        for more in ((), ("--unshared",), ("--fallback",)):
+            p = h.run("run", "one", *more, "--", "sh", "-c", script,
+                      env=peers)
+            s.same("programs: run %s" % " ".join(more),
+                   (0, "one server\n"), (p.returncode, p.stderr.decode()))
+        p = h.run("run", "one", "--", "sh", "-c",
+                  "exec >&-; cat >&2; exit 7")
+        s.same("programs: its exit code", 7, p.returncode)
+        p = h.run("run", "one", "--", "sh", "-c", "kill -TERM $$")
+        s.same("programs: its signal", 143, p.returncode)
+        p = h.run("run", "one", "--", "./nothing")
+        s.same("programs: none", 127, p.returncode)
+        none = os.path.join(h.dir, "none", "agent")
+        for words in (("initiate", "--shared", "one", "--agent", none),
+                      ("run", "one", "--agent", none, "--", "cat"),
+                      ("agent", "status", "--agent", none)):
+            p = h.run(*words)
+            s.check("programs: no agent, %s" % words[0], p.returncode == 3 and
+                    b"HF_E_NO_AGENT" in p.stderr, p.stderr)
+        p = h.run("run", "one", "--agent", none, "--fallback", "--", "sh",
+                  "-c", script, env=peers)
+        s.check("programs: it says that it fell back", p.returncode == 0 and
+                b"there is no agent" in p.stderr and
+                b"one server" in p.stderr, p.stderr)
+        h.stop()
+
+
+def broken():
+    """The responder dies under its channels: they end with the error; who
+    comes next gets another session, or none while there is none."""
+    with Hall() as h:
+        h.start()
+        app = h.app().opened()
+        s.same("broken: before", True, app.echo(b"x"))
+        port = h.responder["one"].address
+        h.responder["one"].kill()
+        f = app.next()
+        s.same("broken: the channel's end", [OVER, 60, 129], f)
+        p = h.run("initiate", "--shared", "one")
+        s.check("broken: nobody there", p.returncode == 3 and
+                b"HF_E_IO" in p.stderr, p.stderr)
+        h.respond("one")
+        h.peer("one", h.responder["one"].address)
+        h.configure()
+        h.agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: "event=reload" in h.words(), "a reload")
+        s.same("broken: again", True, h.app().opened().echo(b"y"))
+        s.check("broken: elsewhere", port != h.responder["one"].address)
+        h.stop()
+
+
+def resumed():
+    """In a cluster the session goes on, by a resume, when it is next wanted;
+    its channels were over."""
+    with Hall(()) as h:
+        house = h.house
+        house.hf("cluster", "init", "--ca", "ca", "--name", "web", "--store",
+                 "lmdb:db", "-o", "web.cert")
+        addresses = []
+        for name in ("a", "b"):
+            house.identity(name)
+            house.certificate(name, "responder,server", "--cluster", "web")
+            house.hf("cluster", "admit", "--key", "web.key", "--store",
+                     "lmdb:db", "--cert", name + ".cert")
+            h.respond(name, "--store", "lmdb:db", "--cluster", "web.cert",
+                      "--checkpoint", "record", identity=name + ".key",
+                      cert=name + ".cert")
+            addresses.append(h.responder[name].address)
+        h.peer("web", addresses[0], address=addresses, expect="web")
+        h.start()
+        app = h.app("web").opened()
+        s.same("resumed: before", True, app.echo(b"x" * 1000))
+        sid = h.status()["web"]["sid"]
+        h.responder["a"].kill()
+        s.same("resumed: its channel is over", "60",
+               str(app.over()))
+        s.same("resumed: broken", "broken", h.status()["web"]["state"])
+        s.same("resumed: and on", True, h.app("web").opened().echo(b"y"))
+        state = h.status()["web"]
+        s.same("resumed: one handshake, one resume, one session",
+               (1, 1, sid), (state["handshakes"], state["resumes"],
+                             state["sid"]))
+        h.stop()
+
+
+def inherited():
+    """A socket that systemd listens at."""
+    import socket
+    with Hall() as h:
+        os.mkdir(os.path.join(h.dir, "run"), 0o755)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(h.path)
+            listener.listen(8)
+            h.configure()
+            script = "exec env LISTEN_PID=$$ LISTEN_FDS=1 %s agent " \
+                "--config agent.conf 3<&%d" % (h.program, listener.fileno())
+            h.log = os.path.join(h.dir, "agent.log")
+            with open(h.log, "ab") as f:
+                h.agent = subprocess.Popen(
+                    ["sh", "-c", script], cwd=h.dir, stderr=f,
+                    pass_fds=[listener.fileno()])
+            s.same("inherited: served", True, h.app().opened().echo(b"x"))
+            s.same("inherited: the agent ends", 0, h.stop())
+        s.check("inherited: the socket stays", os.path.exists(h.path))
+
+
+TESTS = (applications, shared, idle, asked, programs, broken, resumed,
+         inherited)
+
+if __name__ == "__main__":
+    for test in TESTS:
+        if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]:
+            test()
+    s.finish()
