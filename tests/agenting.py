@@ -178,7 +178,9 @@ class Hall:
                                                   **change)
 
     def peer(self, name, address, **change):
-        fields = {"address": [address], "trust": ["ca/ca.cert"],
+        """A section of its file; what changes to None is left out."""
+        fields = {"address": address if isinstance(address, list) else
+                  [address], "trust": ["ca/ca.cert"],
                   "expect": "server", "identity": "alice.key",
                   "certificate": "alice.cert", **change}
         lines = ["peer %s {" % name]

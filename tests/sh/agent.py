@@ -204,7 +204,7 @@ def resumed():
                       "--checkpoint", "record", identity=name + ".key",
                       cert=name + ".cert")
             addresses.append(h.responder[name].address)
-        h.peer("web", addresses[0], address=addresses, expect="web")
+        h.peer("web", addresses, expect="web")
         h.start()
         app = h.app("web").opened()
         s.same("resumed: before", True, app.echo(b"x" * 1000))
