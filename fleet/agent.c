@@ -30,6 +30,27 @@ hf__agent_tell(struct hf_agent *agent, const struct hf_agent_event *event)
 		agent->told(agent->owner, event);
 }
 
+/* A pid that was used again is another's. */
+static int
+same_process(const struct hf__app *a, const struct hf__app *b)
+{
+	return a->who.pid == b->who.pid && a->who.number == b->who.number &&
+	    a->who.uid == b->who.uid;
+}
+
+void
+hf__agent_share(struct hf_agent *agent, const struct hf__app *app)
+{
+	struct hf__app *a;
+	unsigned n = 0;
+
+	for (a = agent->apps; a != NULL; a = a->next)
+		n += a->phase == HF__APP_CARRIED && same_process(a, app);
+	for (a = agent->apps; a != NULL; a = a->next)
+		if (same_process(a, app))
+			a->share = n;
+}
+
 void
 hf__agent_count(unsigned *of_process, unsigned *of_user,
     const struct hf_agent *agent, const struct hf__app *app, const char *peer)
@@ -43,10 +64,7 @@ hf__agent_count(unsigned *of_process, unsigned *of_user,
 		    a->who.uid != app->who.uid)
 			continue;
 		++*of_user;
-		/* A pid that was used again is another's. */
-		if (a->who.pid == app->who.pid &&
-		    a->who.number == app->who.number)
-			++*of_process;
+		*of_process += (unsigned)same_process(a, app);
 	}
 }
 

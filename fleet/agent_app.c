@@ -16,7 +16,7 @@
 
 #include "agent_own.h"
 
-enum { ROOM_MIN = 2 * HF__WIRE_MAX };
+enum { ROOM_MIN = 2 * HF__WIRE_MAX, TURN_MIN = 1024 };
 
 static void ready(uv_poll_t *, int, int);
 
@@ -97,6 +97,7 @@ hf__app_drop(struct hf__app *a)
 		a->agent->apps = a->next;
 	if (a->next != NULL)
 		a->next->prev = a->prev;
+	hf__agent_share(a->agent, a);
 	uv_close((uv_handle_t *)&a->poll, closed);
 }
 
@@ -357,6 +358,7 @@ hf__app_carry(struct hf__app *a)
 		return;
 	}
 	a->phase = HF__APP_CARRIED;
+	hf__agent_share(a->agent, a);
 	hf_channel_keep(a->channel, a);
 	a->held->opened++;
 	hf__held_touch(a->held);
@@ -373,14 +375,17 @@ hf__app_carry(struct hf__app *a)
 static size_t
 appetite(const struct hf__app *a)
 {
-	size_t room;
+	size_t room, turn;
 
 	/* One frame, the first, and nothing behind it. */
 	if (a->phase == HF__APP_FIRST)
 		return HF__WIRE_SMALL - a->part_len;
 	room = hf_channel_room(a->channel);
-	room = room < HF__APP_READ ? room : HF__APP_READ;
-	return room > a->part_len ? room - a->part_len : 0;
+	room = room > a->part_len ? room - a->part_len : 0;
+	/* A process has one turn, over however many channels. */
+	turn = HF__APP_READ / (a->share == 0 ? 1 : a->share);
+	turn = turn < TURN_MIN ? TURN_MIN : turn;
+	return room < turn ? room : turn;
 }
 
 static void

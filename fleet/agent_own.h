@@ -45,6 +45,7 @@ struct hf__app {
 	struct hf__held *held;
 	const struct hf__entry *entry;
 	struct hf_channel *channel; /* NULL: none, or no more */
+	unsigned share;		    /* channels of the same process */
 	int finished;		    /* it sends nothing more */
 	int end_told;		    /* it knows that the peer does not */
 	enum hf_err err;	    /* why it is over */
@@ -170,6 +171,8 @@ uint64_t hf__agent_ms(void);
  * the same user. */
 void hf__agent_count(unsigned *of_process, unsigned *of_user,
     const struct hf_agent *agent, const struct hf__app *app, const char *peer);
+/* A channel of that process has come or gone: its turn is for all of them. */
+void hf__agent_share(struct hf_agent *agent, const struct hf__app *app);
 void hf__agent_tell(struct hf_agent *agent,
     const struct hf_agent_event *event);
 /* An application is gone, or a session. */

@@ -4,9 +4,28 @@
  * out as late as can be, so that no channel stands in another's way. What the
  * channels carry it does not know.
  */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "link.h"
 
-enum { RECORD = HF_LINK_RECORD + 128 };
+enum { RECORD = HF_LINK_RECORD + 128, UNSENT_MAX = 1 << 17 };
+
+/* What the socket has taken cannot be overtaken: it takes little more than it
+ * can send. */
+static void
+keep_short(struct hf_link *l)
+{
+	int most = UNSENT_MAX;
+	uv_os_fd_t fd;
+
+	if (l->family == AF_UNIX || uv_fileno(&l->io.handle, &fd) != 0)
+		return;
+	/* A comfort: a socket without it still works. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most,
+	    sizeof(most));
+}
 
 /* A record of frames. Returns 0 when there is none to send now. */
 static int
@@ -84,6 +103,7 @@ hf_link_carry(struct hf_link *l, struct hf_mux *mux)
 	if (l->phase != RUNNING || !l->opened ||
 	    !hf_session_channels(l->session))
 		return HF_E_STATE;
+	keep_short(l);
 	l->mux = mux;
 	return HF_OK;
 }
