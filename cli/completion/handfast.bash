@@ -12,10 +12,12 @@ _handfast_subcommands() {
 	session) echo 'list show evict' ;;
 	store) echo init ;;
 	dispatch) echo 'run status metrics drain undrain' ;;
+	agent) echo 'run status close' ;;
 	vectors) echo verify ;;
 	help)
 		echo demo keygen ca cert user ticket cluster session store \
-		    respond initiate dispatch inspect vectors version help
+		    respond initiate dispatch agent run inspect vectors \
+		    version help
 		;;
 	'') echo "$(_handfast_subcommands help) --help --version" ;;
 	esac
@@ -73,13 +75,16 @@ _handfast_options() {
 		    --responder-cert --identity --cert --user --ticket $pass \
 		    --plain-password --no-prekey --ticket-out \
 		    --connect-timeout --deadline --no-fallback --dispatched --retry \
-		    $readable --trace --json
+		    --shared --agent $readable --trace --json
 		;;
 	'dispatch run') echo --config --check --workers --port-file --json ;;
 	'dispatch status' | 'dispatch metrics' | 'dispatch drain' | \
 	    'dispatch undrain')
 		echo --control --once --json
 		;;
+	'agent run') echo --config --agent --check --json ;;
+	'agent status' | 'agent close') echo --agent --json ;;
+	'run ') echo --agent --fallback --unshared --peers --json ;;
 	'inspect ' | 'vectors verify' | 'version ') echo --json ;;
 	esac
 }
@@ -112,7 +117,7 @@ _handfast() {
 	case $prev in
 	-o | --output | --*-file | --key | --identity | --cert | --trust | --revoked | \
 	    --request | --db | --users | --ring | --used-tickets | \
-	    --responder-cert | --ticket | --ticket-out)
+	    --responder-cert | --ticket | --ticket-out | --agent | --peers)
 		local IFS=$'\n'
 		_handfast_files -f
 		;;
@@ -130,7 +135,7 @@ _handfast() {
 	    --audience | --ttl | --listen | --issue-tickets | --allow | \
 	    --target | --forward | --workers | --max-* | --busy | --connect | \
 	    --user | --connect-timeout | --deadline | --retry | --store | \
-	    --grant | --scope | --checkpoint) ;;
+	    --grant | --scope | --checkpoint | --shared) ;;
 	--takeover) _handfast_words 'soft proved' ;;
 	*)
 		if [ "${cur:0:1}" = - ]; then

@@ -12,7 +12,7 @@ make -C "$here" --no-print-directory BUILD="$BUILD" man || exit 1
 . "$here/tests/sh/lib.inc"
 CC=${CC:-gcc}
 
-for n in .1 .3 .5 .7 -store.7; do
+for n in .1 .3 .5 .7 -agent.7 -store.7; do
 	page=$BUILD/man/handfast$n
 	expect 0 mandoc -T lint "$page"
 	is "mandoc -T lint handfast$n" "$(cat out)" ''
