@@ -482,11 +482,14 @@ lint-clang:
 	@$(call each,$(SOURCES),$(CLANG) -fsyntax-only $(CLANG_WARN))
 
 lint-header:
-	@echo 'lint: header: handfast.h compiles alone, as C11 and as C++17'
-	@$(CC) -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
-	    -x c proto/handfast.h
-	@$(CLANG) -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
-	    -x c++ proto/handfast.h
+	@echo 'lint: header: handfast.h, and conn.h with it, compile alone, as' \
+	    'C11 and as C++17'
+	@for h in proto/handfast.h fleet/conn.h; do \
+		$(CC) -std=c11 -Wall -Wextra -Wpedantic -Werror -Iproto \
+		    -fsyntax-only -x c $$h && \
+		$(CLANG) -std=c++17 -Wall -Wextra -Wpedantic -Werror -Iproto \
+		    -fsyntax-only -x c++ $$h || exit 1; \
+	done
 
 lint-cppcheck:
 	@echo 'lint: cppcheck'

@@ -29,6 +29,9 @@ for f in bin/handfast include/handfast.h lib/libhandfast.a \
     share/bash-completion/completions/handfast \
     share/zsh/site-functions/_handfast share/man/man1/handfast.1 \
     share/man/man3/handfast.3 share/man/man5/handfast.5 \
+    include/handfast/fleet.h include/handfast/conn.h lib/libhandfast-fleet.a \
+    lib/libhandfast-fleet.so.0.1.0 lib/pkgconfig/handfast-fleet.pc \
+    share/man/man7/handfast-agent.7 share/doc/handfast/agent.cddl \
     share/man/man7/handfast.7 share/man/man7/handfast-store.7 share/doc/handfast/handfast.md \
     share/doc/handfast/handfast.lua share/doc/handfast/examples/handshake.c \
     share/doc/handfast/examples/handshake.py; do
@@ -99,6 +102,23 @@ for program in c11 c++17 c11-static c++17-static; do
 	prints '^hello from alice$'
 	prints '^hello from the server$'
 done
+
+# The fleet's library: its names are hf_, its own functions are no others', and
+# a program needs conn.h alone.
+so=$lib/libhandfast-fleet.so
+is 'soname of the fleet' "$(tag SONAME)" libhandfast-fleet.so.0
+is 'what the fleet links' "$(tag NEEDED | grep -c '^libhandfast\.so\.0$')" 1
+lines 'other names of the fleet' "$(nm -D --defined-only "$so" |
+    awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | grep -v '^hf_[a-z]')" ''
+lines 'functions of conn.h' "$(sed 's,/\*.*,,; /^ \*/d' "$here/fleet/conn.h" |
+    grep -oE '\bhf_conn_[a-z_]+\(' | tr -d '(' | sort -u | while read -r f; do
+	nm -D --defined-only "$so" | grep -q " T $f@" || echo "$f"
+done)" ''
+cp "$here/tests/agent/app.c" app.c
+read -ra flags <<<"$(pkg-config --cflags --libs handfast-fleet)"
+expect 0 $CC -std=c11 -D_GNU_SOURCE $warn app.c "${flags[@]}" -o app \
+    -Wl,-rpath-link,"$lib"
+expect 2 env LD_LIBRARY_PATH="$lib" sh -c './app || { echo handfast: error: >&2; exit 2; }'
 
 expect 0 hfmake uninstall
 lines 'left by uninstall' "$(find "$root" ! -type d)" ''
