@@ -118,7 +118,7 @@ cp "$here/tests/agent/app.c" app.c
 read -ra flags <<<"$(pkg-config --cflags --libs handfast-fleet)"
 expect 0 $CC -std=c11 -D_GNU_SOURCE $warn app.c "${flags[@]}" -o app \
     -Wl,-rpath-link,"$lib"
-expect 2 env LD_LIBRARY_PATH="$lib" sh -c './app || { echo handfast: error: >&2; exit 2; }'
+expect 2 env LD_LIBRARY_PATH="$lib" sh -c './app || { echo "handfast: error: usage" >&2; exit 2; }'
 
 expect 0 hfmake uninstall
 lines 'left by uninstall' "$(find "$root" ! -type d)" ''
