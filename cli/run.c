@@ -45,38 +45,41 @@ enum { NOT_FOUND = 127, SIGNALLED = 128 };
 static struct {
 	struct agent_want want;
 	char **command;
+	char **env;
+	char *ours[2]; /* in it */
 } run;
 
-/* The environment, with what it says of the peer replaced. */
-static char **
+/* The environment, with what it says of the peer replaced. Returns 0 when
+ * memory ran out. */
+static int
 make_env(const char *name)
 {
 	size_t n, kept = 0;
-	char **env;
 
 	for (n = 0; environ[n] != NULL; n++)
 		continue;
-	if ((env = calloc(n + 3, sizeof(*env))) == NULL)
-		return NULL;
+	if ((run.env = calloc(n + 3, sizeof(*run.env))) == NULL)
+		return 0;
 	for (n = 0; environ[n] != NULL; n++)
 		if (strncmp(environ[n], "HANDFAST_PEER=", 14) != 0 &&
 		    strncmp(environ[n], "HANDFAST_NAME=", 14) != 0)
-			env[kept++] = environ[n];
-	if (asprintf(&env[kept], "HANDFAST_PEER=%s", run.want.peer) == -1 ||
-	    asprintf(&env[kept + 1], "HANDFAST_NAME=%s", name) == -1) {
-		free(env);
-		return NULL;
-	}
-	return env;
+			run.env[kept++] = environ[n];
+	if (asprintf(&run.ours[0], "HANDFAST_PEER=%s", run.want.peer) == -1)
+		run.ours[0] = NULL;
+	if (asprintf(&run.ours[1], "HANDFAST_NAME=%s", name) == -1)
+		run.ours[1] = NULL;
+	run.env[kept] = run.ours[0];
+	run.env[kept + 1] = run.ours[1];
+	return run.ours[0] != NULL && run.ours[1] != NULL;
 }
 
 /* In the child: only what it shall have. */
 static void
-become(int in, int out, char **env)
+become(int in, int out)
 {
 	if (dup2(in, STDIN_FILENO) != -1 && dup2(out, STDOUT_FILENO) != -1) {
 		(void)signal(SIGPIPE, SIG_DFL);
-		(void)execvpe(run.command[0], run.command, env);
+		(void)execvpe(run.command[0], run.command, run.env);
 	}
 	(void)cli_errno("%s", run.command[0]);
 	_exit(NOT_FOUND);
@@ -105,14 +108,13 @@ run_command(void)
 	struct hf_conn_info info;
 	struct hf_conn *conn;
 	int to[2], from[2], r;
-	char **env;
 	pid_t pid;
 
 	if ((r = agent_open(&conn, &run.want)) != CLI_OK)
 		return r;
 	hf_conn_info(&info, conn);
-	if ((env = make_env(info.responder)) == NULL ||
-	    pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0 ||
+	if (!make_env(info.responder) || pipe2(to, O_CLOEXEC) != 0 ||
+	    pipe2(from, O_CLOEXEC) != 0 ||
 	    fcntl(to[1], F_SETFL, O_NONBLOCK) != 0 ||
 	    fcntl(from[0], F_SETFL, O_NONBLOCK) != 0 || (pid = fork()) == -1) {
 		r = cli_errno("%s", run.command[0]);
@@ -120,7 +122,7 @@ run_command(void)
 		return r;
 	}
 	if (pid == 0)
-		become(to[0], from[1], env);
+		become(to[0], from[1]);
 	(void)close(to[0]);
 	(void)close(from[1]);
 	r = agent_join(conn, run.want.peer, from[0], to[1], 1);
@@ -179,5 +181,9 @@ cmd_run(int argc, char **argv)
 	run.want.flags =
 	    unshared ? HF_UNSHARED : HF_SHARED | (fallback ? HF_FALLBACK : 0);
 	run.command = argv + optind;
-	return run_command();
+	c = run_command();
+	free(run.ours[0]);
+	free(run.ours[1]);
+	free(run.env);
+	return c;
 }

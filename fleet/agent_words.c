@@ -46,9 +46,10 @@ keep_words(struct hf__app *a, const uint8_t *data, size_t len)
 int
 hf__app_say(struct hf__app *a, const struct hf__wire *w)
 {
-	uint8_t frame[HF__WIRE_SMALL];
+	uint8_t frame[HF__WIRE_SMALL] = { 0 };
+	size_t len = hf__wire_write(frame, w);
 
-	return keep_words(a, frame, hf__wire_write(frame, w));
+	return keep_words(a, frame, len);
 }
 
 static ssize_t
