@@ -22,7 +22,7 @@ enum {
 };
 
 struct ask {
-	struct hf_conn *conn; /* NULL: nobody waits for the answer */
+	struct hf_served *conn; /* NULL: nobody waits for the answer */
 	struct ask *prev, *next;
 	uv_process_t process;
 	uv_pipe_t input;
@@ -97,7 +97,7 @@ handle_closed(uv_handle_t *handle)
 static void
 answer(struct ask *a, enum hf_err verdict)
 {
-	struct hf_conn *conn = a->conn;
+	struct hf_served *conn = a->conn;
 
 	if (conn == NULL)
 		return;
@@ -192,7 +192,7 @@ start(struct ask *a)
 }
 
 static struct ask *
-make(struct hf_conn *conn)
+make(struct hf_served *conn)
 {
 	struct hf_session *session = hf_link_session(conn->link);
 	struct hf_span password = hf_session_asked_password(session);
@@ -216,18 +216,18 @@ make(struct hf_conn *conn)
 
 /* How many wait that come from where this one does. */
 static unsigned
-waiting(const struct hf_conn *conn)
+waiting(const struct hf_served *conn)
 {
 	const struct ask *a;
 	unsigned n = 0;
 
 	for (a = asks.first; a != NULL; a = a->next)
-		n += (unsigned)hf_conn_same_source(a->conn, conn);
+		n += (unsigned)hf_served_same_source(a->conn, conn);
 	return n;
 }
 
 void
-ask_begin(struct hf_conn *conn)
+ask_begin(struct hf_served *conn)
 {
 	struct hf_span password =
 	    hf_session_asked_password(hf_link_session(conn->link));
@@ -260,7 +260,7 @@ ask_begin(struct hf_conn *conn)
 }
 
 void
-ask_forget(struct hf_conn *conn)
+ask_forget(struct hf_served *conn)
 {
 	struct ask *a = ((struct serve *)conn->app)->ask;
 

@@ -13,7 +13,7 @@
 enum { CLOSE_MS = 5000, WINDOW = 131072 };
 
 struct carry {
-	struct hf_conn *conn;
+	struct hf_served *conn;
 	struct hf_mux *mux;
 	struct lane *lanes;
 	uv_timer_t timer; /* buries lanes that are over */
@@ -37,7 +37,7 @@ most_lanes(void)
 }
 
 static struct carry *
-carry_of(const struct hf_conn *conn)
+carry_of(const struct hf_served *conn)
 {
 	return ((const struct serve *)conn->app)->carry;
 }
@@ -142,7 +142,7 @@ begin(struct carry *c, struct hf_channel *ch)
 /* --- all of a session ------------------------------------------------------------------ */
 
 int
-carry_begin(struct hf_conn *conn)
+carry_begin(struct hf_served *conn)
 {
 	struct hf_mux_limits limits = { .own = 0,
 		.peers = (size_t)respond.channels,
@@ -170,7 +170,7 @@ carry_begin(struct hf_conn *conn)
 }
 
 void
-carry_news(struct hf_conn *conn)
+carry_news(struct hf_served *conn)
 {
 	struct carry *c = carry_of(conn);
 	struct hf_channel *ch;
@@ -189,7 +189,7 @@ carry_news(struct hf_conn *conn)
 }
 
 void
-carry_closed(struct hf_conn *conn)
+carry_closed(struct hf_served *conn)
 {
 	if (hf_mux_restart(carry_of(conn)->mux, HF_REASON_LOST) == HF_OK)
 		carry_news(conn);
@@ -197,13 +197,13 @@ carry_closed(struct hf_conn *conn)
 }
 
 int
-carry_idle(const struct hf_conn *conn)
+carry_idle(const struct hf_served *conn)
 {
 	return carry_of(conn)->lanes == NULL;
 }
 
 uint64_t
-carry_count(const struct hf_conn *conn)
+carry_count(const struct hf_served *conn)
 {
 	return carry_of(conn)->count;
 }
@@ -217,7 +217,7 @@ freed(uv_handle_t *timer)
 }
 
 void
-carry_end(struct hf_conn *conn)
+carry_end(struct hf_served *conn)
 {
 	struct carry *c = carry_of(conn);
 

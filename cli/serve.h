@@ -59,7 +59,7 @@ int pump_write(int fd, const uint8_t *data, size_t len);
 /* lane.c: what a sink serves: a session, or one channel of a session. For a
  * channel each call does what its namesake of the link does for a session. */
 struct lane {
-	struct hf_conn *conn;
+	struct hf_served *conn;
 	void *sink;		    /* what the sink keeps */
 	struct hf_channel *channel; /* NULL: the whole session */
 	struct lane *prev, *next;   /* those of a session */
@@ -83,16 +83,16 @@ void lane_abort(struct lane *lane, enum hf_err err);
 /* carry.c: the channels of a session, each a lane of its own */
 struct carry;
 /* The session is open; where it has channels they are served. 1: it has. */
-int carry_begin(struct hf_conn *conn);
-void carry_news(struct hf_conn *conn);
+int carry_begin(struct hf_served *conn);
+void carry_news(struct hf_served *conn);
 /* The peer sends nothing more. */
-void carry_closed(struct hf_conn *conn);
+void carry_closed(struct hf_served *conn);
 /* 1 while no channel is open. */
-int carry_idle(const struct hf_conn *conn);
+int carry_idle(const struct hf_served *conn);
 /* How many there were. */
-uint64_t carry_count(const struct hf_conn *conn);
+uint64_t carry_count(const struct hf_served *conn);
 /* The connection has ended: so have they all. */
-void carry_end(struct hf_conn *conn);
+void carry_end(struct hf_served *conn);
 /* For lane.c: the lane ends, soon; data may be taken again. */
 void carry_over(struct lane *lane);
 void carry_deliver(struct lane *lane);
@@ -196,9 +196,9 @@ void joint_end(struct joint *joint);
 void joint_handle_closed(uv_handle_t *handle);
 
 /* ask.c: asks --password-command about a plain password */
-void ask_begin(struct hf_conn *conn);
+void ask_begin(struct hf_served *conn);
 /* The connection ended: its answer is not waited for. */
-void ask_forget(struct hf_conn *conn);
+void ask_forget(struct hf_served *conn);
 
 /* Splits at blanks into a new NULL-ended list, freed by free(). */
 char **split_words(const char *text);

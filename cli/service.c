@@ -234,7 +234,7 @@ still_welcome(const struct generation *g, const struct hf_peer *peer)
 }
 
 static void
-judge(struct hf_conn *conn)
+judge(struct hf_served *conn)
 {
 	const struct generation *g = conn->generation;
 	struct hf_session *session = hf_link_session(conn->link);
@@ -270,13 +270,13 @@ judge(struct hf_conn *conn)
 }
 
 static struct lane *
-whole(const struct hf_conn *conn)
+whole(const struct hf_served *conn)
 {
 	return &((struct serve *)conn->app)->whole;
 }
 
 static void
-opened(struct hf_conn *conn)
+opened(struct hf_served *conn)
 {
 	uint64_t ttl = respond.ticket_ttl;
 	enum hf_err e;
@@ -294,20 +294,20 @@ opened(struct hf_conn *conn)
 }
 
 static int
-carried(const struct hf_conn *conn)
+carried(const struct hf_served *conn)
 {
 	return conn->app != NULL &&
 	    ((const struct serve *)conn->app)->carry != NULL;
 }
 
 static void
-data(struct hf_conn *conn, const uint8_t *bytes, size_t len)
+data(struct hf_served *conn, const uint8_t *bytes, size_t len)
 {
 	respond.sink->data(whole(conn), bytes, len);
 }
 
 static void
-closed(struct hf_conn *conn)
+closed(struct hf_served *conn)
 {
 	if (carried(conn))
 		carry_closed(conn);
@@ -316,27 +316,27 @@ closed(struct hf_conn *conn)
 }
 
 static void
-drained(struct hf_conn *conn)
+drained(struct hf_served *conn)
 {
 	if (!carried(conn))
 		respond.sink->drained(whole(conn));
 }
 
 static void
-acked(struct hf_conn *conn)
+acked(struct hf_served *conn)
 {
 	if (respond.sink->acked != NULL && conn->app != NULL && !carried(conn))
 		respond.sink->acked(whole(conn));
 }
 
 static int
-idle(struct hf_conn *conn)
+idle(struct hf_served *conn)
 {
 	return respond.sink->idle || (carried(conn) && carry_idle(conn));
 }
 
 static void
-log_session(const struct hf_conn *conn, enum hf_err err)
+log_session(const struct hf_served *conn, enum hf_err err)
 {
 	struct hf_session *session = hf_link_session(conn->link);
 	int was_open = hf_link_opened(conn->link);
@@ -347,10 +347,10 @@ log_session(const struct hf_conn *conn, enum hf_err err)
 
 	log_begin(&line, "session");
 	log_text(&line, "result",
-	    !was_open					       ? "refused" :
-		err == HF_OK				       ? "ok" :
-		err == HF_E_FENCED || hf_conn_moved_away(conn) ? "moved" :
-								 "lost");
+	    !was_open						 ? "refused" :
+		err == HF_OK					 ? "ok" :
+		err == HF_E_FENCED || hf_served_moved_away(conn) ? "moved" :
+								   "lost");
 	if (session != NULL && hf_session_peer(&peer, session) == HF_OK) {
 		log_text(&line, "name", peer.name);
 		log_text(&line, "subject", peer.subject);
@@ -389,7 +389,7 @@ log_session(const struct hf_conn *conn, enum hf_err err)
 }
 
 static void
-ended(struct hf_conn *conn, enum hf_err err)
+ended(struct hf_served *conn, enum hf_err err)
 {
 	log_session(conn, err);
 	if (conn->app == NULL)
@@ -404,7 +404,7 @@ ended(struct hf_conn *conn, enum hf_err err)
 }
 
 static void
-trace(struct hf_conn *conn, int sent, int type, size_t bytes, uint64_t ns)
+trace(struct hf_served *conn, int sent, int type, size_t bytes, uint64_t ns)
 {
 	(void)conn;
 	if (respond.trace)

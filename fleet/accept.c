@@ -76,7 +76,7 @@ hf__source_text(char out[HF_ADDRESS_TEXT], const struct hf__source *s,
 
 /* Without a word to the caller, and without a trace in the kernel. */
 static void
-turn_away(struct hf_worker *w, const struct hf_conn_own *c)
+turn_away(struct hf_worker *w, const struct hf_served_own *c)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 	uint64_t ms = uv_now(&w->loop);
@@ -103,7 +103,7 @@ stream_open(struct hf_link *link, int family, int fd)
 }
 
 void
-hf__door_pass(struct hf_worker *w, struct hf_conn_own *c)
+hf__door_pass(struct hf_worker *w, struct hf_served_own *c)
 {
 	int fd = c->fd;
 
@@ -132,7 +132,7 @@ hf__door_take(struct hf__listener *l, int fd, const struct hf_address *a)
 	    a->at.ss_family :
 	    l->family;
 	struct hf_worker *w = l->worker;
-	struct hf_conn_own *c;
+	struct hf_served_own *c;
 	enum hf__welcome welcome;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL ||

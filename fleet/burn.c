@@ -16,7 +16,7 @@ enum { KEY_BYTES = 2 + HF_CTI_BYTES };
 
 /* Its ticket; NULL for a session that needs nothing burnt. */
 static enum hf_err
-single_use(const struct hf_ticket_info **ticket, const struct hf_conn_own *c)
+single_use(const struct hf_ticket_info **ticket, const struct hf_served_own *c)
 {
 	struct hf_peer peer;
 	enum hf_err e;
@@ -42,7 +42,7 @@ key_of(uint8_t key[KEY_BYTES], const struct hf_ticket_info *ticket)
 
 /* The store's verdict, then the own table's. */
 static void
-finish(struct hf_conn_own *c, enum hf_err e)
+finish(struct hf_served_own *c, enum hf_err e)
 {
 	const struct hf_ticket_info *ticket;
 
@@ -60,7 +60,7 @@ finish(struct hf_conn_own *c, enum hf_err e)
 static void
 found(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 {
-	struct hf_conn_own *c = arg;
+	struct hf_served_own *c = arg;
 	struct hf__burn *b = &c->burn;
 
 	b->op = NULL;
@@ -76,7 +76,7 @@ found(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 static void
 written(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 {
-	struct hf_conn_own *c = arg;
+	struct hf_served_own *c = arg;
 	const struct hf_ticket_info *ticket;
 	uint8_t key[KEY_BYTES];
 
@@ -97,7 +97,7 @@ written(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 
 /* It stays until no server's clock takes the ticket any more. */
 static uint64_t
-until(const struct hf_conn_own *c, const struct hf_ticket_info *ticket)
+until(const struct hf_served_own *c, const struct hf_ticket_info *ticket)
 {
 	return ticket->expires + 2 * (uint64_t)c->server->options.tolerance;
 }
@@ -106,7 +106,7 @@ void
 hf__burn_commit(void *owner, struct hf_link *link)
 {
 	static const struct hf_span nothing = { NULL, 0 };
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 	const struct hf_ticket_info *ticket;
 	uint8_t key[KEY_BYTES];
 	enum hf_err e;
@@ -128,7 +128,7 @@ hf__burn_commit(void *owner, struct hf_link *link)
 }
 
 void
-hf__burn_forget(struct hf_conn_own *c)
+hf__burn_forget(struct hf_served_own *c)
 {
 	hf_op_forget(c->burn.op);
 	c->burn.op = NULL;

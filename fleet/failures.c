@@ -57,7 +57,7 @@ per_minute(const struct hf_server *s, int what)
 /* The key in those tables; of a pair, a user as one source knows him, since
  * no single one uses up his allowance. 0 where there is no user. */
 static size_t
-own_key(uint8_t key[HF__COUNTED_MAX], const struct hf_conn_own *c, int what)
+own_key(uint8_t key[HF__COUNTED_MAX], const struct hf_served_own *c, int what)
 {
 	size_t len = 0;
 
@@ -76,9 +76,9 @@ own_key(uint8_t key[HF__COUNTED_MAX], const struct hf_conn_own *c, int what)
 }
 
 int
-hf_server_allowed(struct hf_conn *conn)
+hf_server_allowed(struct hf_served *conn)
 {
-	struct hf_conn_own *c = conn->own;
+	struct hf_served_own *c = conn->own;
 	struct hf_server *s = c->server;
 	uint64_t ms = uv_hrtime() / 1000000;
 	uint8_t key[HF__COUNTED_MAX];
@@ -187,7 +187,7 @@ hf_counter_key(uint8_t key[HF_COUNTER_KEY_BYTES], const struct hf_vault *vault,
 }
 
 static int
-find_counters(struct hf_conn_own *c, const char *subject)
+find_counters(struct hf_served_own *c, const char *subject)
 {
 	const struct hf_service *service = c->server->service;
 	struct hf_span source = { c->source.key, c->source.len };
@@ -253,7 +253,7 @@ static void
 answered(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 {
 	struct hf__count_read *r = arg;
-	struct hf_conn_own *c = r->c;
+	struct hf_served_own *c = r->c;
 	uint8_t own[HF__COUNTED_MAX];
 	int what = (int)(r - c->read);
 
@@ -268,7 +268,7 @@ answered(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 /* Only counters that are known to be there are asked for: a good login costs
  * the store nothing. */
 void
-hf__failures_ask(struct hf_conn_own *c, const struct hf_peer *peer)
+hf__failures_ask(struct hf_served_own *c, const struct hf_peer *peer)
 {
 	size_t len = peer->name == NULL ? 0 : strlen(peer->name);
 	int what;
@@ -299,7 +299,7 @@ hf__failures_ask(struct hf_conn_own *c, const struct hf_peer *peer)
 }
 
 void
-hf__failures_forget(struct hf_conn_own *c)
+hf__failures_forget(struct hf_served_own *c)
 {
 	int what;
 
@@ -415,7 +415,7 @@ ask(struct hf__count *n)
 /* Counts one failure in the store. Where too much is on its way already the
  * own tables must do: sessions need the store more. */
 static void
-count(struct hf_conn_own *c, int what)
+count(struct hf_served_own *c, int what)
 {
 	struct hf_worker *w = c->conn.worker;
 	struct hf__count *n;
@@ -466,7 +466,7 @@ counts(enum hf_err e, int token)
 void
 hf__failures_failed(void *owner, struct hf_link *link, enum hf_err err)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 	struct hf_server *s = c->server;
 	uint64_t ms = uv_hrtime() / 1000000;
 	uint8_t key[HF__COUNTED_MAX];

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "conn.h"
 #include "handfast.h"
 
 enum {
@@ -447,15 +448,15 @@ struct hf_server;
 struct hf_worker;
 
 /* One connection. The owner's hooks run on its worker's thread. */
-struct hf_conn {
+struct hf_served {
 	struct hf_link *link;
 	struct hf_worker *worker;
 	uv_loop_t *loop;
 	void *generation; /* the one it began with */
 	void *app;	  /* the owner's */
 	char source[HF_ADDRESS_TEXT];
-	uint64_t began;		 /* uv_hrtime() */
-	struct hf_conn_own *own; /* the server's */
+	uint64_t began;		   /* uv_hrtime() */
+	struct hf_served_own *own; /* the server's */
 };
 
 /* What the owner of a server answers. `generation` is its configuration, in
@@ -473,20 +474,20 @@ struct hf_service {
 	void (*renew)(void);
 	/* Limits and replay are seen to: judge the peer by hf_link_trust() or
 	 * hf_link_verify(), now or later. */
-	void (*judge)(struct hf_conn *conn);
-	void (*opened)(struct hf_conn *conn);
-	void (*data)(struct hf_conn *conn, const uint8_t *data, size_t len);
-	void (*closed)(struct hf_conn *conn);
-	void (*drained)(struct hf_conn *conn);
+	void (*judge)(struct hf_served *conn);
+	void (*opened)(struct hf_served *conn);
+	void (*data)(struct hf_served *conn, const uint8_t *data, size_t len);
+	void (*closed)(struct hf_served *conn);
+	void (*drained)(struct hf_served *conn);
 	/* With hf_link_carry(): see the link's hook. May be NULL. */
-	void (*channels)(struct hf_conn *conn);
+	void (*channels)(struct hf_served *conn);
 	/* A session that may move: the peer may have acked more. May be NULL. */
-	void (*acked)(struct hf_conn *conn);
+	void (*acked)(struct hf_served *conn);
 	/* The session is quiet, and was so for too long or the server stops: 1
 	 * when it may be closed, with nothing missing. */
-	int (*idle)(struct hf_conn *conn);
-	void (*ended)(struct hf_conn *conn, enum hf_err err);
-	void (*trace)(struct hf_conn *conn, int sent, int type, size_t bytes,
+	int (*idle)(struct hf_served *conn);
+	void (*ended)(struct hf_served *conn, enum hf_err err);
+	void (*trace)(struct hf_served *conn, int sent, int type, size_t bytes,
 	    uint64_t ns);
 	/* Closed unheard since the last such call, at most one a second: that
 	 * many, the latest from `source`. */
@@ -543,10 +544,11 @@ void hf_server_stop(struct hf_server *server);
 void hf_server_free(struct hf_server *server);
 /* For a `judge` that took its time: 0 when the user or the source of this
  * connection had too many failures by now. */
-int hf_server_allowed(struct hf_conn *conn);
+int hf_server_allowed(struct hf_served *conn);
 /* 1 when failures of both count as one source's. */
-int hf_conn_same_source(const struct hf_conn *a, const struct hf_conn *b);
+int hf_served_same_source(const struct hf_served *a,
+    const struct hf_served *b);
 /* 1 when the session went on, or was asked to go on, with another server. */
-int hf_conn_moved_away(const struct hf_conn *conn);
+int hf_served_moved_away(const struct hf_served *conn);
 
 #endif

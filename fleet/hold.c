@@ -9,7 +9,7 @@
 static int renew(void *);
 
 static enum hf_err
-hold(struct hf_conn_own *c)
+hold(struct hf_served_own *c)
 {
 	struct hf_server *s = c->server;
 	enum hf_err e;
@@ -29,7 +29,7 @@ hold(struct hf_conn_own *c)
 void
 hf__server_state(void *owner, struct hf_link *link)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 	enum hf_err e;
 
 	if ((e = hold(c)) == HF_OK)
@@ -41,7 +41,7 @@ hf__server_state(void *owner, struct hf_link *link)
 void
 hf__server_store(void *owner, struct hf_link *link, struct hf_span entry)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 
 	(void)link;
 	hf_owner_store(c->holds, entry);
@@ -49,7 +49,7 @@ hf__server_store(void *owner, struct hf_link *link, struct hf_span entry)
 
 /* A session outlives its configuration, but not the keys of its cluster. */
 static void
-newest_keys(struct hf_conn_own *c)
+newest_keys(struct hf_served_own *c)
 {
 	struct hf_server *s = c->server;
 	const struct hf_vault *vault;
@@ -73,7 +73,7 @@ newest_keys(struct hf_conn_own *c)
 static int
 renew(void *arg)
 {
-	struct hf_conn_own *c = arg;
+	struct hf_served_own *c = arg;
 	struct hf_server *s = c->server;
 	uint64_t ms = uv_hrtime() / 1000000;
 	int again, more;
@@ -95,7 +95,7 @@ renew(void *arg)
 void
 hf__server_moved(void *owner, struct hf_link *link)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 
 	(void)link;
 	if (c->server->service->acked != NULL)
@@ -107,7 +107,7 @@ hf__server_moved(void *owner, struct hf_link *link)
 }
 
 int
-hf_conn_moved_away(const struct hf_conn *conn)
+hf_served_moved_away(const struct hf_served *conn)
 {
 	return conn->own->holds != NULL &&
 	    hf_owner_handed_over(conn->own->holds);

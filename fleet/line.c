@@ -13,7 +13,7 @@
 #include "server.h"
 
 static void
-drop(struct hf_conn_own *c)
+drop(struct hf_served_own *c)
 {
 	(void)close(c->fd);
 	hf__server_finish(c);
@@ -21,11 +21,11 @@ drop(struct hf_conn_own *c)
 }
 
 /* Takes the one at *at out. Returns it. */
-static struct hf_conn_own *
-take_out(struct hf_worker *w, struct hf_conn_own **at,
-    struct hf_conn_own *before)
+static struct hf_served_own *
+take_out(struct hf_worker *w, struct hf_served_own **at,
+    struct hf_served_own *before)
 {
-	struct hf_conn_own *c = *at;
+	struct hf_served_own *c = *at;
 
 	*at = c->behind;
 	if (w->line_last == c)
@@ -38,7 +38,7 @@ static void
 next(uv_timer_t *timer)
 {
 	struct hf_worker *w = timer->data;
-	struct hf_conn_own **at, *before = NULL;
+	struct hf_served_own **at, *before = NULL;
 	uint64_t ms = uv_now(timer->loop);
 
 	while (w->line != NULL && ms - w->line->since >= HF__FIRST_MS)
@@ -56,7 +56,7 @@ next(uv_timer_t *timer)
 }
 
 int
-hf__line_join(struct hf_worker *w, struct hf_conn_own *c)
+hf__line_join(struct hf_worker *w, struct hf_served_own *c)
 {
 	if (w->line_n >= HF__LINE_MAX)
 		return 0;

@@ -248,7 +248,7 @@ hf_server_free(struct hf_server *s)
 }
 
 enum hf__welcome
-hf__server_begin(struct hf_conn_own *c)
+hf__server_begin(struct hf_served_own *c)
 {
 	struct hf_server *s = c->server;
 	uint64_t ms = uv_hrtime() / 1000000;
@@ -274,7 +274,7 @@ hf__server_begin(struct hf_conn_own *c)
 }
 
 int
-hf__server_turn(struct hf_conn_own *c)
+hf__server_turn(struct hf_served_own *c)
 {
 	struct hf_server *s = c->server;
 
@@ -288,7 +288,7 @@ hf__server_turn(struct hf_conn_own *c)
 }
 
 void
-hf__server_finish(struct hf_conn_own *c)
+hf__server_finish(struct hf_served_own *c)
 {
 	if (!c->handshaking)
 		return;
@@ -304,7 +304,7 @@ hf__server_finish(struct hf_conn_own *c)
 /* Whether the peer's subject may have one more session; with `enter` it has.
  * Nobody is counted before he has proved who he is. */
 static int
-room_for(struct hf_conn_own *c, const char *subject, int enter)
+room_for(struct hf_served_own *c, const char *subject, int enter)
 {
 	struct hf_server *s = c->server;
 	int ok;
@@ -323,7 +323,7 @@ room_for(struct hf_conn_own *c, const char *subject, int enter)
 static enum hf_admission
 admit(void *owner, struct hf_link *link)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 	struct hf_server *s = c->server;
 	struct hf_session *session = hf_link_session(link);
 	struct hf_span print = hf_session_fingerprint(session);
@@ -349,7 +349,7 @@ admit(void *owner, struct hf_link *link)
 }
 
 int
-hf_conn_same_source(const struct hf_conn *a, const struct hf_conn *b)
+hf_served_same_source(const struct hf_served *a, const struct hf_served *b)
 {
 	const struct hf__source *x = &a->own->source, *y = &b->own->source;
 
@@ -359,7 +359,7 @@ hf_conn_same_source(const struct hf_conn *a, const struct hf_conn *b)
 static void
 trust(void *owner, struct hf_link *link)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 	struct hf_session *session = hf_link_session(link);
 	struct hf_span print = hf_session_fingerprint(session);
 	struct hf_peer peer;
@@ -382,7 +382,7 @@ trust(void *owner, struct hf_link *link)
 }
 
 void
-hf__server_judge(struct hf_conn_own *c)
+hf__server_judge(struct hf_served_own *c)
 {
 	struct hf_link *link = c->conn.link;
 	struct hf_peer peer;
@@ -399,7 +399,7 @@ hf__server_judge(struct hf_conn_own *c)
 static void
 opened(void *owner, struct hf_link *link)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 	struct hf_peer peer;
 
 	hf__server_finish(c);
@@ -414,7 +414,7 @@ static void
 data(void *owner, struct hf_link *link, enum hf_content content,
     const uint8_t *bytes, size_t len)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 
 	if (content == HF_CONTENT_DATA)
 		c->server->service->data(&c->conn, bytes, len);
@@ -425,7 +425,7 @@ data(void *owner, struct hf_link *link, enum hf_content content,
 static void
 closed(void *owner, struct hf_link *link)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 
 	(void)link;
 	c->server->service->closed(&c->conn);
@@ -434,7 +434,7 @@ closed(void *owner, struct hf_link *link)
 static void
 drained(void *owner, struct hf_link *link)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 
 	(void)link;
 	if (hf_link_opened(link))
@@ -444,7 +444,7 @@ drained(void *owner, struct hf_link *link)
 static void
 channels(void *owner, struct hf_link *link)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 
 	(void)link;
 	if (c->server->service->channels != NULL)
@@ -454,7 +454,7 @@ channels(void *owner, struct hf_link *link)
 static void
 ended(void *owner, struct hf_link *link, enum hf_err err)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 	struct hf_server *s = c->server;
 
 	hf__burn_forget(c);
@@ -476,7 +476,7 @@ static void
 traced(void *owner, struct hf_link *link, int sent, int type, size_t bytes,
     uint64_t ns)
 {
-	struct hf_conn_own *c = owner;
+	struct hf_served_own *c = owner;
 
 	(void)link;
 	if (c->server->service->trace != NULL)

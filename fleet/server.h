@@ -63,7 +63,7 @@ enum {
 
 /* Asks the store for one of a connection's counters. */
 struct hf__count_read {
-	struct hf_conn_own *c;
+	struct hf_served_own *c;
 	struct hf_op *op;
 };
 
@@ -90,14 +90,14 @@ struct hf_worker {
 	uv_timer_t grace; /* until it stops: looks for idle sessions */
 	uv_timer_t retry; /* accepting, when descriptors ran out */
 	uv_timer_t turn;  /* of the next in the line */
-	struct hf_conn_own *line, *line_last;
+	struct hf_served_own *line, *line_last;
 	unsigned line_n;
 	uv_tcp_t first; /* of the loop's streams: closed at once */
 	struct hf__listener listener[HF_LISTENERS_MAX];
 	struct hf_port *port;	  /* NULL without a store */
 	struct hf__count *counts; /* being written to it */
 	unsigned counts_n;
-	struct hf_conn *conns;
+	struct hf_served *conns;
 	unsigned conns_n;
 	struct hf__greeting *greetings;
 	unsigned greetings_n;
@@ -107,14 +107,14 @@ struct hf_worker {
 	uint8_t scratch[HF_LINK_SCRATCH];
 };
 
-struct hf_conn_own {
-	struct hf_conn conn;
+struct hf_served_own {
+	struct hf_served conn;
 	struct hf_server *server;
 	struct hf_generation *generation;
-	struct hf_conn *prev, *next;
-	struct hf_conn_own *behind; /* in the line */
-	uint64_t since;		    /* in the line, ms */
-	int fd, family;		    /* before it has a link */
+	struct hf_served *prev, *next;
+	struct hf_served_own *behind; /* in the line */
+	uint64_t since;		      /* in the line, ms */
+	int fd, family;		      /* before it has a link */
 	struct hf__source source;
 	char user[HF_USER_MAX + 1]; /* empty without a password */
 	struct hf__places pending;  /* where its source is counted */
@@ -171,21 +171,21 @@ struct hf_generation *hf__server_current(struct hf_server *s);
  * since too many of its source came to nothing; or is turned away, since too
  * many are under way. */
 enum hf__welcome { HF__TURNED_AWAY, HF__WAITS, HF__BEGINS };
-enum hf__welcome hf__server_begin(struct hf_conn_own *c);
+enum hf__welcome hf__server_begin(struct hf_served_own *c);
 /* Whether one that waited may begin now. */
-int hf__server_turn(struct hf_conn_own *c);
+int hf__server_turn(struct hf_served_own *c);
 /* Counts it out; once. */
-void hf__server_finish(struct hf_conn_own *c);
+void hf__server_finish(struct hf_served_own *c);
 /* May the peer have a session? After the failures are known. */
-void hf__server_judge(struct hf_conn_own *c);
+void hf__server_judge(struct hf_served_own *c);
 /* burn.c: the link's hook, and its end. */
 void hf__burn_commit(void *owner, struct hf_link *link);
-void hf__burn_forget(struct hf_conn_own *c);
+void hf__burn_forget(struct hf_served_own *c);
 /* failures.c: finds out what other servers have counted, then judges; counts
  * what failed; its end. */
-void hf__failures_ask(struct hf_conn_own *c, const struct hf_peer *peer);
+void hf__failures_ask(struct hf_served_own *c, const struct hf_peer *peer);
 void hf__failures_failed(void *owner, struct hf_link *link, enum hf_err err);
-void hf__failures_forget(struct hf_conn_own *c);
+void hf__failures_forget(struct hf_served_own *c);
 /* Another server wrote this key. */
 void hf__failures_heard(struct hf_server *s, struct hf_span key);
 /* What is being written is let go, before the port is. */
@@ -194,7 +194,7 @@ void hf__failures_end(struct hf_worker *w);
 void hf__server_state(void *owner, struct hf_link *link);
 void hf__server_store(void *owner, struct hf_link *link, struct hf_span entry);
 void hf__server_moved(void *owner, struct hf_link *link);
-/* The hooks of the server's links; the owner is a struct hf_conn_own. */
+/* The hooks of the server's links; the owner is a struct hf_served_own. */
 extern const struct hf_link_hooks hf__server_hooks;
 
 HF_MUST_USE enum hf_err hf__worker_start(struct hf_worker **worker,
@@ -205,9 +205,9 @@ void hf__worker_wake(struct hf_worker *w);
 void hf__worker_join(struct hf_worker *w);
 /* Puts a connection among those of its worker; begins its handshake; takes it
  * away, when it has ended, and frees it. */
-void hf__worker_add(struct hf_worker *w, struct hf_conn_own *c);
-void hf__worker_begin(struct hf_worker *w, struct hf_conn_own *c);
-void hf__worker_forget(struct hf_conn_own *c);
+void hf__worker_add(struct hf_worker *w, struct hf_served_own *c);
+void hf__worker_begin(struct hf_worker *w, struct hf_served_own *c);
+void hf__worker_forget(struct hf_served_own *c);
 
 /* accept.c. Where a connection comes from: 0 when that cannot be found. */
 int hf__source_find(struct hf__source *s, int fd, int family,
@@ -221,7 +221,7 @@ void hf__greet(struct hf__listener *l, int fd, const struct hf_address *a);
 void hf__greetings_end(struct hf_worker *w);
 /* The descriptor of a connection becomes a link's; from here on its
  * end is the link's. */
-void hf__door_pass(struct hf_worker *w, struct hf_conn_own *c);
+void hf__door_pass(struct hf_worker *w, struct hf_served_own *c);
 /* Makes the door to listener i. Returns 0 when it cannot. */
 int hf__door_make(struct hf_worker *w, unsigned i);
 /* Something has become free: takes connections again. */
@@ -229,7 +229,7 @@ void hf__doors_open(struct hf_worker *w);
 void hf__doors_close(struct hf_worker *w);
 
 /* line.c. Joins the line; returns 0 when that is full. */
-int hf__line_join(struct hf_worker *w, struct hf_conn_own *c);
+int hf__line_join(struct hf_worker *w, struct hf_served_own *c);
 /* All who wait are sent away. */
 void hf__line_end(struct hf_worker *w);
 

@@ -11,7 +11,7 @@
 #include "server.h"
 
 void
-hf__worker_add(struct hf_worker *w, struct hf_conn_own *c)
+hf__worker_add(struct hf_worker *w, struct hf_served_own *c)
 {
 	c->conn.own = c;
 	c->conn.worker = w;
@@ -25,7 +25,7 @@ hf__worker_add(struct hf_worker *w, struct hf_conn_own *c)
 }
 
 void
-hf__worker_begin(struct hf_worker *w, struct hf_conn_own *c)
+hf__worker_begin(struct hf_worker *w, struct hf_served_own *c)
 {
 	struct hf_generation *g = hf__server_current(w->server);
 
@@ -59,7 +59,7 @@ changed(void *arg, struct hf_span key)
 {
 	uint8_t own[HF__OWNER_KEY_BYTES];
 	struct hf_worker *w = arg;
-	struct hf_conn *c, *next;
+	struct hf_served *c, *next;
 	struct hf_span sid;
 
 	hf__failures_heard(w->server, key);
@@ -90,7 +90,7 @@ open_port(struct hf_worker *w)
 }
 
 void
-hf__worker_forget(struct hf_conn_own *c)
+hf__worker_forget(struct hf_served_own *c)
 {
 	struct hf_worker *w = c->conn.worker;
 
@@ -110,11 +110,11 @@ hf__worker_forget(struct hf_conn_own *c)
 
 /* Looks at a session again: for how many looks no byte has moved. */
 static int
-quiet(struct hf_conn *conn)
+quiet(struct hf_served *conn)
 {
 	uint64_t moved =
 	    hf_link_bytes_in(conn->link) + hf_link_bytes_out(conn->link);
-	struct hf_conn_own *c = conn->own;
+	struct hf_served_own *c = conn->own;
 
 	c->quiet = moved == c->moved ? c->quiet + 1 : 0;
 	c->moved = moved;
@@ -125,7 +125,7 @@ static void
 look_idle(uv_timer_t *timer)
 {
 	struct hf_worker *w = timer->data;
-	struct hf_conn *c, *next;
+	struct hf_served *c, *next;
 
 	for (c = w->conns; c != NULL; c = next) {
 		next = c->own->next;
@@ -142,7 +142,7 @@ look_idle(uv_timer_t *timer)
  * be missing, is closed in order. Any other is cut when the time is up, so
  * that its peer learns that it was. */
 static void
-wind_down(struct hf_conn *conn, uint64_t left)
+wind_down(struct hf_served *conn, uint64_t left)
 {
 	int looks = quiet(conn);
 
@@ -163,7 +163,7 @@ static void
 tick(uv_timer_t *timer)
 {
 	struct hf_worker *w = timer->data;
-	struct hf_conn *c, *next;
+	struct hf_served *c, *next;
 	uint64_t left;
 
 	/* Whatever still holds on, the service's children too, is dropped. */
@@ -184,7 +184,7 @@ tick(uv_timer_t *timer)
 static void
 newer_keys(struct hf_worker *w)
 {
-	struct hf_conn *c, *next;
+	struct hf_served *c, *next;
 
 	for (c = w->conns; c != NULL; c = next) {
 		next = c->own->next;

@@ -76,7 +76,7 @@ retire(void *generation)
 }
 
 static inline void
-judge(struct hf_conn *conn)
+judge(struct hf_served *conn)
 {
 	struct hf_peer peer;
 
@@ -92,7 +92,7 @@ judge(struct hf_conn *conn)
 }
 
 static inline void
-opened(struct hf_conn *conn)
+opened(struct hf_served *conn)
 {
 	(void)conn;
 	pthread_mutex_lock(&lock);
@@ -101,7 +101,7 @@ opened(struct hf_conn *conn)
 }
 
 static inline void
-data(struct hf_conn *conn, const uint8_t *bytes, size_t len)
+data(struct hf_served *conn, const uint8_t *bytes, size_t len)
 {
 	(void)conn;
 	(void)bytes;
@@ -111,26 +111,26 @@ data(struct hf_conn *conn, const uint8_t *bytes, size_t len)
 }
 
 static inline void
-closed(struct hf_conn *conn)
+closed(struct hf_served *conn)
 {
 	hf_link_close(conn->link);
 }
 
 static inline void
-drained(struct hf_conn *conn)
+drained(struct hf_served *conn)
 {
 	(void)conn;
 }
 
 static inline int
-idle(struct hf_conn *conn)
+idle(struct hf_served *conn)
 {
 	(void)conn;
 	return 0;
 }
 
 static inline void
-ended(struct hf_conn *conn, enum hf_err err)
+ended(struct hf_served *conn, enum hf_err err)
 {
 	struct hf_peer peer;
 
