@@ -121,7 +121,8 @@ enum {
 	OPT_CLUSTER,
 	OPT_CHECKPOINT,
 	OPT_TAKEOVER,
-	OPT_NO_REFRESH
+	OPT_NO_REFRESH,
+	REFRESH_MS = 5 /* what waits for a takeover is over by then */
 };
 
 static const struct option options[] = { { "listen", required_argument, NULL,
@@ -249,7 +250,7 @@ moving_option(int c)
 		    *optarg == 's' ? HF_MOVES_SOFT : HF_MOVES_PROVED;
 		return CLI_OK;
 	case OPT_NO_REFRESH:
-		respond.no_refresh = 1;
+		respond.server.checkpoint.refresh_ms = 0;
 		return CLI_OK;
 	default:
 		return CLI_USAGE;
@@ -413,7 +414,7 @@ respond_read(int argc, char **argv)
 	respond.takeover = HF_MOVES_SOFT;
 	respond.channels = CHANNELS_USUAL;
 	respond.server.checkpoint =
-	    (struct hf_checkpoint_policy){ HF_CHECKPOINT_MS, 50 };
+	    (struct hf_checkpoint_policy){ HF_CHECKPOINT_MS, 50, REFRESH_MS };
 	respond.pass.fd = -1;
 	respond.pass.kept = &respond.kept;
 	optind = 1;

@@ -130,7 +130,6 @@ struct respond {
 	const char *forward, *receive;
 	const char *store, *cluster; /* both or none */
 	enum hf_mobility takeover;
-	int no_refresh;
 	const struct sink *sink;
 	struct cli_pass pass;
 	struct cli_secret kept; /* the passphrase, for SIGHUP */

@@ -162,7 +162,8 @@ configure(struct hf_config **config, void *generation)
 	    (g->vault == NULL || !respond.sink->moves ||
 		(e = hf_config_vault(c, g->vault, respond.takeover)) ==
 		    HF_OK) &&
-	    (e = hf_config_refresh(c, !respond.no_refresh)) == HF_OK &&
+	    /* The owner begins it, when what waits for a takeover is done. */
+	    (e = hf_config_refresh(c, 0)) == HF_OK &&
 	    (e = hf_config_channels(c,
 		 respond.sink->channels && respond.channels > 0)) == HF_OK &&
 	    (e = hf_config_release_by_hand(c, respond.sink->acked != NULL)) ==

@@ -409,6 +409,10 @@ struct hf_checkpoint_policy {
 		HF_CHECKPOINT_HANDOVER /* when it leaves in order */
 	} kind;
 	uint64_t value;
+	/* So long after a soft takeover a refresh begins: what waits for the
+	 * takeover comes first. 0: none does, beside those that a session
+	 * begins by itself (hf_config_refresh()). */
+	uint64_t refresh_ms;
 };
 
 /*

@@ -39,7 +39,7 @@ struct hf_owner {
 	struct hf_port *port;
 	const struct hf_vault *vault;
 	struct hf_checkpoint_policy policy;
-	uv_timer_t timer;
+	uv_timer_t timer, refresh;
 	struct hf_op *op;
 	enum doing doing, found_for;
 	enum hf_err wrote; /* what the write said that is looked after */
@@ -49,6 +49,8 @@ struct hf_owner {
 	hf__owner_renew *renew; /* NULL: nobody reads keys again */
 	void *renew_arg;
 	int looks;
+	int refreshes; /* one was timed */
+	int handles;
 };
 
 static struct hf_span
@@ -345,10 +347,37 @@ wants(struct hf_owner *o)
 	}
 }
 
+/* --- a refresh ------------------------------------------------------------------------- */
+
+static void
+refresh_now(uv_timer_t *timer)
+{
+	struct hf_owner *o = timer->data;
+
+	/* It may have been closed, or have had one, meanwhile. */
+	if (!o->dead && hf_session_refresh(hf_link_session(o->link)) == HF_OK)
+		hf_owner_moved(o);
+}
+
+/* Its public-key work would keep waiting whoever comes behind, most of all
+ * where many sessions move at once. */
+static void
+refresh_later(struct hf_owner *o)
+{
+	if (o->policy.refresh_ms == 0 || o->refreshes || o->dead ||
+	    hf_session_strength(hf_link_session(o->link)) != HF_MOVES_SOFT)
+		return;
+	o->refreshes = 1;
+	(void)uv_timer_start(&o->refresh, refresh_now, o->policy.refresh_ms,
+	    0);
+}
+
 void
 hf_owner_moved(struct hf_owner *o)
 {
 	int due = hf_session_checkpoint_due(hf_link_session(o->link));
+
+	refresh_later(o);
 
 	if (o->doing != NOTHING || o->resting || o->dead)
 		return;
@@ -439,8 +468,11 @@ hf_owner_new(struct hf_owner **owner, uv_loop_t *loop, struct hf_port *port,
 	o->vault = vault;
 	o->policy = *policy;
 	(void)uv_timer_init(loop, &o->timer);
-	o->timer.data = o;
+	(void)uv_timer_init(loop, &o->refresh);
+	o->timer.data = o->refresh.data = o;
 	uv_unref((uv_handle_t *)&o->timer);
+	uv_unref((uv_handle_t *)&o->refresh);
+	o->handles = 2;
 	*owner = o;
 	return HF_OK;
 }
@@ -450,6 +482,8 @@ timer_closed(uv_handle_t *handle)
 {
 	struct hf_owner *o = handle->data;
 
+	if (--o->handles > 0)
+		return;
 	sodium_memzero(o, sizeof(*o));
 	free(o);
 }
@@ -481,4 +515,5 @@ hf_owner_end(struct hf_owner *o, int in_order)
 	    hf_session_id(s).len == HF_SID_BYTES)
 		leave(o);
 	uv_close((uv_handle_t *)&o->timer, timer_closed);
+	uv_close((uv_handle_t *)&o->refresh, timer_closed);
 }

@@ -553,7 +553,7 @@ older_epoch(void **state)
 	link_.s = b.s;
 	hf_owner_end(owner, 0);
 	assert_ok(hf_owner_new(&owner, &loop, &port, &link_, c.vault[1],
-	    &(struct hf_checkpoint_policy){ HF_CHECKPOINT_RECORD, 0 }));
+	    &(struct hf_checkpoint_policy){ HF_CHECKPOINT_RECORD, 0, 0 }));
 	hf_owner_state(owner);
 	store();
 	say(i, "one");
@@ -604,7 +604,7 @@ same_epoch(void **state)
 	link_.s = b.s;
 	hf_owner_end(owner, 0);
 	assert_ok(hf_owner_new(&owner, &loop, &port, &link_, c.vault[1],
-	    &(struct hf_checkpoint_policy){ HF_CHECKPOINT_RECORD, 0 }));
+	    &(struct hf_checkpoint_policy){ HF_CHECKPOINT_RECORD, 0, 0 }));
 	hf_owner_state(owner);
 	store();
 	was = c.shelf;
@@ -621,6 +621,81 @@ same_epoch(void **state)
 	assert_same(&port.op.expected, &was);
 	port.waits = 0;
 	finish();
+}
+
+/* Another server's owner of what it has just taken over. */
+static void
+go_on(uint64_t refresh_ms)
+{
+	const struct hf_checkpoint_policy policy = { HF_CHECKPOINT_HANDOVER, 0,
+		refresh_ms };
+
+	begin(HF_CHECKPOINT_RECORD, 0);
+	stored();
+	assert_ok(hf_config_refresh(c.server[1], 0));
+	taken_over();
+	link_.s = b.s;
+	hf_owner_end(owner, 0);
+	assert_ok(
+	    hf_owner_new(&owner, &loop, &port, &link_, c.vault[1], &policy));
+	hf_owner_state(owner);
+	store();
+	uv_update_time(&loop);
+	hf_owner_moved(owner);
+	assert_false(port.waits);
+}
+
+static void
+run_for(uint64_t ms)
+{
+	uint64_t until = uv_hrtime() + ms * 1000000;
+	uv_timer_t awake;
+
+	(void)uv_timer_init(&loop, &awake);
+	(void)uv_timer_start(&awake, nothing_to_do, 2, 2);
+	while (!port.waits && uv_hrtime() < until)
+		(void)uv_run(&loop, UV_RUN_ONCE);
+	uv_close((uv_handle_t *)&awake, NULL);
+	(void)uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+/* What waits for a takeover comes first; a refresh begins later, and once. */
+static void
+refreshed_later(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	go_on(200);
+	began = uv_hrtime();
+	run_for(20000);
+	assert_in_range(uv_hrtime() - began, 150000000, 20000000000);
+	assert_asks(1);
+	assert_int_equal(b.s->move->refreshing, HF__REFRESH_WRITING);
+	store();
+	assert_told(&link_.checkpointed, 2, HF_OK);
+	assert_int_equal(b.s->move->refreshing, HF__REFRESH_SENT);
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(received(i, NULL), HF_CONTENT_ACK);
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(received(i, NULL), HF_CONTENT_REFRESH);
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(received(b.s, NULL), HF_CONTENT_REFRESH);
+	hf_owner_moved(owner);
+	assert_int_equal(hf_session_strength(b.s), HF_MOVES_SOFT);
+	assert_asks(1);
+	store();
+	assert_int_equal(hf_session_strength(b.s), HF_MOVES_PROVED);
+	finish();
+	go_on(0);
+	run_for(60);
+	assert_false(port.waits);
+	assert_int_equal(hf_session_strength(b.s), HF_MOVES_SOFT);
+	finish();
+	/* One that ends meanwhile has none. */
+	go_on(20);
+	finish();
+	assert_false(port.waits);
 }
 
 static void
@@ -744,7 +819,7 @@ asks_for_state(void)
 	link_.s = b.s;
 	hf_owner_end(owner, 0);
 	assert_ok(hf_owner_new(&owner, &loop, &port, &link_, c.vault[1],
-	    &(struct hf_checkpoint_policy){ HF_CHECKPOINT_RECORD, 0 }));
+	    &(struct hf_checkpoint_policy){ HF_CHECKPOINT_RECORD, 0, 0 }));
 	hf_owner_state(owner);
 	assert_asks(0);
 }
@@ -955,6 +1030,7 @@ main(void)
 		cmocka_unit_test(answer_lost),
 		cmocka_unit_test(late_write),
 		cmocka_unit_test(late_refresh),
+		cmocka_unit_test(refreshed_later),
 		cmocka_unit_test(fenced),
 		cmocka_unit_test(no_fence),
 		cmocka_unit_test(older_epoch),
