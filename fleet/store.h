@@ -33,15 +33,15 @@ struct hf__page {
 /* What an engine is asked, and what it answers. */
 struct hf__ask {
 	enum hf__op_kind kind;
-	uint8_t key[HF_STORE_KEY_MAX]; /* or the prefix of a page */
-	size_t key_len;
-	uint8_t expected[HF_STORE_VALUE_MAX];
-	size_t expected_len;
-	uint8_t value[HF_STORE_VALUE_MAX]; /* next; the answer of a get */
-	size_t value_len;
+	size_t key_len, expected_len, value_len;
 	uint64_t expires;      /* what a sweep goes by */
 	struct hf__page *page; /* borrowed */
 	enum hf_err err;
+	uint8_t key[HF_STORE_KEY_MAX]; /* or the prefix of a page */
+	/* Last, for they are large and mostly empty: not cleared when one is
+	 * made, and wiped as far as they were filled. */
+	uint8_t expected[HF_STORE_VALUE_MAX];
+	uint8_t value[HF_STORE_VALUE_MAX]; /* next; the answer of a get */
 };
 
 /* One operation: of its port while that waits, of a thread or a line until it
@@ -53,7 +53,7 @@ struct hf_op {
 	hf_store_done *done;
 	void *arg;
 	uint64_t by; /* ms */
-	int peek, sent, answered;
+	int sent, answered;
 	unsigned again; /* times that it was sent again */
 	struct hf__ask ask;
 };
@@ -77,10 +77,11 @@ struct hf__local {
 	    void *arg, const char **reason);
 	enum hf_err (*sweep)(void *engine, uint64_t now, size_t *n,
 	    const char **reason);
-	/* A get that waits for nothing, neither a lock nor a device: for the
-	 * loops' own threads. Each has a reader of its own, made when *reader
-	 * is NULL. Returns 0 where it cannot be done so: ask() can. */
-	int (*peek)(void *engine, void **reader, struct hf__ask *ask);
+	/* As ask(), but waits for nothing, neither a lock nor a device: for
+	 * the loops' own threads. Each has a reader of its own, made when
+	 * *reader is NULL. Returns 0 where it cannot be done so: ask() can. */
+	int (*now)(void *engine, void **reader, struct hf__ask *ask,
+	    const char **reason);
 	void (*reader_free)(void *reader);
 	/* The next key that another process changed: HF_OK, or
 	 * HF_E_NO_SESSION when there is none. */
@@ -148,6 +149,7 @@ struct hf_port {
 	int closing;
 	/* With a thread. */
 	uv_async_t async; /* answers are there */
+	uv_idle_t soon;	  /* answers of what the loop did itself */
 	struct hf_op *answers;
 	struct hf__changes changes;
 	void *reader; /* the engine's */

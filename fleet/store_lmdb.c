@@ -3,7 +3,8 @@
  * The embedded store: LMDB in one directory, shared by the processes of one
  * machine. LMDB's one writer at a time makes a compare-and-set; its locks
  * survive a process that is killed. It knows keys and bytes, and keeps an
- * index of expiries and a short log of changes beside them.
+ * index of expiries and a short log of changes beside them. Whose turn it is
+ * to write is store_lmdb_turn.c's.
  */
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "store.h"
+#include "store_lmdb_turn.h"
 
 enum {
 	STAMP_BYTES = 8, /* a value begins with its expiry */
@@ -28,6 +30,7 @@ enum {
 
 struct lmdb {
 	MDB_env *env;
+	struct hf__turn turn;
 	MDB_dbi values, expiries, changes;
 	uint32_t self; /* whose changes are not news */
 	int in_memory; /* a page of it never comes from a device */
@@ -98,23 +101,56 @@ is_in_memory(const char *path)
 		(uint32_t)fs.f_type == RAMFS_MAGIC);
 }
 
+/* EBUSY where it would have to wait, and may not. */
+static int
+begin_write(struct lmdb *db, MDB_txn **txn, int wait)
+{
+	int r;
+
+	if ((r = hf__turn_take(&db->turn, wait)) != 0)
+		return r;
+	if ((r = mdb_txn_begin(db->env, NULL, 0, txn)) != 0)
+		hf__turn_pass(&db->turn);
+	return r;
+}
+
+static int
+commit(struct lmdb *db, MDB_txn *txn)
+{
+	int r = mdb_txn_commit(txn);
+
+	hf__turn_pass(&db->turn);
+	return r;
+}
+
+static void
+give_up(struct lmdb *db, MDB_txn *txn)
+{
+	mdb_txn_abort(txn);
+	hf__turn_pass(&db->turn);
+}
+
 static int
 databases(struct lmdb *db)
 {
 	MDB_txn *txn;
 	int r;
 
-	if ((r = mdb_txn_begin(db->env, NULL, 0, &txn)) != 0)
+	if ((r = begin_write(db, &txn, 1)) != 0)
 		return r;
+	hf__turn_learn(&db->turn, 1);
 	if ((r = mdb_dbi_open(txn, "values", MDB_CREATE, &db->values)) != 0 ||
 	    (r = mdb_dbi_open(txn, "expiries", MDB_CREATE, &db->expiries)) !=
 		0 ||
 	    (r = mdb_dbi_open(txn, "changes", MDB_CREATE, &db->changes)) !=
 		0) {
-		mdb_txn_abort(txn);
+		give_up(db, txn);
 		return r;
 	}
-	return mdb_txn_commit(txn);
+	r = mdb_txn_commit(txn);
+	hf__turn_learn(&db->turn, 0);
+	hf__turn_pass(&db->turn);
+	return r;
 }
 
 static void
@@ -123,7 +159,21 @@ lmdb_close(void *engine)
 	struct lmdb *db = engine;
 
 	mdb_env_close(db->env);
+	hf__turn_close(&db->turn);
 	free(db);
+}
+
+static int
+open_env(struct lmdb *db, const char *where)
+{
+	int r, dead;
+
+	if ((r = mdb_env_set_maxdbs(db->env, 3)) != 0 ||
+	    (r = mdb_env_set_maxreaders(db->env, READERS_MAX)) != 0 ||
+	    (r = mdb_env_set_mapsize(db->env, MAP_BYTES)) != 0 ||
+	    (r = mdb_env_open(db->env, where, MDB_NOTLS, 0600)) != 0)
+		return r;
+	return mdb_reader_check(db->env, &dead);
 }
 
 static enum hf_err
@@ -131,7 +181,7 @@ lmdb_open(void **engine, const char *where, const char **reason)
 {
 	struct lmdb *db;
 	enum hf_err e;
-	int r, dead;
+	int r;
 
 	if (*where == '\0')
 		return HF_E_ARG;
@@ -145,12 +195,14 @@ lmdb_open(void **engine, const char *where, const char **reason)
 		*reason = words(r);
 		return HF_E_STORE;
 	}
-	if ((r = mdb_env_set_maxdbs(db->env, 3)) != 0 ||
-	    (r = mdb_env_set_maxreaders(db->env, READERS_MAX)) != 0 ||
-	    (r = mdb_env_set_mapsize(db->env, MAP_BYTES)) != 0 ||
-	    (r = mdb_env_open(db->env, where, MDB_NOTLS, 0600)) != 0 ||
-	    (r = mdb_reader_check(db->env, &dead)) != 0 ||
-	    (r = databases(db)) != 0) {
+	if ((r = open_env(db, where)) != 0 ||
+	    (r = hf__turn_open(&db->turn, where)) != 0) {
+		*reason = words(r);
+		mdb_env_close(db->env);
+		free(db);
+		return HF_E_STORE;
+	}
+	if ((r = databases(db)) != 0) {
 		*reason = words(r);
 		lmdb_close(db);
 		return HF_E_STORE;
@@ -268,7 +320,7 @@ put(MDB_txn *txn, const struct lmdb *db, const struct hf__ask *a,
 }
 
 static int
-swap(struct lmdb *db, struct hf__ask *a)
+swap(struct lmdb *db, struct hf__ask *a, int wait)
 {
 	const struct hf_span key = { a->key, a->key_len };
 	struct hf_span found;
@@ -276,7 +328,7 @@ swap(struct lmdb *db, struct hf__ask *a)
 	MDB_txn *txn;
 	int r;
 
-	if ((r = mdb_txn_begin(db->env, NULL, 0, &txn)) != 0)
+	if ((r = begin_write(db, &txn, wait)) != 0)
 		return r;
 	if ((r = look(txn, db, key, &expires, &found)) != 0)
 		goto bad;
@@ -284,15 +336,15 @@ swap(struct lmdb *db, struct hf__ask *a)
 	    (found.len > 0 &&
 		memcmp(found.ptr, a->expected, found.len) != 0)) {
 		a->err = HF_E_FENCED;
-		mdb_txn_abort(txn);
+		give_up(db, txn);
 		return 0;
 	}
 	if ((r = put(txn, db, a, expires, found.len > 0)) != 0 ||
 	    (r = log_change(txn, db, key)) != 0)
 		goto bad;
-	return mdb_txn_commit(txn);
+	return commit(db, txn);
 bad:
-	mdb_txn_abort(txn);
+	give_up(db, txn);
 	return r;
 }
 
@@ -338,14 +390,11 @@ lmdb_reader_free(void *reader)
 /* A reader that keeps its place takes no lock when it looks again. Only its
  * first look does, for the moment of finding that place. */
 static int
-lmdb_peek(void *engine, void **reader, struct hf__ask *a)
+peek(struct lmdb *db, void **reader, struct hf__ask *a)
 {
-	struct lmdb *db = engine;
 	MDB_txn *txn = *reader;
 	int r;
 
-	if (!db->in_memory)
-		return 0;
 	if (txn == NULL)
 		r = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
 	else
@@ -362,17 +411,39 @@ lmdb_peek(void *engine, void **reader, struct hf__ask *a)
 }
 
 static void
-lmdb_ask(void *engine, struct hf__ask *a, const char **reason)
+judge(struct hf__ask *a, int r, const char **reason)
 {
-	struct lmdb *db = engine;
-	int r;
-
-	a->err = HF_OK;
-	r = a->kind == HF__OP_GET ? get(db, a) : swap(db, a);
 	if (r == 0)
 		return;
 	*reason = words(r);
 	a->err = HF_E_STORE;
+}
+
+static void
+lmdb_ask(void *engine, struct hf__ask *a, const char **reason)
+{
+	struct lmdb *db = engine;
+
+	a->err = HF_OK;
+	judge(a, a->kind == HF__OP_GET ? get(db, a) : swap(db, a, 1), reason);
+}
+
+/* A write is done here only when nobody else's turn is in its way. */
+static int
+lmdb_now(void *engine, void **reader, struct hf__ask *a, const char **reason)
+{
+	struct lmdb *db = engine;
+	int r;
+
+	if (!db->in_memory)
+		return 0;
+	if (a->kind == HF__OP_GET)
+		return peek(db, reader, a);
+	a->err = HF_OK;
+	if ((r = swap(db, a, 0)) == EBUSY)
+		return 0;
+	judge(a, r, reason);
+	return 1;
 }
 
 /* --- all keys --------------------------------------------------------------------------- */
@@ -455,16 +526,16 @@ lmdb_sweep(void *engine, uint64_t now, size_t *n, const char **reason)
 
 	*n = 0;
 	if ((r = mdb_reader_check(db->env, &dead)) != 0 ||
-	    (r = mdb_txn_begin(db->env, NULL, 0, &txn)) != 0)
+	    (r = begin_write(db, &txn, 1)) != 0)
 		return failed(r, reason);
 	while (r == 0 && more && *n < SWEEP_MAX) {
 		r = sweep_one(txn, db, now, &more);
 		*n += r == 0 && more;
 	}
 	if (r != 0)
-		mdb_txn_abort(txn);
+		give_up(db, txn);
 	else
-		r = mdb_txn_commit(txn);
+		r = commit(db, txn);
 	return failed(r, reason);
 }
 
@@ -509,7 +580,7 @@ const struct hf__local hf__store_lmdb = {
 	.ask = lmdb_ask,
 	.list = lmdb_list,
 	.sweep = lmdb_sweep,
-	.peek = lmdb_peek,
+	.now = lmdb_now,
 	.reader_free = lmdb_reader_free,
 	.changed = lmdb_changed,
 };

@@ -10,16 +10,27 @@
 
 #include "store.h"
 
+enum { OP_HEAD = offsetof(struct hf_op, ask.expected) };
+
 uint64_t
 hf__store_ms(void)
 {
 	return uv_hrtime() / 1000000;
 }
 
+/* The answer of a sweep is a number in the place of a length. */
+static size_t
+filled(size_t len)
+{
+	return len < HF_STORE_VALUE_MAX ? len : HF_STORE_VALUE_MAX;
+}
+
 void
 hf__op_free(struct hf_op *op)
 {
-	sodium_memzero(op, sizeof(*op));
+	sodium_memzero(op->ask.expected, filled(op->ask.expected_len));
+	sodium_memzero(op->ask.value, filled(op->ask.value_len));
+	sodium_memzero(op, OP_HEAD);
 	free(op);
 }
 
@@ -56,10 +67,11 @@ hf__ask_swap(struct hf__ask *ask, struct hf_span expected, struct hf_span next,
 struct hf_op *
 hf__op_new(struct hf_span key, hf_store_done *done, void *arg)
 {
-	struct hf_op *op = calloc(1, sizeof(*op));
+	struct hf_op *op = malloc(sizeof(*op));
 
 	if (op == NULL)
 		return NULL;
+	memset(op, 0, OP_HEAD);
 	op->done = done;
 	op->arg = arg;
 	if (hf__ask_key(&op->ask, key))
@@ -257,10 +269,7 @@ hf_port_get(struct hf_port *p, struct hf_span key, hf_store_done *done,
 {
 	struct hf_op *op = hf__op_new(key, done, arg);
 
-	if (op == NULL)
-		return NULL;
-	op->peek = p->line == NULL;
-	return hf__port_submit(p, op);
+	return op == NULL ? NULL : hf__port_submit(p, op);
 }
 
 struct hf_op *

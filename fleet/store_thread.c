@@ -2,7 +2,7 @@
 /*
  * A thread that may block on a local engine, for all ports of a store. It
  * takes one operation after the other; what nobody waits for any more before
- * it was begun is not done.
+ * it was begun is not done. What need not wait the loops do themselves.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ struct hf__thread {
 	uv_cond_t work;
 	struct hf_op *queue, **queue_end;
 	size_t queued;
-	int stopping, ended;
+	int busy, stopping, ended;
 	uint64_t swept; /* ms: when it was, last */
 };
 
@@ -76,15 +76,21 @@ next_op(struct hf__thread *t)
 }
 
 static void
+keep(struct hf_op *op)
+{
+	op->answered = 1;
+	op->next = op->port->answers;
+	op->port->answers = op;
+}
+
+static void
 answer(struct hf_op *op)
 {
 	if (op->port == NULL) {
 		hf__op_free(op);
 		return;
 	}
-	op->answered = 1;
-	op->next = op->port->answers;
-	op->port->answers = op;
+	keep(op);
 	(void)uv_async_send(&op->port->async);
 }
 
@@ -102,9 +108,11 @@ work(void *arg)
 			continue;
 		}
 		reason = NULL;
+		t->busy = 1;
 		uv_mutex_unlock(&t->lock);
 		t->local->ask(t->engine, &op->ask, &reason);
 		uv_mutex_lock(&t->lock);
+		t->busy = 0;
 		if (reason != NULL)
 			*t->reason = reason;
 		answer(op);
@@ -182,14 +190,24 @@ answered(uv_async_t *async)
 	}
 }
 
+static void
+soon(uv_idle_t *idle)
+{
+	struct hf_port *p = idle->data;
+
+	(void)uv_idle_stop(idle);
+	answered(&p->async);
+}
+
 enum hf_err
 hf__thread_port(struct hf_port *p)
 {
 	if (uv_async_init(p->loop, &p->async, answered) != 0)
 		return HF_E_IO;
-	p->async.data = p;
+	(void)uv_idle_init(p->loop, &p->soon);
+	p->async.data = p->soon.data = p;
 	uv_unref((uv_handle_t *)&p->async);
-	p->handles++;
+	p->handles += 2;
 	return HF_OK;
 }
 
@@ -200,6 +218,31 @@ hf__thread_port_close(struct hf_port *p)
 	if (p->reader != NULL)
 		p->store->engine.local->reader_free(p->reader);
 	uv_close((uv_handle_t *)&p->async, hf__port_closed);
+	uv_close((uv_handle_t *)&p->soon, hf__port_closed);
+}
+
+/* Does it here and now, if that need not wait; a write only where none is
+ * before it. Who asked is told from the loop, as if it had been away. */
+static int
+do_now(struct hf_port *p, struct hf_op *op)
+{
+	struct hf__thread *t = p->store->thread;
+	const char *reason = NULL;
+	int waits;
+
+	uv_mutex_lock(&t->lock);
+	waits = op->ask.kind != HF__OP_GET && (t->busy || t->queue != NULL);
+	uv_mutex_unlock(&t->lock);
+	if (waits ||
+	    !t->local->now(t->engine, &p->reader, &op->ask, &reason))
+		return 0;
+	uv_mutex_lock(&t->lock);
+	if (reason != NULL)
+		*t->reason = reason;
+	keep(op);
+	uv_mutex_unlock(&t->lock);
+	(void)uv_idle_start(&p->soon, soon);
+	return 1;
 }
 
 int
@@ -208,13 +251,8 @@ hf__thread_submit(struct hf_port *p, struct hf_op *op)
 	struct hf__thread *t = p->store->thread;
 	int full;
 
-	/* What can be answered without waiting is, as the thread would. */
-	if (op->peek && t->local->peek(t->engine, &p->reader, &op->ask)) {
-		uv_mutex_lock(&t->lock);
-		answer(op);
-		uv_mutex_unlock(&t->lock);
+	if (do_now(p, op))
 		return 1;
-	}
 	uv_mutex_lock(&t->lock);
 	full = t->queued >= QUEUE_MAX;
 	if (!full) {

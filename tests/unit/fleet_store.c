@@ -4,10 +4,12 @@
  * news of changes by others, and a deadline for everything. Other processes
  * are real ones: killed, or stopped in the middle of writing.
  */
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <lmdb.h>
 #include <signal.h>
@@ -361,24 +363,66 @@ changes(void **state)
 	hf_port_watch(port, NULL, NULL);
 }
 
-/* A process that is stopped with the writer's lock in its hand. */
-static pid_t
-stopped_writer(void)
+/* LMDB's own lock, as its tools take it. */
+static int
+begin_raw(void)
 {
-	int ready[2];
+	char path[80];
 	MDB_env *env;
 	MDB_txn *txn;
+
+	(void)snprintf(path, sizeof(path), "%s/db", dir);
+	return mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 3) == 0 &&
+	    mdb_env_open(env, path, 0, 0600) == 0 &&
+	    mdb_txn_begin(env, NULL, 0, &txn) == 0;
+}
+
+/* The lock that a store takes before that. */
+static int
+open_turn(void)
+{
 	char path[80];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/db/turn.lock", dir);
+	assert_int_not_equal(fd = open(path, O_RDWR), -1);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	return fd;
+}
+
+static int
+take_turn(void)
+{
+	return open_turn() != -1;
+}
+
+/* An operation that the store's thread has done, and what it does first. */
+static void
+wake_thread(const char *key)
+{
+	int fd = open_turn();
+
+	got.n = 0;
+	assert_non_null(hf_port_swap(port, text(key), nothing, text("one"),
+	    NOW, done, &got));
+	(void)uv_run(&loop, UV_RUN_NOWAIT);
+	assert_int_equal(got.n, 0);
+	(void)close(fd);
+	wait_for(&got, 1);
+	assert_ok(got.err);
+}
+
+/* A process that is stopped with the writer's lock in its hand. */
+static pid_t
+stopped_writer(int (*hold)(void))
+{
+	int ready[2];
 	pid_t pid;
 	char c;
 
 	assert_int_equal(pipe(ready), 0);
 	if ((pid = fork()) == 0) {
-		(void)snprintf(path, sizeof(path), "%s/db", dir);
-		if (mdb_env_create(&env) != 0 ||
-		    mdb_env_set_maxdbs(env, 3) != 0 ||
-		    mdb_env_open(env, path, 0, 0600) != 0 ||
-		    mdb_txn_begin(env, NULL, 0, &txn) != 0)
+		if (!hold())
 			_exit(1);
 		if (write(ready[1], "x", 1) != 1)
 			_exit(1);
@@ -396,17 +440,16 @@ stopped_writer(void)
 /* Writes fail in time; when the lock is free again what was given up was not
  * done, unless it had begun. A killed holder's lock is free. */
 static void
-stalled(void **state)
+stall(int (*hold)(void))
 {
 	uint64_t began;
 	pid_t pid;
 	int status;
 
-	(void)state;
-	assert_ok(swap("k", NULL, "one"));
+	wake_thread("k");
 	hf_port_deadline(port, 300);
 	patience_s = 5;
-	pid = stopped_writer();
+	pid = stopped_writer(hold);
 	began = uv_hrtime();
 	assert_err(swap("k", "one", "begun"), HF_E_STORE);
 	assert_err(swap("k2", NULL, "not begun"), HF_E_STORE);
@@ -425,6 +468,70 @@ stalled(void **state)
 	assert_err(get("k2"), HF_E_NO_SESSION);
 	assert_ok(get("k"));
 	assert_string_equal(got.value, "two");
+}
+
+static void
+stalled(void **state)
+{
+	(void)state;
+	stall(begin_raw);
+}
+
+static void
+stalled_turn(void **state)
+{
+	(void)state;
+	stall(take_turn);
+}
+
+/* In memory a write that finds nobody before it is done within the call, and
+ * told from the loop. */
+static void
+at_once(void **state)
+{
+	uint8_t value[HF_STORE_VALUE_MAX];
+	struct answer a = { 0 };
+	size_t len;
+
+	(void)state;
+	wake_thread("w");
+	assert_non_null(hf_port_swap(port, text("k"), nothing, text("one"),
+	    NOW, done, &a));
+	assert_int_equal(a.n, 0);
+	if (in_memory) {
+		assert_ok(hf_store_get(store, text("k"), value, &len));
+		assert_int_equal(len, 3);
+	}
+	wait_for(&a, 1);
+	assert_ok(a.err);
+	/* One that is lost says so from the loop too. */
+	assert_non_null(hf_port_swap(port, text("k"), nothing, text("two"),
+	    NOW, done, &a));
+	assert_int_equal(a.n, 1);
+	wait_for(&a, 2);
+	assert_err(a.err, HF_E_FENCED);
+}
+
+/* The next process that opens the environment must see that it is not alone:
+ * it would make its locks anew. */
+static void
+locks_stay(void **state)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_len = 1 };
+	char path[80];
+	int fd, status;
+	pid_t pid;
+
+	(void)state;
+	if ((pid = fork()) == 0) {
+		(void)snprintf(path, sizeof(path), "%s/db/lock.mdb", dir);
+		fd = open(path, O_RDWR);
+		_exit(fd == -1 || fcntl(fd, F_GETLK, &lock) != 0 ||
+		    lock.l_pid != getppid());
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 /* What is forgotten does not answer, and a port can go at any time. */
@@ -627,6 +734,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(sweep, enter, leave),
 		cmocka_unit_test_setup_teardown(changes, enter, leave),
 		cmocka_unit_test_setup_teardown(stalled, enter, leave),
+		cmocka_unit_test_setup_teardown(stalled_turn, enter, leave),
+		cmocka_unit_test_setup_teardown(at_once, enter, leave),
+		cmocka_unit_test_setup_teardown(locks_stay, enter, leave),
 		cmocka_unit_test_setup_teardown(forgotten, enter, leave),
 		cmocka_unit_test_setup_teardown(in_order, enter, leave),
 		cmocka_unit_test_setup_teardown(spoilt, enter, leave),

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Whose turn it is to write to a directory of LMDB's. LMDB's own lock can only
+ * be waited for, and its holder may be a process that is stopped. So another
+ * stands before it that can be tried: a mutex for this process's threads, and
+ * a file's lock for its processes, which the kernel lets go when one is
+ * killed. Who writes without it, as LMDB's own tools do, is seen by the word
+ * of LMDB's lock that names its holder; where that word was not found every
+ * write waits. It knows nothing of what is written.
+ */
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store_lmdb_turn.h"
+
+enum {
+	PATH_BYTES = 4096,
+	LOOKED_AT = 4096, /* bytes at the beginning of LMDB's file of locks */
+	HOLDER = 0x3fffffff /* of a lock's word: the thread's number */
+};
+
+static int
+open_in(const char *dir, const char *name, int flags)
+{
+	char path[PATH_BYTES];
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* Nothing where there is no such file, or not so much of it. It stays open: to
+ * close it would give up what LMDB has locked in it, for a process's locks of
+ * a file go with any of its descriptors, and the next who opens the
+ * environment would think that he is alone. */
+static void
+map_words(struct hf__turn *t, const char *dir)
+{
+	void *at = MAP_FAILED;
+	struct stat st;
+
+	t->locks = open_in(dir, "lock.mdb", O_RDONLY);
+	if (t->locks != -1 && fstat(t->locks, &st) == 0 &&
+	    st.st_size >= LOOKED_AT)
+		at = mmap(NULL, LOOKED_AT, PROT_READ, MAP_SHARED, t->locks, 0);
+	t->words = at == MAP_FAILED ? NULL : at;
+}
+
+int
+hf__turn_open(struct hf__turn *t, const char *dir)
+{
+	int r;
+
+	memset(t, 0, sizeof(*t));
+	if ((t->fd = open_in(dir, "turn.lock", O_RDWR | O_CREAT)) == -1)
+		return errno;
+	if ((r = uv_mutex_init(&t->mutex)) != 0) {
+		(void)close(t->fd);
+		return -r;
+	}
+	map_words(t, dir);
+	return 0;
+}
+
+void
+hf__turn_close(struct hf__turn *t)
+{
+	if (t->words != NULL)
+		(void)munmap((void *)(uintptr_t)t->words, LOOKED_AT);
+	if (t->locks != -1)
+		(void)close(t->locks);
+	uv_mutex_destroy(&t->mutex);
+	(void)close(t->fd);
+}
+
+void
+hf__turn_learn(struct hf__turn *t, int held)
+{
+	uint32_t self = (uint32_t)syscall(SYS_gettid);
+	size_t i, n = sizeof(t->guess) / sizeof(t->guess[0]);
+
+	if (t->words == NULL)
+		return;
+	if (!held) {
+		for (i = 0; i < t->guesses && !t->known; i++)
+			if (t->words[t->guess[i]] == 0) {
+				t->guess[0] = t->guess[i];
+				t->known = 1;
+			}
+		return;
+	}
+	t->known = 0;
+	t->guesses = 0;
+	for (i = 0; i < LOOKED_AT / sizeof(uint32_t) && t->guesses < n; i++)
+		if ((t->words[i] & HOLDER) == self)
+			t->guess[t->guesses++] = i;
+}
+
+static int
+lock_file(int fd, int wait)
+{
+	while (flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0)
+		if (errno != EINTR)
+			return errno == EWOULDBLOCK ? EBUSY : errno;
+	return 0;
+}
+
+int
+hf__turn_take(struct hf__turn *t, int wait)
+{
+	int r;
+
+	if (wait)
+		uv_mutex_lock(&t->mutex);
+	else if (!t->known || uv_mutex_trylock(&t->mutex) != 0)
+		return EBUSY;
+	if ((r = lock_file(t->fd, wait)) != 0) {
+		uv_mutex_unlock(&t->mutex);
+		return r;
+	}
+	/* Somebody who takes no turns, or died with the lock. */
+	if (!wait && t->words[t->guess[0]] != 0) {
+		hf__turn_pass(t);
+		return EBUSY;
+	}
+	return 0;
+}
+
+void
+hf__turn_pass(struct hf__turn *t)
+{
+	(void)flock(t->fd, LOCK_UN);
+	uv_mutex_unlock(&t->mutex);
+}
