@@ -100,7 +100,7 @@ tell(struct hf_owner *o, enum doing what, enum hf_err e)
 {
 	o->doing = NOTHING;
 	if (e == HF_OK)
-		o->known = o->next;
+		set(&o->known, o->next.bytes, o->next.len);
 	if (what == WRITING && e == HF_E_STORE) {
 		o->resting = 1;
 		(void)uv_timer_start(&o->timer, time_is_up, REST_MS, 0);

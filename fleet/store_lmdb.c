@@ -208,6 +208,9 @@ lmdb_open(void **engine, const char *where, const char **reason)
 		return HF_E_STORE;
 	}
 	db->in_memory = is_in_memory(where);
+	/* There is nothing to wait for. */
+	if (db->in_memory)
+		(void)mdb_env_set_flags(db->env, MDB_NOSYNC, 1);
 	*engine = db;
 	return HF_OK;
 }

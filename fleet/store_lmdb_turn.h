@@ -15,8 +15,8 @@ struct hf__turn {
 	int fd;
 	int locks; /* LMDB's file of them */
 	const volatile uint32_t *words;
-	size_t guess[8], guesses;	/* words that may be its lock's */
-	int known;			/* guess[0] is */
+	size_t guess[8], guesses; /* words that may be its lock's */
+	int known;		  /* guess[0] is */
 };
 
 /* 0, or an error number. */

@@ -233,8 +233,7 @@ do_now(struct hf_port *p, struct hf_op *op)
 	uv_mutex_lock(&t->lock);
 	waits = op->ask.kind != HF__OP_GET && (t->busy || t->queue != NULL);
 	uv_mutex_unlock(&t->lock);
-	if (waits ||
-	    !t->local->now(t->engine, &p->reader, &op->ask, &reason))
+	if (waits || !t->local->now(t->engine, &p->reader, &op->ask, &reason))
 		return 0;
 	uv_mutex_lock(&t->lock);
 	if (reason != NULL)

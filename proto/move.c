@@ -140,6 +140,24 @@ hf__move_new(struct hf_session *s, enum hf_mobility mobility)
 	return HF_OK;
 }
 
+enum hf_err
+hf__move_claim(struct hf__move *m)
+{
+	if ((m->claim = malloc(sizeof(*m->claim))) == NULL)
+		return HF_E_MEMORY;
+	memset(m->claim, 0, HF__TAKEOVER_HEAD);
+	return HF_OK;
+}
+
+void
+hf__move_unclaim(struct hf__move *m)
+{
+	if (m->claim != NULL)
+		sodium_memzero(m->claim, HF__TAKEOVER_HEAD);
+	free(m->claim);
+	m->claim = NULL;
+}
+
 void
 hf__move_free(struct hf_session *s)
 {
@@ -150,9 +168,7 @@ hf__move_free(struct hf_session *s)
 	hf__refresh_forget(s);
 	history_wipe(&m->sent);
 	history_wipe(&m->received);
-	if (m->claim != NULL)
-		sodium_memzero(m->claim, sizeof(*m->claim));
-	free(m->claim);
+	hf__move_unclaim(m);
 	hf__part_free(s, m->kept.copy, m->kept.cert.len);
 	sodium_memzero(m, sizeof(*m));
 	free(m);
@@ -222,10 +238,7 @@ hf__move_opened(struct hf_session *s)
 		return HF_OK;
 	m->suite = s->suite;
 	if (m->epoch > 0) {
-		if (m->claim != NULL)
-			sodium_memzero(m->claim, sizeof(*m->claim));
-		free(m->claim);
-		m->claim = NULL;
+		hf__move_unclaim(m);
 		m->stored = true;
 		m->stored_received = m->released;
 		hf__mark_get(&m->stored_sent, &s->send);

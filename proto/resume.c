@@ -416,11 +416,9 @@ judge(struct hf_session *s, struct hf__stored *st)
 	if ((e = open_box(&cl, outer, st->secret)) != HF_OK ||
 	    (e = judge_anew(s, st)) != HF_OK ||
 	    (e = compare(st, &cl)) != HF_OK ||
-	    (e = hf__move_new(s, st->mobility)) != HF_OK)
+	    (e = hf__move_new(s, st->mobility)) != HF_OK ||
+	    (e = hf__move_claim(s->move)) != HF_OK)
 		return e;
-	s->move->claim = calloc(1, sizeof(*s->move->claim));
-	if (s->move->claim == NULL)
-		return HF_E_MEMORY;
 	s->suite = suite;
 	s->move->epoch = st->epoch;
 	s->channels = outer->channels;

@@ -159,11 +159,13 @@ struct hf__history {
 struct hf__takeover {
 	struct hf__stored state;
 	struct hf__mark found; /* of the own direction, as the state had it */
+	size_t entry_len, resumed_len;
+	/* Both are sealed: they are neither cleared nor wiped. */
 	uint8_t entry[HF_ENTRY_MAX];
-	size_t entry_len;
 	uint8_t resumed[HF_MESSAGE_MAX];
-	size_t resumed_len;
 };
+
+enum { HF__TAKEOVER_HEAD = offsetof(struct hf__takeover, entry) };
 
 /* proved.c: the secrets of a proved takeover or a refresh. */
 struct hf__proof {
@@ -484,6 +486,8 @@ enum {
 };
 #define HF__WINDOW_BYTES ((uint64_t)4 << 20)
 enum hf_err hf__move_new(struct hf_session *, enum hf_mobility);
+enum hf_err hf__move_claim(struct hf__move *);
+void hf__move_unclaim(struct hf__move *);
 void hf__move_free(struct hf_session *);
 size_t hf__move_bytes(const struct hf_session *);
 void hf__mark_get(struct hf__mark *, const struct hf__traffic *);

@@ -356,7 +356,7 @@ hf__state_seal(uint8_t out[HF_ENTRY_MAX], size_t *len,
 	    HF_E_CRYPTO;
 	*len = w.len;
 out:
-	sodium_memzero(plain, sizeof(plain));
+	sodium_memzero(plain, inner.len);
 	return e;
 }
 
@@ -415,7 +415,7 @@ hf__state_open(struct hf__stored *st, const struct hf_vault *vault,
 	memcpy(st->token, en.token.ptr, sizeof(st->token));
 	st->epoch = en.epoch;
 	st->expires = en.expires;
-	sodium_memzero(plain, sizeof(plain));
+	sodium_memzero(plain, en.box.len - TAG_BYTES);
 	if (e != HF_OK)
 		sodium_memzero(st, sizeof(*st));
 	return e;

@@ -299,13 +299,28 @@ raw_aead(void)
 
 /* --- ratios ------------------------------------------------------------------------------- */
 
+static double paused, pause_began;
+
+void
+bench_pause(void)
+{
+	pause_began = seconds();
+}
+
+void
+bench_go_on(void)
+{
+	paused += seconds() - pause_began;
+}
+
 static double
 timed(void (*f)(void), double best)
 {
 	double start = seconds(), took;
 
+	paused = 0;
 	f();
-	took = seconds() - start;
+	took = seconds() - start - paused;
 	return took < best ? took : best;
 }
 

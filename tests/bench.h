@@ -34,6 +34,9 @@ struct figure {
 };
 struct figure bench_compare(void (*a)(void), void (*b)(void),
     unsigned per_round);
+/* What is between them is not counted. */
+void bench_pause(void);
+void bench_go_on(void);
 void bench_figure(const char *name, double value);
 void bench_whole(const char *name, unsigned long value);
 

@@ -125,6 +125,20 @@ moves(void)
 		move();
 }
 
+/* The client's next reply key was made while it rested, as the program does. */
+static void
+moves_prepared(void)
+{
+	int n;
+
+	for (n = 0; n < MOVES; n++) {
+		bench_pause();
+		MUST(hf_session_prepare(i));
+		bench_go_on();
+		move();
+	}
+}
+
 /* All that one says, and the other takes. */
 static void
 hear(struct hf_session *from, struct hf_session *to)
@@ -226,6 +240,9 @@ bench_move(void)
 	MUST(hf_config_refresh(client, 1));
 	compare(HF_MOVES_SOFT, moves, "takeover_reply_key_cpu_over_handshake",
 	    "takeover_reply_key_cpu_us");
+	compare(HF_MOVES_SOFT, moves_prepared,
+	    "takeover_prepared_cpu_over_handshake",
+	    "takeover_prepared_cpu_us");
 	bench_whole("sealed_state_bytes", entry_most);
 	compare(HF_MOVES_PROVED, moves, "takeover_proved_cpu_over_handshake",
 	    "takeover_proved_cpu_us");
