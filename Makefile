@@ -228,8 +228,8 @@ $(BUILD)/bench: $(BENCH) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_proto) -ldl -lpthread
 # And these need responders, which are processes of the program.
 REAL = $(BUILD)/tests/real.o $(FLEET_LIB) $(PROTO_LIB)
-$(BUILD)/bench-wall: $(BUILD)/tests/bench_wall.o $(REAL)
-	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
+$(BUILD)/bench-wall: $(BUILD)/tests/bench_wall.o $(TESTING) $(REAL)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
 $(BUILD)/bench-agent: $(BUILD)/tests/bench_agent.o $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
 # An application as it would be built: by the shared libraries.

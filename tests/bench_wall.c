@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bench-wall PROGRAM FILE.json: what a client waits for until it hears the
+ * bench-wall PROGRAM FILE.json [lmdb|redis|postgres]: what a client waits for until it hears the
  * first byte back, from connecting on, by a handshake and by a takeover, in
- * turns: real responders that echo, each a process, on one LMDB store, over
- * sockets. The path of one round trip and known certificates, so the shortest
+ * turns: real responders that echo, each a process, on one store, over unix
+ * sockets; Redis and PostgreSQL are real servers on unix sockets too. The path of one round trip and known certificates, so the shortest
  * handshake there is. Medians; adds to the figures that bench wrote. A client
  * that rests makes its next reply key beforehand, as handfast initiate does:
  * that is measured by itself, and the first figures are without it.
@@ -16,6 +16,7 @@
 
 #include "fleet.h"
 #include "real.h"
+#include "servers.h"
 
 enum {
 	MOVES = 8,
@@ -26,6 +27,8 @@ enum {
 };
 
 static struct real real;
+static struct server server;
+static const char *engine;
 static const uint8_t word[WORD] = "first echoed b.";
 
 /* One word more than `sent`, and its echo. What the server had not for good
@@ -124,27 +127,47 @@ median(double *v, size_t n)
 }
 
 static void
-add(FILE *f, const char *name, double value)
+add(FILE *f, const char *before, const char *after, double value)
 {
-	(void)fprintf(f, ",\n  \"%s\": %.4g", name, value);
+	static const char *comma = "";
+
+	if (ftell(f) > 1)
+		comma = ",";
+	(void)fprintf(f, "%s\n  \"%s_%s%s\": %.4g", comma, before, engine,
+	    after, value);
 }
 
-/* Before the brace that ends the file. */
+/* Where the next figure goes: before the brace that ends the file. */
+static FILE *
+open_figures(const char *path)
+{
+	FILE *f;
+
+	if (access(path, F_OK) != 0) {
+		real_must((f = fopen(path, "w")) != NULL &&
+			fputc('{', f) == '{',
+		    path);
+		return f;
+	}
+	f = fopen(path, "r+");
+	real_must(f != NULL && fseek(f, -3, SEEK_END) == 0 &&
+		fgetc(f) == '\n' && fseek(f, -3, SEEK_END) == 0,
+	    path);
+	return f;
+}
+
 static void
 write_figures(const char *path, double shake, double move, double prepared,
     double store)
 {
-	FILE *f = fopen(path, "r+");
+	FILE *f = open_figures(path);
 
-	real_must(f != NULL && fseek(f, -3, SEEK_END) == 0 &&
-		fgetc(f) == '\n' && fseek(f, -3, SEEK_END) == 0,
-	    path);
-	add(f, "handshake_wall_lmdb_us", shake);
-	add(f, "takeover_wall_lmdb_us", move);
-	add(f, "takeover_wall_over_handshake_lmdb", move / shake);
-	add(f, "takeover_prepared_wall_lmdb_us", prepared);
-	add(f, "takeover_prepared_wall_over_handshake_lmdb", prepared / shake);
-	add(f, "checkpoint_write_lmdb_us", store);
+	add(f, "handshake_wall", "_us", shake);
+	add(f, "takeover_wall", "_us", move);
+	add(f, "takeover_wall_over_handshake", "", move / shake);
+	add(f, "takeover_prepared_wall", "_us", prepared);
+	add(f, "takeover_prepared_wall_over_handshake", "", prepared / shake);
+	add(f, "checkpoint_write", "_us", store);
 	(void)fprintf(f, "\n}\n");
 	real_must(fclose(f) == 0, path);
 }
@@ -162,7 +185,8 @@ checkpoint_write(void)
 	size_t i;
 
 	(void)snprintf(uri, sizeof(uri), "lmdb:%s/db", real.dir);
-	REAL_OK(hf_store_open(&store, uri));
+	REAL_OK(
+	    hf_store_open(&store, *server.uri != '\0' ? server.uri : uri));
 	memset(value, 1, sizeof(value));
 	for (i = 0; i < SAMPLES; i++) {
 		value[i % 2][0] = (uint8_t)i;
@@ -178,6 +202,26 @@ checkpoint_write(void)
 	return median(took, SAMPLES);
 }
 
+/* Returns 0 where its programs are not here. */
+static int
+start_store(void)
+{
+	char why[HF_STORE_REASON_MAX];
+
+	if (strcmp(engine, "redis") == 0) {
+		if (!have_redis())
+			return 0;
+		redis_start(&server, NULL);
+	} else if (strcmp(engine, "postgres") == 0) {
+		if (!have_postgres())
+			return 0;
+		postgres_start(&server);
+		real_must(hf_store_init(server.uri, NULL, 60000, why) == HF_OK,
+		    why);
+	}
+	return 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -185,13 +229,18 @@ main(int argc, char **argv)
 	static double shakes[2 * SAMPLES], moves[SAMPLES], prepared[SAMPLES];
 	int i;
 
-	if (argc != 3) {
-		(void)fprintf(stderr, "usage: bench-wall PROGRAM FILE.json\n");
+	engine = argc == 4 ? argv[3] : "lmdb";
+	if (argc < 3 || argc > 4) {
+		(void)fprintf(stderr,
+		    "usage: bench-wall PROGRAM FILE.json [STORE]\n");
 		return 2;
 	}
+	if (!start_store())
+		return 0;
 	/* Where sessions are by default: in memory. */
-	real_make(&real, argv[1],
-	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	real_make_on(&real, argv[1],
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
+	    *server.uri != '\0' ? server.uri : "lmdb:db");
 	real_serve(&real, 0, does);
 	real_serve(&real, 1, does);
 	round_of(shakes, moves, 0); /* to warm up */
@@ -203,5 +252,6 @@ main(int argc, char **argv)
 	    median(moves, SAMPLES), median(prepared, SAMPLES),
 	    checkpoint_write());
 	real_free(&real);
+	server_stop(&server);
 	return 0;
 }

@@ -24,7 +24,8 @@ enum {
 	CONFIRM = 5 /* a message's type */
 };
 
-static const char *const names[REAL_SERVERS] = { "a", "b", "d" };
+static const char *const names[REAL_SERVERS] = { "a", "b", "d",
+	"c" };
 
 void
 real_must(int ok, const char *what)
@@ -57,7 +58,7 @@ setup(struct real *r, const char *program)
 	    "ln -s \"$hf\" handfast\n"
 	    "{ $hf ca init ca --name CA; $hf cluster init --ca ca --name web "
 	    "--store '%s' -o web.cert; k alice --usage initiator\n"
-	    "for s in a b; do k $s --usage responder,server --cluster web\n"
+	    "for s in a b c; do k $s --usage responder,server --cluster web\n"
 	    "$hf cluster admit --key web.key --store '%s' --cert $s.cert\n"
 	    "done; } >setup.log 2>&1 || { cat setup.log; exit 1; }\n";
 	char command[sizeof(script) + 4 * 4096];

@@ -14,6 +14,7 @@
 enum {
 	REAL_WAIT_MS = 30000,
 	REAL_DISPATCHER = 2, /* d, where there is one */
+	REAL_C,		     /* a third server, where there is one */
 	REAL_SERVERS
 };
 
@@ -38,7 +39,7 @@ struct real_end {
 void real_must(int ok, const char *what);
 #define REAL_OK(call) real_must((call) == HF_OK, #call)
 
-/* Makes a CA, a cluster, its servers a and b and the client alice, in a new
+/* Makes a CA, a cluster, its servers a, b and c and the client alice, in a new
  * directory under `under`. */
 void real_make(struct real *r, const char *program, const char *under);
 /* The same on a store of one's own. */
