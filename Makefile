@@ -19,7 +19,7 @@
 # demo-cluster  a stream outlives five servers
 # bench         measures, writes build/bench.json; bench-lib: the library alone
 # demo-agent    50 processes on one session; bench-agent: what sharing costs
-# bench-stores  the three stores with MANY sessions, build/bench-stores.json
+# bench-stores  the three stores with MANY sessions, into build/bench.json
 # bench-dispatch  transfers behind a dispatcher, and beside HAProxy
 # man doc       manual pages; the library's interface in HTML, build/doc
 # sim           SEEDS runs of sessions that move, and what they reached
@@ -228,7 +228,8 @@ $(BUILD)/bench: $(BENCH) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_proto) -ldl -lpthread
 # And these need responders, which are processes of the program.
 REAL = $(BUILD)/tests/real.o $(FLEET_LIB) $(PROTO_LIB)
-$(BUILD)/bench-wall: $(BUILD)/tests/bench_wall.o $(TESTING) $(REAL)
+$(BUILD)/bench-wall: $(call objects,tests/bench_wall.c tests/filling.c) \
+    $(TESTING) $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
 $(BUILD)/bench-agent: $(BUILD)/tests/bench_agent.o $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
@@ -246,8 +247,8 @@ $(BUILD)/bench-dispatch: $(BUILD)/tests/bench_dispatch.o \
 $(BUILD)/bench-carry: $(BUILD)/tests/bench_carry.o $(BUILD)/tests/carry.o
 	$(call say,ld $@)$(LINK) -o $@ $^
 
-$(BUILD)/bench-stores: $(BUILD)/tests/bench_stores.o $(TESTING) $(FLEET_LIB) \
-    $(PROTO_LIB)
+$(BUILD)/bench-stores: $(call objects,tests/bench_stores.c tests/filling.c) \
+    $(TESTING) $(FLEET_LIB) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
@@ -405,11 +406,21 @@ bench-agent: deps
 	$(BUILD)/bench-agent '$(abspath $(PROGRAM))' $(BUILD)/bench.json
 .PHONY: bench-agent
 
-# About a minute for each 100,000.
+# About ten minutes.
 MANY = 1000000
 bench-stores: deps-test
-	$(SUBMAKE) $(JOBS) $(BUILD)/bench-stores
-	$(BUILD)/bench-stores $(MANY) $(BUILD)/bench-stores.json
+	$(SUBMAKE) $(JOBS) all $(BUILD)/bench-stores $(BUILD)/bench-wall
+	rm -f $(BUILD)/bench-store-*.json
+	for s in lmdb redis postgres; do \
+		$(BUILD)/bench-stores $(MANY) $(BUILD)/bench-store-$$s.json $$s && \
+		$(BUILD)/bench-wall '$(abspath $(PROGRAM))' \
+		    $(BUILD)/bench-store-$$s.json $$s && \
+		$(BUILD)/bench-wall '$(abspath $(PROGRAM))' \
+		    $(BUILD)/bench-store-$$s.json $$s $(MANY) || exit 1; \
+	done
+	$(PYTHON) tests/bench_merge.py $(BUILD)/bench.json \
+	    $(BUILD)/bench-store-*.json
+	@cat $(BUILD)/bench.json
 .PHONY: bench-stores
 
 # About two minutes. What it measures goes beside the figures of make bench.

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bench-wall PROGRAM FILE.json [lmdb|redis|postgres]: what a client waits for until it hears the
+ * bench-wall PROGRAM FILE.json [lmdb|redis|postgres [N]]: what a client waits for until it hears the
  * first byte back, from connecting on, by a handshake and by a takeover, in
  * turns: real responders that echo, each a process, on one store, over unix
  * sockets; Redis and PostgreSQL are real servers on unix sockets too. The path of one round trip and known certificates, so the shortest
  * handshake there is. Medians; adds to the figures that bench wrote. A client
  * that rests makes its next reply key beforehand, as handfast initiate does:
  * that is measured by itself, and the first figures are without it.
+ *
+ * With N: takeovers of sessions that were stored before all others, while a
+ * thousand stand in the store and then N, and no other figure.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +18,7 @@
 #include <unistd.h>
 
 #include "fleet.h"
+#include "filling.h"
 #include "real.h"
 #include "servers.h"
 
@@ -23,7 +27,9 @@ enum {
 	SAMPLES = 50 * MOVES,
 	REST_US = 3000, /* what was before is over */
 	WORD = 16,
-	WORDS = MOVES + 1
+	WORDS = MOVES + 1,
+	OLD = 400, /* sessions */
+	FEW = 1000
 };
 
 static struct real real;
@@ -172,6 +178,13 @@ write_figures(const char *path, double shake, double move, double prepared,
 	real_must(fclose(f) == 0, path);
 }
 
+static const char *
+uri_of(char uri[80])
+{
+	(void)snprintf(uri, 80, "lmdb:%s/db", real.dir);
+	return *server.uri != '\0' ? server.uri : uri;
+}
+
 /* One compare-and-set of a sealed state's size. */
 static double
 checkpoint_write(void)
@@ -184,9 +197,7 @@ checkpoint_write(void)
 	uint64_t began;
 	size_t i;
 
-	(void)snprintf(uri, sizeof(uri), "lmdb:%s/db", real.dir);
-	REAL_OK(
-	    hf_store_open(&store, *server.uri != '\0' ? server.uri : uri));
+	REAL_OK(hf_store_open(&store, uri_of(uri)));
 	memset(value, 1, sizeof(value));
 	for (i = 0; i < SAMPLES; i++) {
 		value[i % 2][0] = (uint8_t)i;
@@ -200,6 +211,59 @@ checkpoint_write(void)
 	}
 	hf_store_close(store);
 	return median(took, SAMPLES);
+}
+
+/* Each of the first half at first, then each of the others. */
+static double
+old_ones(struct real_end *old, double *us)
+{
+	size_t n;
+
+	for (n = 0; n < OLD / 2; n++) {
+		us[n] = takeover(&old[n], 1, WORD, 0);
+		real_close(&old[n]);
+	}
+	return median(us, OLD / 2);
+}
+
+static void
+among_many(const char *path, unsigned long many)
+{
+	static struct real_end old[OLD];
+	static double us[OLD];
+	struct hf_store *store;
+	struct hf_port *port;
+	char uri[80];
+	double few, lots;
+	uv_loop_t loop;
+	FILE *f;
+	int n;
+
+	for (n = 0; n < OLD; n++) {
+		real_begin(&real, &old[n], 0);
+		echo(&old[n], 0);
+	}
+	REAL_OK(hf_store_open(&store, uri_of(uri)));
+	real_must(uv_loop_init(&loop) == 0, "a loop");
+	REAL_OK(hf_port_open(&port, store, &loop));
+	hf_port_deadline(port, 60000);
+	filling(port, &loop, 0, FEW);
+	few = old_ones(old, us);
+	filling(port, &loop, FEW, many);
+	lots = old_ones(old + OLD / 2, us);
+	hf_port_close(port);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	hf_store_close(store);
+	for (n = 0; n < OLD; n++)
+		hf_session_free(old[n].s);
+	f = open_figures(path);
+	add(f, "takeover_wall_1k", "_us", few);
+	add(f, "takeover_wall_many", "_us", lots);
+	add(f,
+	    many == 1000000 ? "takeover_1m_over_1k" : "takeover_many_over_1k",
+	    "", lots / few);
+	(void)fprintf(f, "\n}\n");
+	real_must(fclose(f) == 0, path);
 }
 
 /* Returns 0 where its programs are not here. */
@@ -222,17 +286,30 @@ start_store(void)
 	return 1;
 }
 
+static void
+against_handshakes(const char *path)
+{
+	static double shakes[2 * SAMPLES], moves[SAMPLES], prepared[SAMPLES];
+	int i;
+
+	round_of(shakes, moves, 0); /* to warm up */
+	for (i = 0; i < SAMPLES; i += MOVES) {
+		round_of(shakes + i, moves + i, 0);
+		round_of(shakes + SAMPLES + i, prepared + i, 1);
+	}
+	write_figures(path, median(shakes, 2 * SAMPLES),
+	    median(moves, SAMPLES), median(prepared, SAMPLES),
+	    checkpoint_write());
+}
+
 int
 main(int argc, char **argv)
 {
 	static const char *const does[] = { "--echo", NULL };
-	static double shakes[2 * SAMPLES], moves[SAMPLES], prepared[SAMPLES];
-	int i;
-
-	engine = argc == 4 ? argv[3] : "lmdb";
-	if (argc < 3 || argc > 4) {
+	engine = argc >= 4 ? argv[3] : "lmdb";
+	if (argc < 3 || argc > 5) {
 		(void)fprintf(stderr,
-		    "usage: bench-wall PROGRAM FILE.json [STORE]\n");
+		    "usage: bench-wall PROGRAM FILE.json [STORE [N]]\n");
 		return 2;
 	}
 	if (!start_store())
@@ -243,14 +320,10 @@ main(int argc, char **argv)
 	    *server.uri != '\0' ? server.uri : "lmdb:db");
 	real_serve(&real, 0, does);
 	real_serve(&real, 1, does);
-	round_of(shakes, moves, 0); /* to warm up */
-	for (i = 0; i < SAMPLES; i += MOVES) {
-		round_of(shakes + i, moves + i, 0);
-		round_of(shakes + SAMPLES + i, prepared + i, 1);
-	}
-	write_figures(argv[2], median(shakes, 2 * SAMPLES),
-	    median(moves, SAMPLES), median(prepared, SAMPLES),
-	    checkpoint_write());
+	if (argc == 5)
+		among_many(argv[2], strtoul(argv[4], NULL, 10));
+	else
+		against_handshakes(argv[2]);
 	real_free(&real);
 	server_stop(&server);
 	return 0;
