@@ -24,6 +24,7 @@
 # man doc       manual pages; the library's interface in HTML, build/doc
 # sim           SEEDS runs of sessions that move, and what they reached
 # races         RACES of two servers for one session, an owner each time
+# storm         STORM sessions of a killed server come to two others at once
 # outages       lost packets, cut connections, owners stopped for 30 s
 # cross         proto on s390x and i386 (qemu), by gcc and clang; with musl;
 #               only one: make cross CROSS=s390x-gcc
@@ -145,7 +146,7 @@ all: | need-all
 all: lib $(if $(FLEET),$(FLEET_LIB) $(FLEET_SO)) $(if $(CLI),$(PROGRAM))
 lib: $(PROTO_LIB) $(PROTO_SO)
 tests: all $(UNIT_BIN) $(FUZZ_REPLAY) $(PRELOAD_SO) $(BUILD)/sim \
-    $(BUILD)/crowd $(BUILD)/races $(BUILD)/agent-app
+    $(BUILD)/crowd $(BUILD)/races $(BUILD)/storm $(BUILD)/agent-app
 
 # Build ----------------------------------------------------------------------
 
@@ -237,6 +238,8 @@ $(BUILD)/bench-agent: $(BUILD)/tests/bench_agent.o $(REAL)
 $(BUILD)/agent-app: $(BUILD)/tests/agent/app.o $(FLEET_SO) $(PROTO_SO)
 	$(call say,ld $@)$(LINK) -o $@ $< -L$(BUILD) -lhandfast-fleet \
 	    -lhandfast -Wl,-rpath,'$(abspath $(BUILD))'
+$(BUILD)/storm: $(BUILD)/tests/storm.o $(REAL)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
 $(BUILD)/races: $(BUILD)/tests/races.o $(REAL)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
 
@@ -366,6 +369,12 @@ RACES = 10000
 races: deps-test
 	$(SUBMAKE) $(JOBS) all $(BUILD)/races
 	@$(BUILD)/races '$(abspath $(PROGRAM))' $(RACES)
+# Sessions of a killed server, all at once at two others.
+STORM = 10000
+storm: deps-test
+	$(SUBMAKE) $(JOBS) all $(BUILD)/storm
+	@$(BUILD)/storm '$(abspath $(PROGRAM))' $(STORM)
+.PHONY: storm
 # The same as in check, for longer.
 outages: deps-test
 	$(SUBMAKE) $(JOBS) all

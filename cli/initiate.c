@@ -15,7 +15,7 @@
 
 #include "initiate.h"
 
-enum { AGAIN_MS = 20 };
+enum { AGAIN_MS = 20, PAUSE_MS = 100, DOUBLED = 4 };
 
 /* The one session of this process. */
 static struct {
@@ -33,6 +33,7 @@ static struct {
 	struct hf_address address[CONNECT_MAX * HF_ADDRESSES_MAX];
 	const char *names[CONNECT_MAX * HF_ADDRESSES_MAX]; /* what was said */
 	size_t addresses, next, tried;
+	unsigned pauses; /* since the link broke */
 	const char *name; /* of the present one */
 	int connected, timed_out, connect_errno, reconnect;
 	/* A session that may move outlives its link. */
@@ -304,6 +305,17 @@ begin_anew(enum hf_err err)
 	return 1;
 }
 
+/* After all addresses: longer each time, and by chance, so that the many who
+ * lost one server do not come back together. */
+static uint64_t
+pause_ms(void)
+{
+	unsigned n = self.pauses < DOUBLED ? self.pauses++ : DOUBLED;
+	uint32_t most = (uint32_t)PAUSE_MS << n;
+
+	return most / 2 + randombytes_uniform(most);
+}
+
 /* The link of a session that may move is gone. Returns 0 when that was the
  * end. */
 static int
@@ -323,6 +335,7 @@ go_on(enum hf_err err)
 			cli_note("broken: %s", hf_error_name((int)err));
 		self.broken_ms = now;
 		self.tried = 0;
+		self.pauses = 0;
 		joined_suspend(self.joined);
 	} else if (now - self.broken_ms >= self.args.retry_ms) {
 		return 0;
@@ -340,7 +353,7 @@ go_on(enum hf_err err)
 		return 0;
 	if (!self.elsewhere && ++self.tried >= self.addresses) {
 		self.tried = 0;
-		wait = 100;
+		wait = pause_ms();
 	}
 	self.elsewhere = 0;
 	if (uv_timer_start(&self.timer, attempt, wait, 0) != 0)
