@@ -354,8 +354,14 @@ refresh_now(uv_timer_t *timer)
 {
 	struct hf_owner *o = timer->data;
 
+	if (o->dead)
+		return;
+	/* It begins with a write of its own; one that is under way is not. */
+	if (o->doing != NOTHING || o->resting)
+		(void)uv_timer_start(timer, refresh_now, o->policy.refresh_ms,
+		    0);
 	/* It may have been closed, or have had one, meanwhile. */
-	if (!o->dead && hf_session_refresh(hf_link_session(o->link)) == HF_OK)
+	else if (hf_session_refresh(hf_link_session(o->link)) == HF_OK)
 		hf_owner_moved(o);
 }
 

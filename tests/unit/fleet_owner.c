@@ -646,14 +646,14 @@ go_on(uint64_t refresh_ms)
 }
 
 static void
-run_for(uint64_t ms)
+run_until(uint64_t ms, int stop)
 {
 	uint64_t until = uv_hrtime() + ms * 1000000;
 	uv_timer_t awake;
 
 	(void)uv_timer_init(&loop, &awake);
 	(void)uv_timer_start(&awake, nothing_to_do, 2, 2);
-	while (!port.waits && uv_hrtime() < until)
+	while (!(stop && port.waits) && uv_hrtime() < until)
 		(void)uv_run(&loop, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&awake, NULL);
 	(void)uv_run(&loop, UV_RUN_NOWAIT);
@@ -668,7 +668,7 @@ refreshed_later(void **state)
 	(void)state;
 	go_on(200);
 	began = uv_hrtime();
-	run_for(20000);
+	run_until(20000, 1);
 	assert_in_range(uv_hrtime() - began, 150000000, 20000000000);
 	assert_asks(1);
 	assert_int_equal(b.s->move->refreshing, HF__REFRESH_WRITING);
@@ -687,8 +687,24 @@ refreshed_later(void **state)
 	store();
 	assert_int_equal(hf_session_strength(b.s), HF_MOVES_PROVED);
 	finish();
+	/* A write that is under way when it is time is not the refresh's. */
+	go_on(50);
+	say(i, "one");
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(received(b.s, "one"), HF_CONTENT_DATA);
+	hf_owner_hand_over(owner);
+	assert_asks(1);
+	run_until(120, 0);
+	assert_int_equal(b.s->move->refreshing, HF__REFRESH_NONE);
+	store();
+	assert_told(&link_.checkpointed, 2, HF_OK);
+	run_until(20000, 1);
+	assert_asks(1);
+	assert_int_equal(b.s->move->refreshing, HF__REFRESH_WRITING);
+	store();
+	finish();
 	go_on(0);
-	run_for(60);
+	run_until(60, 1);
 	assert_false(port.waits);
 	assert_int_equal(hf_session_strength(b.s), HF_MOVES_SOFT);
 	finish();
