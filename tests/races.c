@@ -3,8 +3,12 @@
  * races PROGRAM N: one resume, captured, goes to two servers at once, N times:
  * two processes on one LMDB store. One of them owns the session then, answers
  * and serves; the other has said nothing, or, where it read what the first had
- * claimed already, no more than the one alert.
+ * claimed already, no more than the one alert. In every other race the turn to
+ * write is kept from both until both have read, so that both come to claim.
  */
+#include <sys/file.h>
+
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +24,12 @@ enum {
 	HEARD_MAX = 512,
 	MOVES = 8,  /* of one session */
 	SURE = 200, /* in so many races each way of losing was seen */
-	STORED_US = 20000
+	STORED_US = 20000,
+	READ_US = 3000 /* both have read by then */
 };
 
 static struct real real;
+static int turn; /* the lock of who writes */
 static unsigned long passed, failed, won[2], at_once, later;
 
 /* What one server said. */
@@ -67,7 +73,7 @@ decided(const struct server v[2])
 }
 
 static void
-race(struct server v[2], struct hf_span resume, int first)
+race(struct server v[2], struct hf_span resume, int first, int kept)
 {
 	struct pollfd p[2];
 	int n;
@@ -75,9 +81,15 @@ race(struct server v[2], struct hf_span resume, int first)
 	memset(v, 0, 2 * sizeof(*v));
 	for (n = 0; n < 2; n++)
 		v[n].fd = real_connect(&real, n);
+	if (kept)
+		real_must(flock(turn, LOCK_EX) == 0, "a turn");
 	for (n = 0; n < 2; n++)
 		real_must(real_send(v[n ^ first].fd, resume.ptr, resume.len),
 		    "send");
+	if (kept) {
+		(void)usleep(READ_US);
+		real_must(flock(turn, LOCK_UN) == 0, "a turn");
+	}
 	while (!decided(v)) {
 		for (n = 0; n < 2; n++)
 			p[n] = (struct pollfd){ .fd = v[n].over ? -1 : v[n].fd,
@@ -144,7 +156,7 @@ one(struct real_end *e, unsigned long n, uint64_t *sent)
 	REAL_OK(hf_session_reconnect(e->s, real_ns() / 1000000,
 	    (uint64_t)time(NULL)));
 	out = hf_session_output(e->s);
-	race(v, out, (int)(n & 1));
+	race(v, out, (int)(n & 1), (int)(n >> 1 & 1));
 	REAL_OK(hf_session_drained(e->s, out.len));
 	w = owner(v, n);
 	e->fd = v[w < 0 ? 0 : w].fd;
@@ -185,6 +197,7 @@ main(int argc, char **argv)
 	static const char *const does[] = { "--echo", "--checkpoint", "record",
 		"--no-refresh", NULL };
 	unsigned long n, count;
+	char path[96];
 
 	if (argc != 3 || (count = strtoul(argv[2], NULL, 10)) == 0) {
 		(void)fprintf(stderr, "usage: races PROGRAM N\n");
@@ -194,6 +207,8 @@ main(int argc, char **argv)
 	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	real_serve(&real, 0, does);
 	real_serve(&real, 1, does);
+	(void)snprintf(path, sizeof(path), "%s/db/turn.lock", real.dir);
+	real_must((turn = open(path, O_RDWR | O_CLOEXEC)) != -1, path);
 	for (n = 0; n < count && failed < 20; n += MOVES)
 		some(n, n + MOVES < count ? n + MOVES : count);
 	real_free(&real);
