@@ -33,7 +33,7 @@ static struct {
 	struct hf_address address[CONNECT_MAX * HF_ADDRESSES_MAX];
 	const char *names[CONNECT_MAX * HF_ADDRESSES_MAX]; /* what was said */
 	size_t addresses, next, tried;
-	unsigned pauses; /* since the link broke */
+	unsigned pauses;  /* since the link broke */
 	const char *name; /* of the present one */
 	int connected, timed_out, connect_errno, reconnect;
 	/* A session that may move outlives its link. */

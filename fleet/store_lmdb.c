@@ -111,6 +111,8 @@ begin_write(struct lmdb *db, MDB_txn **txn, int wait)
 		return r;
 	if ((r = mdb_txn_begin(db->env, NULL, 0, txn)) != 0)
 		hf__turn_pass(&db->turn);
+	else
+		hf__turn_learn(&db->turn);
 	return r;
 }
 
@@ -131,25 +133,33 @@ give_up(struct lmdb *db, MDB_txn *txn)
 }
 
 static int
+open_databases(struct lmdb *db, MDB_txn *txn, unsigned flags)
+{
+	int r;
+
+	if ((r = mdb_dbi_open(txn, "values", flags, &db->values)) != 0 ||
+	    (r = mdb_dbi_open(txn, "expiries", flags, &db->expiries)) != 0)
+		return r;
+	return mdb_dbi_open(txn, "changes", flags, &db->changes);
+}
+
+/* Where they are already, no writer that is stopped keeps one from opening. */
+static int
 databases(struct lmdb *db)
 {
 	MDB_txn *txn;
 	int r;
 
-	if ((r = begin_write(db, &txn, 1)) != 0)
+	if ((r = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn)) != 0)
 		return r;
-	hf__turn_learn(&db->turn, 1);
-	if ((r = mdb_dbi_open(txn, "values", MDB_CREATE, &db->values)) != 0 ||
-	    (r = mdb_dbi_open(txn, "expiries", MDB_CREATE, &db->expiries)) !=
-		0 ||
-	    (r = mdb_dbi_open(txn, "changes", MDB_CREATE, &db->changes)) !=
-		0) {
-		give_up(db, txn);
+	if ((r = open_databases(db, txn, 0)) == 0)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	if (r != MDB_NOTFOUND || (r = begin_write(db, &txn, 1)) != 0)
 		return r;
-	}
-	r = mdb_txn_commit(txn);
-	hf__turn_learn(&db->turn, 0);
-	hf__turn_pass(&db->turn);
+	if ((r = open_databases(db, txn, MDB_CREATE)) == 0)
+		return commit(db, txn);
+	give_up(db, txn);
 	return r;
 }
 

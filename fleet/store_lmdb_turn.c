@@ -85,26 +85,30 @@ hf__turn_close(struct hf__turn *t)
 }
 
 void
-hf__turn_learn(struct hf__turn *t, int held)
+hf__turn_learn(struct hf__turn *t)
 {
 	uint32_t self = (uint32_t)syscall(SYS_gettid);
 	size_t i, n = sizeof(t->guess) / sizeof(t->guess[0]);
 
-	if (t->words == NULL)
+	if (t->words == NULL || t->known)
 		return;
-	if (!held) {
-		for (i = 0; i < t->guesses && !t->known; i++)
-			if (t->words[t->guess[i]] == 0) {
-				t->guess[0] = t->guess[i];
-				t->known = 1;
-			}
-		return;
-	}
-	t->known = 0;
 	t->guesses = 0;
 	for (i = 0; i < LOOKED_AT / sizeof(uint32_t) && t->guesses < n; i++)
 		if ((t->words[i] & HOLDER) == self)
 			t->guess[t->guesses++] = i;
+}
+
+/* LMDB's lock is free again: one of the guesses shows it. */
+static void
+choose(struct hf__turn *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->guesses && !t->known; i++)
+		if (t->words[t->guess[i]] == 0) {
+			t->guess[0] = t->guess[i];
+			t->known = 1;
+		}
 }
 
 static int
@@ -123,8 +127,12 @@ hf__turn_take(struct hf__turn *t, int wait)
 
 	if (wait)
 		uv_mutex_lock(&t->mutex);
-	else if (!t->known || uv_mutex_trylock(&t->mutex) != 0)
+	else if (uv_mutex_trylock(&t->mutex) != 0)
 		return EBUSY;
+	if (!wait && !t->known) {
+		uv_mutex_unlock(&t->mutex);
+		return EBUSY;
+	}
 	if ((r = lock_file(t->fd, wait)) != 0) {
 		uv_mutex_unlock(&t->mutex);
 		return r;
@@ -140,6 +148,7 @@ hf__turn_take(struct hf__turn *t, int wait)
 void
 hf__turn_pass(struct hf__turn *t)
 {
+	choose(t);
 	(void)flock(t->fd, LOCK_UN);
 	uv_mutex_unlock(&t->mutex);
 }

@@ -23,9 +23,9 @@ struct hf__turn {
 int hf__turn_open(struct hf__turn *turn, const char *dir);
 /* When LMDB's environment is closed, not before. */
 void hf__turn_close(struct hf__turn *turn);
-/* With LMDB's own lock held by this thread, and then not: finds it. Until it
- * is found no turn is had without waiting. */
-void hf__turn_learn(struct hf__turn *turn, int held);
+/* In a turn, while this thread holds LMDB's own lock: finds it, to be sure when
+ * the turn is passed, without it. Until then none is had without waiting. */
+void hf__turn_learn(struct hf__turn *turn);
 /* 0; EBUSY where it must be waited for and may not be; or an error number. */
 int hf__turn_take(struct hf__turn *turn, int wait);
 void hf__turn_pass(struct hf__turn *turn);

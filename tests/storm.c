@@ -198,8 +198,8 @@ static int
 reach(int server)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
+	int fd =
+	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	real_must(fd != -1, "socket");
 	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/%c.sock",

@@ -442,7 +442,10 @@ stopped_writer(int (*hold)(void))
 static void
 stall(int (*hold)(void))
 {
+	uint8_t value[HF_STORE_VALUE_MAX];
+	struct hf_store *reader;
 	uint64_t began;
+	size_t len;
 	pid_t pid;
 	int status;
 
@@ -453,6 +456,9 @@ stall(int (*hold)(void))
 	began = uv_hrtime();
 	assert_err(swap("k", "one", "begun"), HF_E_STORE);
 	assert_err(swap("k2", NULL, "not begun"), HF_E_STORE);
+	/* Who only reads is not kept out. */
+	assert_ok(hf_store_open(&reader, uri));
+	assert_ok(hf_store_get(reader, text("k"), value, &len));
 	if (in_memory) {
 		assert_ok(get("k"));
 		assert_string_equal(got.value, "one");
@@ -462,6 +468,7 @@ stall(int (*hold)(void))
 	assert_in_range(uv_hrtime() - began, 500000000ULL, 5000000000ULL);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	hf_store_close(reader);
 	hf_port_deadline(port, 30000);
 	patience_s = 20;
 	assert_ok(swap("k", "begun", "two")); /* behind it */
