@@ -24,8 +24,7 @@ enum {
 	CONFIRM = 5 /* a message's type */
 };
 
-static const char *const names[REAL_SERVERS] = { "a", "b", "d",
-	"c" };
+static const char *const names[REAL_SERVERS] = { "a", "b", "d", "c" };
 
 void
 real_must(int ok, const char *what)

@@ -25,6 +25,7 @@
 #include "real.h"
 
 enum {
+	B = 1,
 	WORD = 16,
 	PAUSE_MS = 100, /* as in cli/initiate.c */
 	DOUBLED = 4,
@@ -76,7 +77,7 @@ away(struct client *c)
 		(void)close(c->fd);
 	c->fd = -1;
 	c->opened = 0;
-	c->server = 4 - c->server; /* b or c */
+	c->server = c->server == B ? REAL_C : B;
 	c->due = now_ms();
 	if (++c->tried < 2)
 		return;
@@ -203,7 +204,7 @@ reach(int server)
 
 	real_must(fd != -1, "socket");
 	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/%c.sock",
-	    real.dir, 'a' + server);
+	    real.dir, server == B ? 'b' : 'c');
 	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
 		return fd;
 	(void)close(fd);
@@ -303,7 +304,7 @@ leave(struct client *c)
 static void
 make_witness(void)
 {
-	witness.server = 1;
+	witness.server = B;
 	take_in(&witness);
 	(void)usleep(STORED_MS * 1000);
 	leave(&witness);
@@ -391,7 +392,7 @@ make_clients(void)
 		(poller = epoll_create1(EPOLL_CLOEXEC)) != -1,
 	    "memory");
 	for (i = 0; i < count; i++)
-		clients[i].server = 1 + (int)(i % 2);
+		clients[i].server = i % 2 == 0 ? B : REAL_C;
 }
 
 static void
@@ -399,13 +400,13 @@ run(const char *program)
 {
 	static const char *const does[] = { "--echo", NULL };
 	unsigned long i;
-	int n;
 
 	make_clients();
 	real_make(&real, program,
-	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", NULL);
-	for (n = 0; n < REAL_SERVERS; n++)
-		real_serve(&real, n, does);
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	real_serve(&real, 0, does);
+	real_serve(&real, B, does);
+	real_serve(&real, REAL_C, does);
 	make_witness();
 	for (i = 0; i < count; i++)
 		take_in(&clients[i]);
