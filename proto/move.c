@@ -140,24 +140,6 @@ hf__move_new(struct hf_session *s, enum hf_mobility mobility)
 	return HF_OK;
 }
 
-enum hf_err
-hf__move_claim(struct hf__move *m)
-{
-	if ((m->claim = malloc(sizeof(*m->claim))) == NULL)
-		return HF_E_MEMORY;
-	memset(m->claim, 0, HF__TAKEOVER_HEAD);
-	return HF_OK;
-}
-
-void
-hf__move_unclaim(struct hf__move *m)
-{
-	if (m->claim != NULL)
-		sodium_memzero(m->claim, HF__TAKEOVER_HEAD);
-	free(m->claim);
-	m->claim = NULL;
-}
-
 void
 hf__move_free(struct hf_session *s)
 {

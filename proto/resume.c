@@ -234,6 +234,26 @@ hf__resume_parse(struct hf_session *s, struct hf_span message,
 	return HF_OK;
 }
 
+/* --- what a claim is made of ---------------------------------------------------- */
+
+enum hf_err
+hf__move_claim(struct hf__move *m)
+{
+	if ((m->claim = malloc(sizeof(*m->claim))) == NULL)
+		return HF_E_MEMORY;
+	memset(m->claim, 0, HF__TAKEOVER_HEAD);
+	return HF_OK;
+}
+
+void
+hf__move_unclaim(struct hf__move *m)
+{
+	if (m->claim != NULL)
+		sodium_memzero(m->claim, HF__TAKEOVER_HEAD);
+	free(m->claim);
+	m->claim = NULL;
+}
+
 /* --- the responder judges ----------------------------------------------------------- */
 
 /* Which secret the initiator holds, by epoch and serial. Where its epoch is
