@@ -17,6 +17,7 @@
 # lint          the house rules and four static checkers
 # format        clang-format over all C
 # demo-cluster  a stream outlives five servers
+# demo-dispatch 200 sessions move about while servers come and go
 # bench         measures, writes build/bench.json; bench-lib: the library alone
 # demo-agent    50 processes on one session; bench-agent: what sharing costs
 # bench-stores  the three stores with MANY sessions, into build/bench.json
@@ -678,7 +679,11 @@ demo: deps
 demo-cluster: deps
 	$(SUBMAKE) $(JOBS) all
 	@$(PYTHON) tests/demo_cluster.py $(PROGRAM)
-.PHONY: demo-cluster
+# Three servers behind a dispatcher, drained, killed and added.
+demo-dispatch: deps
+	$(SUBMAKE) $(JOBS) all
+	@$(PYTHON) tests/demo_dispatch.py $(PROGRAM)
+.PHONY: demo-cluster demo-dispatch
 
 # 50 processes and one agent: one handshake with each of two responders.
 demo-agent: deps

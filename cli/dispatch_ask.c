@@ -96,6 +96,63 @@ print_table(const json_t *root)
 	    (long long)count(root, "moves"), (long long)count(root, "lost"));
 }
 
+/* How many of `all` were done within `us`, and not within half of it. */
+static json_int_t
+within(const json_t *all, json_int_t us)
+{
+	const json_t *b;
+	size_t i;
+
+	json_array_foreach((json_t *)json_object_get(all, "within_us"), i, b)
+		if (json_integer_value(json_array_get(b, 0)) == us)
+			return json_integer_value(json_array_get(b, 1));
+	return 0;
+}
+
+static void
+print_bar(json_int_t n, json_int_t most)
+{
+	enum { WIDTH = 24 };
+	int len = most > 0 ? (int)((n * WIDTH + most - 1) / most) : 0;
+
+	(void)printf("  %8lld %-*.*s", (long long)n, WIDTH, len,
+	    "########################");
+}
+
+/* Transfers and handshakes side by side. */
+static void
+print_times(const json_t *root)
+{
+	const json_t *kind[2] = { json_object_get(root, "transfer"),
+		json_object_get(root, "handshake") };
+	json_int_t us, n[2], most = 0, first = 0, last = 0;
+	size_t k;
+
+	for (us = 1; us < (json_int_t)1 << 40; us *= 2)
+		for (k = 0; k < 2; k++) {
+			n[k] = within(kind[k], us);
+			most = n[k] > most ? n[k] : most;
+			if (n[k] > 0) {
+				first = first == 0 ? us : first;
+				last = us;
+			}
+		}
+	if (most == 0)
+		return;
+	(void)printf("\n%12s  %8s %-24s  %8s\n", "WITHIN", "TRANSFER", "",
+	    "HANDSHAKE");
+	for (us = first; us <= last; us *= 2) {
+		(void)printf("%9.1f ms", (double)us / 1000);
+		for (k = 0; k < 2; k++)
+			print_bar(within(kind[k], us), most);
+		(void)putchar('\n');
+	}
+	(void)printf("medians of the last minute: transfers %.1f ms, "
+		     "handshakes %.1f ms\n",
+	    (double)count(kind[0], "recent_median_us") / 1000,
+	    (double)count(kind[1], "recent_median_us") / 1000);
+}
+
 static int
 status(void)
 {
@@ -114,6 +171,7 @@ status(void)
 			if (live)
 				(void)fputs("\033[H\033[2J", stdout);
 			print_table(root);
+			print_times(root);
 		}
 		free(text);
 		if (root == NULL)

@@ -147,6 +147,8 @@ read_numbers(struct hf_dispatch_config *c, cfg_t *cfg)
 		CLI_OK ||
 	    (r = number(&c->connect_ms, cfg, "connect-ms", 10, HOUR)) !=
 		CLI_OK ||
+	    (r = number(&c->server_ms, cfg, "server-ms", 100, HOUR)) !=
+		CLI_OK ||
 	    (r = number(&c->answer_ms, cfg, "answer-ms", 100, HOUR)) !=
 		CLI_OK ||
 	    (r = number(&c->idle_ms, cfg, "idle-ms", 0, 7L * DAY)) != CLI_OK ||
@@ -179,6 +181,7 @@ static int
 read_all(struct dispatch_file *file, cfg_t *cfg)
 {
 	const char *balance = cfg_getstr(cfg, "balance"), *one;
+	const char *prefer = cfg_getstr(cfg, "prefer");
 	unsigned i, n = cfg_size(cfg, "listen");
 	int r;
 
@@ -195,6 +198,9 @@ read_all(struct dispatch_file *file, cfg_t *cfg)
 		return fault(cfg, "balance", "neither least nor hash");
 	file->config.balance =
 	    strcmp(balance, "hash") == 0 ? HF_BALANCE_HASH : HF_BALANCE_LEAST;
+	if (strcmp(prefer, "transfer") != 0 && strcmp(prefer, "faster") != 0)
+		return fault(cfg, "prefer", "neither transfer nor faster");
+	file->config.faster = strcmp(prefer, "faster") == 0;
 	file->config.ask = cfg_getbool(cfg, "ask");
 	file->log_json = cfg_getbool(cfg, "log-json");
 	file->sandbox = cfg_getbool(cfg, "sandbox");
@@ -225,12 +231,14 @@ dispatch_file_read(struct dispatch_file *file, const char *path)
 		CFG_STR("metrics", NULL, CFGF_NONE),
 		CFG_STR("store", NULL, CFGF_NONE),
 		CFG_STR("balance", "least", CFGF_NONE),
+		CFG_STR("prefer", "transfer", CFGF_NONE),
 		CFG_BOOL("ask", cfg_false, CFGF_NONE),
 		CFG_BOOL("log-json", cfg_false, CFGF_NONE),
 		CFG_STR("user", NULL, CFGF_NONE),
 		CFG_BOOL("sandbox", cfg_true, CFGF_NONE),
 		CFG_INT("header-ms", 5000, CFGF_NONE),
 		CFG_INT("connect-ms", 2000, CFGF_NONE),
+		CFG_INT("server-ms", 5000, CFGF_NONE),
 		CFG_INT("answer-ms", 5000, CFGF_NONE),
 		CFG_INT("idle-ms", 3600000, CFGF_NONE),
 		CFG_INT("health-ms", 5000, CFGF_NONE),

@@ -29,6 +29,9 @@ static const struct {
 	COUNT(transfers, "resumes sent to another server of its scope"),
 	COUNT(balanced, "first messages sent by balance"),
 	COUNT(by_key, "requests sent by their key"),
+	COUNT(anew, "resumes sent back, as handshakes were faster"),
+	COUNT(overdue, "times that a server did not take or answer in time"),
+	COUNT(renewed, "resumes wanted anew: no server answered them"),
 	COUNT(lookups, "questions to the store"),
 	COUNT(lookups_found, "questions to the store that it answered"),
 	COUNT(lookups_skipped, "questions not asked: too many under way"),
@@ -53,25 +56,35 @@ value(const struct hf_dispatch_counts *c, size_t i)
 
 /* The shortest time within which that share of all was done; us. */
 static uint64_t
-share(const uint64_t buckets[HF_DISPATCH_BUCKETS], unsigned percent)
+share(const struct hf_dispatch_times *t, unsigned percent)
 {
-	uint64_t all = 0, n = 0;
+	uint64_t n = 0;
 	size_t i;
 
-	for (i = 0; i < HF_DISPATCH_BUCKETS; i++)
-		all += buckets[i];
-	for (i = 0; i < HF_DISPATCH_BUCKETS && all > 0; i++)
-		if ((n += buckets[i]) * 100 >= all * percent)
-			return (uint64_t)128 << i;
+	for (i = 0; i < HF_DISPATCH_BUCKETS && t->n > 0; i++)
+		if ((n += t->bucket[i]) * 100 >= t->n * percent)
+			return hf_dispatch_bucket_us(i);
 	return 0;
 }
 
+/* The whole distribution: how many were done within so many microseconds, and
+ * not within half of that. */
 static json_t *
-times(const uint64_t buckets[HF_DISPATCH_BUCKETS])
+times(const struct hf_dispatch_times *t, uint64_t recent_us)
 {
-	return json_pack("{s:I,s:I}", "median_us_at_most",
-	    (json_int_t)share(buckets, 50), "p99_us_at_most",
-	    (json_int_t)share(buckets, 99));
+	json_t *buckets = json_array();
+	size_t i;
+
+	for (i = 0; i < HF_DISPATCH_BUCKETS; i++)
+		if (t->bucket[i] > 0)
+			(void)json_array_append_new(buckets,
+			    json_pack("[I,I]",
+				(json_int_t)hf_dispatch_bucket_us(i),
+				(json_int_t)t->bucket[i]));
+	return json_pack("{s:I,s:I,s:I,s:I,s:o}", "count", (json_int_t)t->n,
+	    "median_us_at_most", (json_int_t)share(t, 50), "p99_us_at_most",
+	    (json_int_t)share(t, 99), "recent_median_us",
+	    (json_int_t)recent_us, "within_us", buckets);
 }
 
 json_t *
@@ -80,6 +93,7 @@ dispatch_json(const struct hf_dispatch *d)
 	const struct hf_dispatch_counts *c = hf_dispatch_counts(d);
 	json_t *root = json_object(), *servers = json_array();
 	struct hf_dispatch_state s;
+	uint64_t transfer, handshake;
 	size_t i;
 
 	for (i = 0; hf_dispatch_state(&s, d, i); i++)
@@ -95,33 +109,33 @@ dispatch_json(const struct hf_dispatch *d)
 	for (i = 0; i < COUNTERS; i++)
 		(void)json_object_set_new(root, counters[i].name,
 		    json_integer((json_int_t)value(c, i)));
-	(void)json_object_set_new(root, "transfer", times(c->transfer_us));
-	(void)json_object_set_new(root, "handshake", times(c->handshake_us));
+	hf_dispatch_recent(&transfer, &handshake, d);
+	(void)json_object_set_new(root, "transfer",
+	    times(&c->transfer, transfer));
+	(void)json_object_set_new(root, "handshake",
+	    times(&c->handshake, handshake));
 	return root;
 }
 
 static void
-histogram(FILE *f, const char *name,
-    const uint64_t buckets[HF_DISPATCH_BUCKETS])
+histogram(FILE *f, const char *name, const struct hf_dispatch_times *t)
 {
 	uint64_t n = 0;
 	size_t i;
 
 	(void)fprintf(f, "# TYPE handfast_dispatch_%s_seconds histogram\n",
 	    name);
-	for (i = 0; i < HF_DISPATCH_BUCKETS; i++) {
-		n += buckets[i];
-		if (i + 1 < HF_DISPATCH_BUCKETS)
-			(void)fprintf(f,
-			    "handfast_dispatch_%s_seconds_bucket"
-			    "{le=\"%.6f\"} %llu\n",
-			    name, (double)((uint64_t)128 << i) / 1e6,
-			    (unsigned long long)n);
-	}
+	for (i = 0; i + 1 < HF_DISPATCH_BUCKETS; i++)
+		(void)fprintf(f,
+		    "handfast_dispatch_%s_seconds_bucket{le=\"%.6f\"} %llu\n",
+		    name, (double)hf_dispatch_bucket_us(i) / 1e6,
+		    (unsigned long long)(n += t->bucket[i]));
 	(void)fprintf(f,
 	    "handfast_dispatch_%s_seconds_bucket{le=\"+Inf\"} %llu\n"
+	    "handfast_dispatch_%s_seconds_sum %.6f\n"
 	    "handfast_dispatch_%s_seconds_count %llu\n",
-	    name, (unsigned long long)n, name, (unsigned long long)n);
+	    name, (unsigned long long)t->n, name, (double)t->sum_us / 1e6,
+	    name, (unsigned long long)t->n);
 }
 
 /* A label's value: what would end it is escaped. */
@@ -177,8 +191,8 @@ dispatch_metrics(const struct hf_dispatch *d)
 	per_server(f, d, "up", 0);
 	per_server(f, d, "draining", 1);
 	per_server(f, d, "connections", 2);
-	histogram(f, "transfer", c->transfer_us);
-	histogram(f, "handshake", c->handshake_us);
+	histogram(f, "transfer", &c->transfer);
+	histogram(f, "handshake", &c->handshake);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

@@ -375,6 +375,8 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 {
 	(void)owner;
 	self.link = NULL;
+	if (self.args.trace && err == HF_OK)
+		log_digests(hf_link_session(link));
 	hf_stretch_forget(self.stretch);
 	if (!never_began(link, err) && go_on(self.connected ? err : HF_E_IO))
 		return;

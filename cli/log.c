@@ -5,6 +5,7 @@
  * another line or pair; what they mean it does not know. A line leaves in one
  * write, so that threads do not mix theirs.
  */
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -165,6 +166,35 @@ log_trace(int sent, int type, size_t bytes, uint64_t ns)
 	n = snprintf(line, sizeof(line), "trace: %s %s %zu bytes %llu us\n",
 	    sent ? "sent" : "received", name, bytes,
 	    (unsigned long long)((ns + 500) / 1000));
+	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
+		return;
+}
+
+void
+log_digests(const struct hf_session *session)
+{
+	char sid[2 * HF_SID_BYTES + 1], hex[2][2 * HF_KEY_BYTES + 1],
+	    line[300];
+	static const enum hf_role sender[2] = { HF_INITIATOR, HF_RESPONDER };
+	uint8_t digest[HF_KEY_BYTES];
+	struct hf_span id;
+	uint64_t count[2];
+	size_t i;
+	int n;
+
+	for (i = 0; i < 2; i++) {
+		if (session == NULL ||
+		    hf_session_digest(digest, &count[i], session, sender[i]) !=
+			HF_OK)
+			return;
+		sodium_bin2hex(hex[i], sizeof(hex[i]), digest, sizeof(digest));
+	}
+	id = hf_session_id(session);
+	sodium_bin2hex(sid, sizeof(sid), id.ptr, id.len);
+	n = snprintf(line, sizeof(line),
+	    "trace: digest %s initiator %llu %s responder %llu %s\n", sid,
+	    (unsigned long long)count[0], hex[0], (unsigned long long)count[1],
+	    hex[1]);
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;
 }

@@ -29,6 +29,9 @@ void log_number(struct log_line *line, const char *key, uint64_t value);
 void log_end(struct log_line *line);
 /* `trace: sent request 612 bytes 143 us` on stderr. */
 void log_trace(int sent, int type, size_t bytes, uint64_t ns);
+/* `trace: digest SID initiator 12 RECORDS' DIGEST responder 3 ...` on stderr:
+ * the same at both ends where all has arrived. Nothing without a session. */
+void log_digests(const struct hf_session *session);
 
 /* parse.c: reads the address that an option gives, or says what is wrong */
 int cli_address(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,

@@ -389,10 +389,27 @@ log_session(const struct hf_served *conn, enum hf_err err)
 	log_end(&line);
 }
 
+/* Somebody said hello, and went when he had his offer: a check whether a server
+ * is there. */
+static int
+only_looked(const struct hf_served *conn, enum hf_err err)
+{
+	struct hf_session *session = hf_link_session(conn->link);
+	struct hf_peer peer;
+
+	return err == HF_E_GONE && session != NULL &&
+	    hf_session_suite(session) != 0 &&
+	    hf_session_peer(&peer, session) == HF_OK &&
+	    (peer.name == NULL || peer.name[0] == '\0');
+}
+
 static void
 ended(struct hf_served *conn, enum hf_err err)
 {
-	log_session(conn, err);
+	if (!only_looked(conn, err))
+		log_session(conn, err);
+	if (respond.trace)
+		log_digests(hf_link_session(conn->link));
 	if (conn->app == NULL)
 		return;
 	ask_forget(conn);

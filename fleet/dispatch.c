@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The life of a dispatcher: it takes configurations while connections go on,
- * looks at all of them now and then, and sends away the initiators of a server
- * that is to be left. What a connection does is dispatch_conn.c's.
+ * and looks at all of them now and then. What a connection does is
+ * dispatch_conn.c's.
  */
 #include <sys/resource.h>
 
@@ -24,6 +24,7 @@ hf_dispatch_defaults(struct hf_dispatch_config *c)
 	c->balance = HF_BALANCE_LEAST;
 	c->header_ms = 5000;
 	c->connect_ms = 2000;
+	c->server_ms = 5000;
 	c->answer_ms = 5000;
 	c->idle_ms = 3600000;
 	c->health_ms = 5000;
@@ -48,30 +49,6 @@ bury(struct hf_dispatch *d)
 	}
 }
 
-/* So many initiators of a server that is left are asked to go on elsewhere as
- * the rate allows. */
-static void
-drain_some(struct hf_dispatch *d, uint64_t passed)
-{
-	unsigned share =
-	    (unsigned)((d->config.drain_rate * passed / d->workers + 999) /
-		1000);
-	struct hf__conn *c, *next;
-	struct hf__backend *b;
-
-	for (c = d->conns; c != NULL; c = next) {
-		next = c->next;
-		if ((b = c->backend) == NULL || !b->draining || c->query_due)
-			continue;
-		if (b->drained_ms != d->looked) {
-			b->drained_ms = d->looked;
-			b->drain_due = share;
-		}
-		if (b->drain_due > 0 && hf__conn_ask(c))
-			b->drain_due--;
-	}
-}
-
 static void
 look(uv_timer_t *timer)
 {
@@ -84,7 +61,7 @@ look(uv_timer_t *timer)
 		next = c->next;
 		hf__conn_look(c, ms);
 	}
-	drain_some(d, passed);
+	hf__conns_ask(d, passed);
 	hf__health_look(d, ms);
 	hf__gates_open(d);
 	bury(d);
@@ -218,6 +195,16 @@ unsigned
 hf_dispatch_conns(const struct hf_dispatch *d)
 {
 	return hf__share_conns(d->share);
+}
+
+void
+hf_dispatch_recent(uint64_t *transfer_us, uint64_t *handshake_us,
+    const struct hf_dispatch *d)
+{
+	uint64_t ms = uv_now(d->loop);
+
+	*transfer_us = hf__times_recent(&d->rule.transfer, ms);
+	*handshake_us = hf__times_recent(&d->rule.handshake, ms);
 }
 
 int

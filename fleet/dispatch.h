@@ -35,8 +35,10 @@ struct hf_dispatch_config {
 	size_t servers_n;
 	enum { HF_BALANCE_LEAST, HF_BALANCE_HASH } balance;
 	int ask;	       /* a query before a handshake */
+	int faster;	       /* a handshake where transfers are slower */
 	uint64_t header_ms;    /* for the first message to be whole */
 	uint64_t connect_ms;   /* for a server to accept */
+	uint64_t server_ms;    /* for a server to answer a hello or resume */
 	uint64_t answer_ms;    /* for an initiator to answer a query */
 	uint64_t idle_ms;      /* without a byte; 0: for ever */
 	uint64_t health_ms;    /* between two checks of a server */
@@ -64,17 +66,25 @@ struct hf_dispatch_hooks {
 	void (*ended)(void *owner, const struct hf_dispatch_line *line);
 };
 
+/* Durations, each in the first bucket that is longer. */
+struct hf_dispatch_times {
+	uint64_t bucket[HF_DISPATCH_BUCKETS], n, sum_us;
+};
+
 /* Counted since it began. Numbers of 64 bits alone. */
 struct hf_dispatch_counts {
 	uint64_t accepted, refused_source, refused_first, late, idle;
 	uint64_t no_target, no_server, unknown_key;
-	uint64_t affinity, transfers, balanced, by_key;
+	uint64_t affinity, transfers, balanced, by_key, anew, overdue, renewed;
 	uint64_t lookups, lookups_found, lookups_skipped;
 	uint64_t queries, moves, rescued, lost;
 	uint64_t in, out;
-	uint64_t transfer_us[HF_DISPATCH_BUCKETS];
-	uint64_t handshake_us[HF_DISPATCH_BUCKETS];
+	/* From a resume to what is said to it; from a hello or request to the
+	 * grant. */
+	struct hf_dispatch_times transfer, handshake;
 };
+/* The end of bucket i, us; the last one has none. */
+uint64_t hf_dispatch_bucket_us(size_t i);
 struct hf_dispatch_state {
 	const char *name, *scope;
 	char address[HF_ADDRESS_TEXT];
@@ -116,6 +126,9 @@ const struct hf_dispatch_counts *hf_dispatch_counts(
 int hf_dispatch_state(struct hf_dispatch_state *state,
     const struct hf_dispatch *dispatch, size_t i);
 unsigned hf_dispatch_conns(const struct hf_dispatch *dispatch);
+/* The medians of the last transfers and handshakes, us; 0: too few of them. */
+void hf_dispatch_recent(uint64_t *transfer_us, uint64_t *handshake_us,
+    const struct hf_dispatch *dispatch);
 /* Accepts no more, and closes all that is open. The loop then runs out of
  * what is the dispatcher's; hf_dispatch_free() follows. */
 void hf_dispatch_stop(struct hf_dispatch *dispatch);

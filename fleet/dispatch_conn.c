@@ -7,13 +7,13 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dispatch_own.h"
 
 enum {
 	HELLO = 0,
 	OFFER = 1,
+	RETRY = 2,
 	REQUEST = 3,
 	GRANT = 4,
 	CONFIRM = 5,
@@ -99,7 +99,7 @@ hf__conn_refuse(struct hf__conn *c, enum hf_err err, const char *why)
 		return;
 	}
 	hf_alert_write(alert, err);
-	hf__flow_say(&c->down, alert);
+	hf__flow_say(&c->down, alert, sizeof(alert));
 	if (c->phase == HF__SAYING)
 		(void)uv_shutdown(&c->client->shutdown, &c->client->io.stream,
 		    NULL);
@@ -109,8 +109,8 @@ hf__conn_refuse(struct hf__conn *c, enum hf_err err, const char *why)
 
 /* A server that went before it said anything: the message that it had goes
  * elsewhere. One that is sealed to a key cannot. */
-static int
-say_again(struct hf__conn *c)
+int
+hf__conn_say_again(struct hf__conn *c)
 {
 	if (c->answered || c->first == NULL || c->type == REQUEST ||
 	    c->up.len > 0 || !hf__flow_between(&c->up) ||
@@ -119,6 +119,25 @@ say_again(struct hf__conn *c)
 	c->up.held = 1;
 	c->backend->failed++;
 	hf__conn_try_another(c);
+	return 1;
+}
+
+/* A server that went between its resumed and the initiator's confirm: when
+ * that has come the initiator is asked to go on elsewhere. One that asked for
+ * a message anew: that goes to another. */
+static int
+wait_for_initiator(struct hf__conn *c)
+{
+	if (c->phase != HF__SHAKING || c->down.left > 0 ||
+	    (!c->retried && (!c->resumed || !c->dispatched)))
+		return 0;
+	if (c->retried) {
+		c->phase = HF__FIRST;
+		c->asked = 1;
+	}
+	hf__conn_leave(c);
+	hf__flow_wipe_sending(&c->up);
+	c->due = uv_now(c->d->loop) + c->d->config.answer_ms;
 	return 1;
 }
 
@@ -154,6 +173,52 @@ held(const struct hf__conn *c)
 								HF__HOLD;
 }
 
+static int
+wants_resume(struct hf__conn *c)
+{
+	return c->d->config.ask && !c->asked &&
+	    (!c->d->config.faster ||
+		!hf__rule_anew(&c->d->rule, uv_now(c->d->loop)));
+}
+
+/* What waits goes nowhere. What comes next is a first message. */
+static void
+next_first(struct hf__conn *c, const uint8_t *word, size_t len)
+{
+	c->phase = HF__FIRST;
+	c->due = uv_now(c->d->loop) + c->d->config.header_ms;
+	c->asked = c->skip = 1;
+	hf__flow_say(&c->down, word, len);
+}
+
+/* As when no server had it. */
+void
+hf__conn_anew(struct hf__conn *c)
+{
+	uint8_t alert[HF_CLEAR_BYTES];
+
+	c->how = "anew";
+	c->d->counts.anew++;
+	hf_alert_write(alert, HF_E_NO_SESSION);
+	next_first(c, alert, sizeof(alert));
+}
+
+/* A server that lost the race with the last checkpoint of the session's owner
+ * ends without a word (spec section 17.5), and takes these bytes no more. */
+int
+hf__conn_renew(struct hf__conn *c)
+{
+	static const uint8_t retry[] = { 0x82, RETRY, 0x41, 0 };
+
+	if (c->type != RESUME || c->tried_n == 0 || c->renewed ||
+	    !hf__flow_between(&c->down))
+		return 0;
+	c->renewed = 1;
+	c->d->counts.renewed++;
+	next_first(c, retry, sizeof(retry));
+	return 1;
+}
+
 static enum hf__verdict
 first_message(struct hf__conn *c, const uint8_t *message, size_t len)
 {
@@ -166,11 +231,15 @@ first_message(struct hf__conn *c, const uint8_t *message, size_t len)
 		hf__conn_refuse(c, e, "malformed");
 		return HF__ENDED;
 	}
-	if (route.type != RESUME && c->d->config.ask && !c->asked) {
+	if (c->skip) {
+		c->skip = 0;
+		return HF__DISCARD;
+	}
+	if (route.type != RESUME && wants_resume(c)) {
 		c->asked = 1;
 		c->d->counts.queries++;
 		hf_query_write(query);
-		hf__flow_say(&c->down, query);
+		hf__flow_say(&c->down, query, sizeof(query));
 		return c->phase == HF__OVER ? HF__ENDED : HF__DISCARD;
 	}
 	if (!copy_route(c, &route, message, len)) {
@@ -189,12 +258,18 @@ opened(struct hf__conn *c)
 {
 	c->phase = HF__CARRYING;
 	c->due = 0;
-	c->query_sent = c->query_due = c->alone = 0;
+	c->query_sent = c->query_due = c->alone = c->renewed = 0;
+	c->tried_n = 0;
 	if (c->was_open)
 		c->moves++;
 	c->was_open = 1;
 	if (c->resumed && c->backend != NULL)
 		hf__ids_put(c->d->ids, c->sid, c->backend);
+	if (c->backend == NULL) {
+		c->alone = c->query_due = 1;
+		c->due = uv_now(c->d->loop) + c->d->config.answer_ms;
+		c->d->counts.rescued++;
+	}
 }
 
 /* On an open connection: to another server, when the one that is has said its
@@ -220,6 +295,27 @@ moves_on(struct hf__conn *c, const uint8_t *message, size_t len)
 	return HF__HOLD;
 }
 
+/* Another first message for the same server: after a retry or an offer, or when
+ * its session did not go on there. */
+static void
+says_more(struct hf__conn *c, const struct hf_route *route,
+    const uint8_t *message, size_t len)
+{
+	uint64_t began = c->first_us;
+	int retried = c->retried;
+
+	if (c->first != NULL) /* the one that brought it here */
+		return;
+	c->retried = 0;
+	/* A handshake is as long as its hello ago, a resume as its first. */
+	if (!copy_route(c, route, message, len))
+		c->type = route->type;
+	else if (retried)
+		c->answered = 0;
+	if (retried || route->type == REQUEST)
+		c->first_us = began;
+}
+
 static enum hf__verdict
 from_initiator(struct hf__conn *c, int type, const uint8_t *message,
     size_t len)
@@ -232,13 +328,8 @@ from_initiator(struct hf__conn *c, int type, const uint8_t *message,
 	case HF__SHAKING:
 		if (type == CONFIRM)
 			opened(c);
-		else if (hf_route_read(&route, message, len) == HF_OK) {
-			/* A handshake is as long as its hello ago. */
-			if (route.type != REQUEST || c->type == RESUME)
-				c->first_us = uv_hrtime() / 1000;
-			c->type = route.type;
-			c->dispatched = route.dispatched;
-		}
+		else if (hf_route_read(&route, message, len) == HF_OK)
+			says_more(c, &route, message, len);
 		return HF__CARRY;
 	case HF__CARRYING:
 		return type == RESUME ? moves_on(c, message, len) : HF__CARRY;
@@ -249,36 +340,35 @@ from_initiator(struct hf__conn *c, int type, const uint8_t *message,
 
 /* --- what the server says ------------------------------------------------------------- */
 
-static void
-count_time(uint64_t buckets[HF_DISPATCH_BUCKETS], uint64_t us)
-{
-	size_t i = 0;
-
-	while (i + 1 < HF_DISPATCH_BUCKETS && us >= (uint64_t)128 << i)
-		i++;
-	buckets[i]++;
-}
-
 static enum hf__verdict
 from_server(struct hf__conn *c, int type, const uint8_t *message, size_t len)
 {
 	uint64_t us = uv_hrtime() / 1000 - c->first_us;
+	uint64_t ms = uv_now(c->d->loop);
 	uint8_t key_id[HF_KEY_ID_BYTES];
 
 	if (c->phase == HF__LEAVING)
 		return HF__HOLD;
 	if (c->phase != HF__SHAKING)
 		return HF__CARRY;
+	if (!c->answered) {
+		c->due = ms + HF__SHAKE_MS;
+		hf__health_tell(c->backend, 1);
+	}
 	c->answered = 1;
+	c->retried = type == RETRY;
+	c->renewed |= c->retried;
 	free(c->first);
 	c->first = NULL;
 	if (type == OFFER && hf_offer_key_id(key_id, message, len) == HF_OK)
 		hf__backend_learn(c->backend, key_id);
 	if (type == GRANT)
-		count_time(c->d->counts.handshake_us, us);
+		hf__times_add(&c->d->rule.handshake, &c->d->counts.handshake,
+		    us, ms);
 	if (type == RESUMED) {
 		c->resumed = 1;
-		count_time(c->d->counts.transfer_us, us);
+		hf__times_add(&c->d->rule.transfer, &c->d->counts.transfer, us,
+		    ms);
 	}
 	/* Whoever was thought to own it does not go on with it. */
 	if (type == ALERT && c->type == RESUME)
@@ -363,20 +453,51 @@ ask_now(struct hf__conn *c)
 
 	c->query_due = 0;
 	c->query_sent = 1;
+	c->asked_ms = uv_now(c->d->loop);
 	c->d->counts.queries++;
 	hf_query_write(query);
-	hf__flow_say(&c->down, query);
+	hf__flow_say(&c->down, query, sizeof(query));
+}
+
+/* The server that is left is told so, and may finish what it was just told: a
+ * checkpoint of it would else come between what the next one reads and its
+ * claim, which is then lost. Not for long. Returns 1 when it is done. */
+static int
+parted(struct hf__conn *c)
+{
+	uint64_t ms = uv_now(c->d->loop);
+
+	if (c->server == NULL || c->server->eof || c->parting == 2 ||
+	    (!c->parting && ms - c->up.at > HF__LOOK_MS))
+		return 1;
+	if (c->parting)
+		return 0;
+	c->parting = c->down.drop = 1;
+	hf__flow_wipe(&c->down);
+	shut(c->server);
+	c->due = ms + HF__LOOK_MS;
+	return 0;
 }
 
 void
 hf__conn_settle(struct hf__conn *c)
 {
+	if (c->skip && c->up.held) {
+		c->up.held = 0;
+		hf__flow_run(&c->up);
+		return;
+	}
 	if (c->phase == HF__LEAVING && hf__flow_between(&c->up) &&
-	    hf__flow_between(&c->down)) {
+	    hf__flow_between(&c->down) && parted(c)) {
 		hf__conn_leave(c);
 		hf__flow_wipe(&c->down);
+		c->parting = c->down.drop = 0;
 		c->d->counts.moves++;
 		hf__route(c);
+		if (c->skip) {
+			hf__conn_settle(c);
+			return;
+		}
 	}
 	if (c->query_due && c->phase == HF__CARRYING &&
 	    hf__flow_between(&c->down))
@@ -401,19 +522,21 @@ hf__conn_eof(struct hf__flow *flow)
 	struct hf__conn *c = flow->conn;
 	int both = c->client->eof && (c->server == NULL || c->server->eof);
 
-	if (both || c->phase == HF__SAYING ||
+	if ((both && !c->parting) || c->phase == HF__SAYING ||
 	    (flow->client && c->phase != HF__CARRYING)) {
 		hf__conn_end(c, c->was_open ? HF_OK : HF_E_GONE, 0);
 		return;
 	}
 	if (!flow->client && c->phase == HF__SHAKING) {
-		if (!say_again(c))
+		if (!hf__conn_say_again(c) && !wait_for_initiator(c))
 			hf__conn_end(c, HF_E_GONE, 0);
 		return;
 	}
 	if (!flow->client && c->phase == HF__LEAVING) {
 		if (c->down.left > 0)
 			hf__conn_end(c, HF_E_TRUNCATED, 1);
+		else
+			hf__conn_settle(c);
 		return;
 	}
 	if (flow->client || !rescue(c))
@@ -432,7 +555,8 @@ hf__conn_broken(struct hf__leg *leg)
 		hf__conn_end(c, HF_E_IO, 1);
 		return;
 	}
-	if (c->phase == HF__SHAKING && say_again(c))
+	if (c->phase == HF__SHAKING &&
+	    (hf__conn_say_again(c) || wait_for_initiator(c)))
 		return;
 	if (c->phase == HF__LEAVING && c->down.left == 0) {
 		hf__flow_wipe_sending(&c->up);
@@ -451,107 +575,4 @@ hf__conn_broken(struct hf__leg *leg)
 		hf__conn_end(c, HF_E_IO, 1);
 	else if (c->phase == HF__CARRYING)
 		hf__flow_run(&c->up);
-}
-
-/* In a session that is open: its server is gone and it said nothing; or half
- * of it is closed, and what moves in the other half may. */
-static void
-too_quiet(struct hf__conn *c, uint64_t ms)
-{
-	if (c->alone && c->server != NULL) {
-		c->alone = 0;
-		c->due = ms + HF__HALF_MS;
-		hf__conn_settle(c);
-	} else if (!c->alone && ms - c->touched < HF__HALF_MS) {
-		c->due = c->touched + HF__HALF_MS;
-	} else {
-		c->d->counts.lost += c->alone != 0;
-		hf__conn_end(c, HF_E_DEADLINE, 1);
-	}
-}
-
-static void
-time_is_up(struct hf__conn *c, uint64_t ms)
-{
-	switch (c->phase) {
-	case HF__FIRST:
-		c->d->counts.late++;
-		c->how = "late";
-		hf__conn_end(c, HF_E_DEADLINE, 1);
-		break;
-	case HF__CONNECTING:
-		c->backend->failed++;
-		hf__health_tell(c->backend, 0);
-		hf__conn_try_another(c);
-		break;
-	case HF__CARRYING:
-		too_quiet(c, ms);
-		break;
-	case HF__LEAVING:
-		if (c->down.left == 0 && c->down.sending == NULL) {
-			hf__flow_wipe_sending(&c->up);
-			hf__conn_settle(c);
-		} else {
-			hf__conn_end(c, HF_E_DEADLINE, 1);
-		}
-		break;
-	default:
-		hf__conn_end(c, HF_E_DEADLINE, 1);
-	}
-}
-
-void
-hf__conn_look(struct hf__conn *c, uint64_t ms)
-{
-	uint64_t idle = c->d->config.idle_ms;
-
-	if (c->due != 0 && ms >= c->due) {
-		time_is_up(c, ms);
-	} else if (c->phase == HF__CARRYING && idle != 0 &&
-	    ms - c->touched >= idle) {
-		c->d->counts.idle++;
-		hf__conn_end(c, HF_E_DEADLINE, 1);
-	}
-}
-
-void
-hf__conn_begin(struct hf_dispatch *d, int fd, int family,
-    const struct hf__places *places, const struct hf__source *source,
-    const char *text, const struct hf_address *from)
-{
-	struct hf__conn *c;
-	int r = UV_ENOMEM;
-
-	if ((c = calloc(1, sizeof(*c))) != NULL)
-		c->client = hf__leg_new(d->loop, family, c);
-	if (c != NULL && c->client != NULL)
-		r = family == AF_UNIX ? uv_pipe_open(&c->client->io.pipe, fd) :
-					uv_tcp_open(&c->client->io.tcp, fd);
-	if (r != 0) {
-		if (c != NULL)
-			hf__leg_close(c->client, 0);
-		free(c);
-		(void)close(fd);
-		hf__share_leave(d->share, places);
-		return;
-	}
-	if (family != AF_UNIX)
-		(void)uv_tcp_nodelay(&c->client->io.tcp, 1);
-	c->d = d;
-	c->source = *source;
-	memcpy(c->text, text, sizeof(c->text));
-	c->from = *from;
-	c->began = c->touched = uv_now(d->loop);
-	c->due = c->began + d->config.header_ms;
-	c->up.conn = c->down.conn = c;
-	c->up.client = 1;
-	c->down.to = c->client;
-	c->client->from = &c->up;
-	c->places = *places;
-	if ((c->next = d->conns) != NULL)
-		c->next->prev = c;
-	d->conns = c;
-	d->conns_n++;
-	d->counts.accepted++;
-	hf__leg_read(c->client);
 }

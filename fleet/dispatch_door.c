@@ -33,6 +33,48 @@ turn_away(int fd)
 }
 
 static void
+begin(struct hf_dispatch *d, int fd, int family,
+    const struct hf__places *places, const struct hf__source *source,
+    const char *text, const struct hf_address *from)
+{
+	struct hf__conn *c;
+	int r = UV_ENOMEM;
+
+	if ((c = calloc(1, sizeof(*c))) != NULL)
+		c->client = hf__leg_new(d->loop, family, c);
+	if (c != NULL && c->client != NULL)
+		r = family == AF_UNIX ? uv_pipe_open(&c->client->io.pipe, fd) :
+					uv_tcp_open(&c->client->io.tcp, fd);
+	if (r != 0) {
+		if (c != NULL)
+			hf__leg_close(c->client, 0);
+		free(c);
+		(void)close(fd);
+		hf__share_leave(d->share, places);
+		return;
+	}
+	if (family != AF_UNIX)
+		(void)uv_tcp_nodelay(&c->client->io.tcp, 1);
+	c->d = d;
+	c->source = *source;
+	memcpy(c->text, text, sizeof(c->text));
+	c->from = *from;
+	c->began = c->touched = uv_now(d->loop);
+	c->due = c->began + d->config.header_ms;
+	c->up.conn = c->down.conn = c;
+	c->up.client = 1;
+	c->down.to = c->client;
+	c->client->from = &c->up;
+	c->places = *places;
+	if ((c->next = d->conns) != NULL)
+		c->next->prev = c;
+	d->conns = c;
+	d->conns_n++;
+	d->counts.accepted++;
+	hf__leg_read(c->client);
+}
+
+static void
 take(struct hf__gate *g, int fd, const struct hf_address *a)
 {
 	struct hf_dispatch *d = g->d;
@@ -52,7 +94,7 @@ take(struct hf__gate *g, int fd, const struct hf_address *a)
 		return;
 	}
 	hf__source_text(text, &source, g->family, a);
-	hf__conn_begin(d, fd, g->family, &places, &source, text, a);
+	begin(d, fd, g->family, &places, &source, text, a);
 }
 
 static void

@@ -118,9 +118,9 @@ hf__flow_between(const struct hf__flow *flow)
 }
 
 void
-hf__flow_say(struct hf__flow *flow, const uint8_t word[HF_CLEAR_BYTES])
+hf__flow_say(struct hf__flow *flow, const uint8_t *word, size_t len)
 {
-	if (flow->to != NULL && !put(flow, word, HF_CLEAR_BYTES))
+	if (flow->to != NULL && !put(flow, word, len))
 		hf__conn_broken(flow->to);
 }
 
@@ -234,8 +234,13 @@ carry(struct hf__flow *flow, const uint8_t *data, size_t len)
 		if (n == 0)
 			break;
 		flow->bytes += n;
+		flow->at = uv_now(c->d->loop);
 		if (!put(flow, data, n)) {
-			hf__conn_broken(flow->to);
+			/* A resume may follow. */
+			if (!hf__flow_put(flow, data + n, len - n))
+				hf__conn_end(c, HF_E_MEMORY, 1);
+			else
+				hf__conn_broken(flow->to);
 			return 0;
 		}
 		data += n;

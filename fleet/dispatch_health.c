@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Whether servers are up: now and then each is connected to, and one that was
- * not up, or whose key is not known, is said hello, and must offer. One that
- * was seen to take a connection lately is not asked.
+ * Whether servers are up: now and then each is said hello, and must offer.
+ * That the kernel takes a connection for it says nothing: its process may
+ * stand still. One that was seen to answer lately is not asked.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,6 @@ struct hf__check {
 	uv_connect_t connect;
 	struct hf__backend *backend; /* NULL: it has its answer */
 	uint64_t due;
-	int hello;
 	size_t len;
 	uint8_t answer[HF_MESSAGE_MAX];
 };
@@ -140,8 +139,8 @@ connected(uv_connect_t *req, int status)
 
 	if (k->backend == NULL || status == UV_ECANCELED)
 		return;
-	if (status != 0 || !k->hello) {
-		finish(k, status == 0);
+	if (status != 0) {
+		finish(k, 0);
 		return;
 	}
 	buf = uv_buf_init((char *)out, (unsigned)hello(out, k->backend));
@@ -165,7 +164,6 @@ begin(struct hf__backend *b, uint64_t ms)
 		return;
 	}
 	k->io.handle.data = k;
-	k->hello = !b->up || b->is.keys_n == 0;
 	k->due = ms + b->d->config.connect_ms;
 	k->backend = b;
 	b->check = k;
@@ -173,6 +171,15 @@ begin(struct hf__backend *b, uint64_t ms)
 	if (hf_address_connect(&k->connect, &k->io.stream, &b->is.at,
 		connected) != 0)
 		finish(k, 0);
+}
+
+void
+hf__health_doubt(struct hf__backend *b)
+{
+	if (b->listed && b->check == NULL && !b->d->stopping) {
+		b->asked_ms = uv_now(b->d->loop);
+		begin(b, b->asked_ms);
+	}
 }
 
 void

@@ -3,10 +3,11 @@
  * The inside of a dispatcher, for its files: dispatch.c, its life;
  * dispatch_table.c, the servers and the choice among them; dispatch_ids.c, who
  * owns which session; dispatch_route.c, where a message goes; dispatch_conn.c,
- * one connection; dispatch_reach.c, its way to a server; dispatch_flow.c, bytes
- * of one direction; dispatch_door.c, where connections come in;
- * dispatch_health.c, whether servers are up; dispatch_crew.c, further threads.
- * Nobody else includes it.
+ * one connection; dispatch_look.c, what time brings to it; dispatch_reach.c, its
+ * way to a server; dispatch_flow.c, bytes of one direction; dispatch_door.c,
+ * where connections come in; dispatch_health.c, whether servers are up;
+ * dispatch_times.c, how long they take; dispatch_crew.c, further threads. Nobody
+ * else includes it.
  */
 #ifndef FLEET_DISPATCH_OWN_H
 #define FLEET_DISPATCH_OWN_H
@@ -20,7 +21,11 @@ enum {
 	HF__TRIES_MAX = 4,	/* servers that are tried for one message */
 	HF__LOOK_MS = 100,	/* how often all connections are looked at */
 	HF__ALERT_MS = 1000,	/* for an alert to arrive */
+	HF__SHAKE_MS = 30000,	/* for all of a handshake */
 	HF__HALF_MS = 30000,	/* for the other half of a stream to end */
+	HF__RECENT = 64,	/* durations that the policy goes by */
+	HF__RECENT_MS = 60000,	/* and no older */
+	HF__RULE_TURN = 16,	/* of so many transfers one is made */
 	HF__ID_KEY = 2 + HF_SID_BYTES
 };
 
@@ -32,7 +37,7 @@ struct hf__backend {
 	unsigned conns;
 	int listed, up, draining;
 	uint64_t taken, failed;
-	uint64_t seen_ms;    /* when it was last seen to be up */
+	uint64_t seen_ms;    /* when it last answered */
 	uint64_t asked_ms;   /* when it was last asked */
 	unsigned drain_due;  /* queries that may be sent now */
 	uint64_t drained_ms; /* when some were allowed */
@@ -75,6 +80,7 @@ struct hf__flow {
 	size_t len, cap;
 	uint64_t left;	/* of the message that is being carried */
 	uint64_t bytes; /* carried */
+	uint64_t at;	/* when the last were, ms */
 	struct hf__chunk *sending;
 	int held;	/* 1: a message waits for a decision */
 	int client;	/* 1: what the initiator says */
@@ -91,8 +97,8 @@ void hf__leg_close(struct hf__leg *leg, int reset);
 void hf__leg_read(struct hf__leg *leg);
 /* Carries on with what waits. */
 void hf__flow_run(struct hf__flow *flow);
-/* Says three bytes of the dispatcher's own. Only between two messages. */
-void hf__flow_say(struct hf__flow *flow, const uint8_t word[HF_CLEAR_BYTES]);
+/* Says a few bytes of the dispatcher's own. Only between two messages. */
+void hf__flow_say(struct hf__flow *flow, const uint8_t *word, size_t len);
 /* 1 between two messages, with nothing on its way. */
 int hf__flow_between(const struct hf__flow *flow);
 /* Forgets what waits; or only what is on its way. */
@@ -125,6 +131,10 @@ struct hf__conn {
 	int dispatched; /* the initiator honours a query */
 	int asked;	/* a query was sent before a handshake */
 	int query_due, query_sent;
+	int retried; /* its server wants its message anew */
+	int renewed; /* it was said anew, and cannot be again */
+	int skip;    /* the message that waits goes nowhere */
+	int parting; /* its server was told that it is left; 2: long enough */
 	int type, answered, resumed, was_open;
 	int alone;	      /* its server is gone, and it was asked */
 	struct hf_name scope; /* of the session's owner */
@@ -141,14 +151,13 @@ struct hf__conn {
 	char text[HF_ADDRESS_TEXT];
 	struct hf_address from;
 	uint64_t began, due, touched, first_us; /* ms; us */
-	uint64_t moved;				/* bytes when last looked at */
+	uint64_t asked_ms;			/* when the query was sent */
+	uint64_t stuck, stuck_ms; /* what its server took; since when */
+	uint64_t moved;		  /* bytes when last looked at */
 	unsigned moves;
 	enum hf_err err;
 };
 
-void hf__conn_begin(struct hf_dispatch *d, int fd, int family,
-    const struct hf__places *places, const struct hf__source *source,
-    const char *text, const struct hf_address *from);
 /* What a flow has found: a whole message of a handshake, or a record's head.
  * HF__ENDED: nothing of the flow may be touched. */
 enum hf__verdict { HF__ENDED, HF__HOLD, HF__CARRY, HF__DISCARD };
@@ -160,9 +169,15 @@ void hf__conn_eof(struct hf__flow *flow);
 void hf__conn_broken(struct hf__leg *leg);
 /* Something was carried: does what waits for that, and reads on. */
 void hf__conn_settle(struct hf__conn *c);
-/* All that time brings. */
-void hf__conn_look(struct hf__conn *c, uint64_t ms);
 void hf__conn_end(struct hf__conn *c, enum hf_err err, int reset);
+/* Its server said nothing yet, and is gone or late: the message that it had
+ * goes to another. 0 where that may not be. */
+int hf__conn_say_again(struct hf__conn *c);
+/* Wants the resume anew, which servers had and did not answer. 0 where that is
+ * not possible. */
+int hf__conn_renew(struct hf__conn *c);
+/* Its session is not to go on, but begin anew on this connection. */
+void hf__conn_anew(struct hf__conn *c);
 /* Says an alert, and ends. */
 void hf__conn_refuse(struct hf__conn *c, enum hf_err err, const char *why);
 /* To that server; and away from the one that is. */
@@ -172,6 +187,13 @@ void hf__conn_leave(struct hf__conn *c);
 void hf__conn_try_another(struct hf__conn *c);
 /* It should go on with another server; 1 when that was asked or will be. */
 int hf__conn_ask(struct hf__conn *c);
+
+/* --- dispatch_look.c --- */
+
+/* All that time brings. */
+void hf__conn_look(struct hf__conn *c, uint64_t ms);
+/* Asks initiators to leave servers, for so many milliseconds. */
+void hf__conns_ask(struct hf_dispatch *d, uint64_t passed);
 
 /* --- dispatch_route.c: finds a server for the message that waits, or ends the
  * connection; the same after one that was tried. --- */
@@ -225,6 +247,27 @@ void hf__health_look(struct hf_dispatch *d, uint64_t ms);
 void hf__health_stop(struct hf__backend *b);
 /* By what it was seen to do. */
 void hf__health_tell(struct hf__backend *b, int up);
+/* It should have done something: it is asked at once. */
+void hf__health_doubt(struct hf__backend *b);
+
+/* --- dispatch_times.c --- */
+
+/* The last durations of a kind. */
+struct hf__recent {
+	uint64_t us[HF__RECENT], at_ms[HF__RECENT];
+	size_t n, next;
+};
+struct hf__rule {
+	struct hf__recent transfer, handshake;
+	unsigned turn;
+};
+void hf__times_add(struct hf__recent *r, struct hf_dispatch_times *all,
+    uint64_t us, uint64_t ms);
+/* The median, us; 0 where there are too few of the last minute. */
+uint64_t hf__times_recent(const struct hf__recent *r, uint64_t ms);
+/* 1: transfers are slower than handshakes now, and this is not the one that
+ * is made to see whether they still are. */
+int hf__rule_anew(struct hf__rule *rule, uint64_t ms);
 
 /* --- dispatch_crew.c --- */
 
@@ -277,6 +320,7 @@ struct hf_dispatch {
 	struct hf__crew *crew; /* NULL: there is no other worker */
 	unsigned workers;      /* all of them */
 	struct hf_dispatch_counts counts;
+	struct hf__rule rule;
 	uv_timer_t look;
 	uint64_t looked;
 	uint8_t hash[16]; /* nobody can choose where he falls */

@@ -5,7 +5,7 @@
  */
 #include "dispatch_own.h"
 
-enum { SHAKE_MS = 30000 };
+enum { REQUEST = 3 };
 
 void
 hf__conn_leave(struct hf__conn *c)
@@ -31,12 +31,7 @@ hf__conn_try_another(struct hf__conn *c)
 	else
 		c->tried_n = HF__TRIES_MAX;
 	hf__conn_leave(c);
-	if (c->tried_n == HF__TRIES_MAX) {
-		c->d->counts.no_server++;
-		hf__conn_end(c, HF_E_GONE, 0);
-	} else {
-		hf__route_again(c);
-	}
+	hf__route_again(c);
 }
 
 void
@@ -88,9 +83,9 @@ connected(uv_connect_t *req, int status)
 
 	if (c == NULL || status == UV_ECANCELED)
 		return;
-	hf__health_tell(c->backend, status == 0);
 	if (status != 0 || !introduce(c)) {
 		c->backend->failed++;
+		hf__health_tell(c->backend, 0);
 		hf__conn_try_another(c);
 		return;
 	}
@@ -101,7 +96,8 @@ connected(uv_connect_t *req, int status)
 	c->up.to = leg;
 	c->up.held = 0;
 	c->phase = HF__SHAKING;
-	c->answered = c->resumed = 0;
-	c->due = uv_now(c->d->loop) + SHAKE_MS;
+	c->answered = c->resumed = c->retried = 0;
+	c->due = uv_now(c->d->loop) +
+	    (c->type == REQUEST ? HF__SHAKE_MS : c->d->config.server_ms);
 	hf__flow_run(&c->up);
 }

@@ -38,6 +38,10 @@ can_take(const struct hf__conn *c, const struct hf__backend *b)
 static void
 nobody(struct hf__conn *c)
 {
+	if (hf__conn_renew(c)) {
+		hf__conn_settle(c);
+		return;
+	}
 	c->d->counts.no_server++;
 	c->how = "no-server";
 	hf__conn_end(c, HF_E_GONE, 0);
@@ -75,6 +79,12 @@ by_owner(struct hf__conn *c, struct hf__backend *owner)
 		by_balance(c);
 		return;
 	}
+	if (c->d->config.faster && c->tried_n == 0 &&
+	    hf__flow_between(&c->down) &&
+	    hf__rule_anew(&c->d->rule, uv_now(c->d->loop))) {
+		hf__conn_anew(c);
+		return;
+	}
 	c->how = "transfer";
 	c->d->counts.transfers++;
 	hf__conn_connect(c, b);
@@ -95,6 +105,8 @@ looked_up(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 		owner = hf__table_owner(c->d, &info.owner);
 	}
 	by_owner(c, owner);
+	if (c->skip)
+		hf__conn_settle(c);
 }
 
 static void
@@ -161,7 +173,9 @@ hf__route(struct hf__conn *c)
 void
 hf__route_again(struct hf__conn *c)
 {
-	if (c->type == REQUEST)
+	if (c->tried_n == HF__TRIES_MAX)
+		nobody(c);
+	else if (c->type == REQUEST)
 		by_key(c);
 	else if (c->type == RESUME)
 		by_owner(c, NULL);

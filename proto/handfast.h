@@ -1066,7 +1066,8 @@ enum { HF_CLEAR_BYTES = 3 /**< of a query or an alert in clear */ };
 /** A query, as a dispatcher says it. */
 void hf_query_write(uint8_t out[HF_CLEAR_BYTES]);
 /** An alert in clear, as a dispatcher says it.
- * @param cause HF_E_TARGET, HF_E_UNKNOWN_KEY; any other is HF_E_REFUSED */
+ * @param cause HF_E_TARGET, HF_E_UNKNOWN_KEY, HF_E_NO_SESSION; any other is
+ *   HF_E_REFUSED */
 void hf_alert_write(uint8_t out[HF_CLEAR_BYTES], enum hf_err cause);
 
 /** @} */
