@@ -34,21 +34,22 @@ class Stage:
     """A cluster of servers and a dispatcher before them."""
 
     def __init__(self, servers, scopes=None, more=(), proxy="false",
-                 does=("--receive", "in"), **top):
+                 does=("--receive", "in"), db="lmdb:db", **top):
         """servers: their targets by name. scopes: by name, NAME=TARGETS."""
         self.dir = tempfile.mkdtemp(prefix="handfast-dispatch.")
         stages.append(self)
         self.running, self.clients, self.targets = {}, [], servers
         self.scopes, self.top = scopes or {}, top
         self.more, self.proxy, self.does = more, proxy, does
+        self.db = db
         self.do("ca", "init", "ca", "--name", "CA")
         self.do("cluster", "init", "--ca", "ca", "--name", "web", "--store",
-                "lmdb:db", "-o", "web.cert")
+                self.db, "-o", "web.cert")
         for name in servers:
             self.key(name, "--usage", "responder,server", "--cluster", "web")
             scope = self.scopes.get(name)
             self.do("cluster", "admit", "--key", "web.key", "--store",
-                    "lmdb:db", "--cert", name + ".cert",
+                    self.db, "--cert", name + ".cert",
                     *(("--scope", scope) if scope else ()))
         self.key("alice", "--usage", "initiator")
         os.mkdir(self.path("in"))
@@ -92,13 +93,13 @@ class Stage:
         return self.start(
             name, "respond", "--listen", "unix:%s.sock" % name, "--identity",
             name + ".key", "--cert", name + ".cert", *CA, "--store",
-            "lmdb:db", "--cluster", "web.cert", "--checkpoint", "record",
+            self.db, "--cluster", "web.cert", "--checkpoint", "record",
             "--trace", *self.does, *targets, *self.more, *more)
 
     def configure(self, only=None, **top):
         """Writes the dispatcher's file."""
         top = {"listen": ["unix:d.sock"], "control": "d.ctl",
-               "store": "lmdb:db", "health-ms": 300, **self.top, **top}
+               "store": self.db, "health-ms": 300, **self.top, **top}
         lines = []
         for key, value in top.items():
             if isinstance(value, list):
@@ -164,7 +165,7 @@ class Stage:
                 if x["name"] == name][0]
 
     def rows(self):
-        return self.do("session", "list", "--store", "lmdb:db").splitlines()
+        return self.do("session", "list", "--store", self.db).splitlines()
 
     def owners(self):
         return sorted(re.search(r"owner (\S+)", row).group(1)
@@ -177,13 +178,14 @@ class Stage:
     def shaken(self):
         return sum(self.log(n).count("sent grant") for n in self.targets)
 
-    def close(self):
+    def close(self, keep=False):
         for p in list(self.running.values()) + self.clients:
             if p.poll() is None:
                 p.send_signal(signal.SIGCONT)
                 p.kill()
             p.wait()
-        shutil.rmtree(self.dir)
+        if not keep:
+            shutil.rmtree(self.dir)
         stages.remove(self)
 
 

@@ -11,7 +11,8 @@ The mutants stand in tests/mutants/*.txt, each as
     +a line that comes
 
 TEST is unit/BINARY:NAME of a cmocka test, vectors/DIR/FILE.json:ID of a test
-vector, or sh/SCRIPT:what it says where it fails. The
+vector, or sh/SCRIPT:what it says where it fails; words that SCRIPT is told may
+follow it (the names of those of its tests that run). The
 lines must stand in FILE exactly once, and together. A mutant is a copy of FILE
 compiled into a directory of its own and linked with the libraries of the tree
 as it is, so that no file of the tree is ever touched. It is killed when TEST
@@ -35,6 +36,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -235,9 +237,10 @@ def run_test(test, place, what, only=True, seconds=None):
         out, code = ended([what, "vectors", "verify", unit], env, seconds)
         return set(re.findall("^handfast: error: %s: ([^ :]+): " %
                               re.escape(unit), out, re.M)), code, out
-    runner = "/usr/bin/python3" if file.endswith(".py") else "bash"
-    out, code = ended([runner, os.path.join("tests", "sh", file)], env,
-                      seconds, lambda x: hit(test, script_failures(x)))
+    script, *told = file.split()
+    runner = "/usr/bin/python3" if script.endswith(".py") else "bash"
+    out, code = ended([runner, os.path.join("tests", "sh", script), *told],
+                      env, seconds, lambda x: hit(test, script_failures(x)))
     return script_failures(out), code, out
 
 
@@ -267,7 +270,8 @@ class Place:
 def sound(tests):
     """Why these tests, which are one run, cannot judge a mutant: None when
     they pass without one."""
-    with Place("sound-" + re.sub(r"\W+", "-", tests[0])) as place:
+    # A short name: sockets of unix lie there.
+    with Place("sound-%x" % zlib.crc32(tests[0].encode())) as place:
         for _ in range(2):  # some are in a hurry, on a machine that is not
             failed, code, out = run_test(tests[0], place, program(tests[0]))
             if code == 0:

@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -154,6 +155,9 @@ def other_scope():
     s.check("other scope: it is said", "continuity lost" in g.words(client),
             g.words(client))
     s.same("other scope: handshakes", 2, g.shaken())
+    wait_for(lambda: "event=connection" in g.log("d"), "a line")
+    s.check("other scope: sent by balance", "how=balance" in g.log("d"),
+            g.log("d"))
     g.close()
 
 
@@ -212,6 +216,24 @@ def drained():
     g.close()
 
 
+def untold():
+    """A client that was not told is asked nothing, and stays."""
+    g = Stage({"a": [], "b": []})
+    client = g.client(told=False)
+    opened(g, client)
+    say(client, b"x")
+    wait_for(g.owners, "a stored session")
+    for name in "ab":
+        g.do("dispatch", "drain", name, "--control", "d.ctl")
+    time.sleep(1)
+    s.check("untold: no query", "received query" not in g.words(client))
+    s.same("untold: queries", 0, g.status()["queries"])
+    for name in "ab":
+        g.do("dispatch", "undrain", name, "--control", "d.ctl")
+    s.same("untold: exit code", 0, ends(client))
+    g.close()
+
+
 def half_closed():
     """A session that its client has closed already moves like any other, and
     comes to its end."""
@@ -266,6 +288,8 @@ def reloaded():
     reload(["a"], False)
     s.check("reloaded: it is said", "result=failed" in g.log("d"))
     s.same("reloaded: still three", 3, len(g.status()["servers"]))
+    time.sleep(0.3)
+    s.same("reloaded: nobody is asked", 0, g.status()["queries"])
     reload(["b", "c"], True)
     wait_for(lambda: "a" not in g.owners(), "nobody on the one that is gone")
     for _ in range(5):
@@ -295,6 +319,7 @@ def checked():
             ("number", good + "header-ms = 1\n", 6, "header-ms: not 100"),
             ("twice", good + good[good.index("server"):], 6, r"d.conf:\d+: .*title"),
             ("balance", good + 'balance = "x"\n', 6, "neither least"),
+            ("prefer", good + 'prefer = "x"\n', 6, "neither transfer"),
             ("none", good[:good.index("server")], 6, "there is none")):
         with open(g.path("d.conf"), "w") as f:
             f.write(text)
@@ -349,6 +374,130 @@ def targets():
     s.same("targets: nowhere: exit code", 4, client.wait(timeout=30))
     s.check("targets: nowhere: the cause",
             "HF_E_TARGET" in g.words(client), g.words(client))
+    g.close()
+
+
+class Slow:
+    """A server's address where resumes wait a little."""
+
+    def __init__(self, g, name, seconds):
+        self.to, self.seconds = g.path(name + ".sock"), seconds
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(g.path(name + ".slow"))
+        self.sock.listen(64)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                near, _ = self.sock.accept()
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            try:
+                far.connect(self.to)
+            except OSError:
+                near.close()
+                continue
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self.pump, args=pair,
+                                 daemon=True).start()
+
+    def pump(self, here, there):
+        try:
+            while True:
+                data = here.recv(65536)
+                if not data:
+                    break
+                if data[:2] == b"\x8b\x06":
+                    time.sleep(self.seconds)
+                there.sendall(data)
+            there.shutdown(socket.SHUT_WR)
+        except OSError:
+            here.close()
+            there.close()
+
+
+def slower():
+    """Transfers that take longer than handshakes: both are shown side by
+    side, and where the file says so a handshake is made instead."""
+    g = Stage({"a": ["x"], "b": ["y"]})
+    slow = [Slow(g, n, 0.7) for n in "ab"]
+    d = g.running["d"]
+
+    def reload(**top):
+        done = g.log("d").count("event=reload")
+        g.configure(**top)
+        with open(g.path("d.conf")) as f:
+            text = f.read()
+        with open(g.path("d.conf"), "w") as f:
+            f.write(re.sub(r"unix:([ab])\.sock", r"unix:\1.slow", text))
+        d.send_signal(signal.SIGHUP)
+        wait_for(lambda: g.log("d").count("event=reload") > done, "a reload")
+
+    def on(n):
+        say(client, b"%d" % n)
+        client.send_signal(signal.SIGUSR1)
+        wait_for(lambda: g.words(client).count("moved: epoch") == n, "a move")
+
+    reload()
+    wait_for(lambda: all(x["up"] for x in g.status()["servers"]), "both")
+    client = g.client("--target", "x", "--target", "y")
+    opened(g, client)
+    for n in range(1, 10):
+        on(n)
+    for n in range(8):
+        s.same("slower: exit code", 0, ends(g.client("--target", "x")))
+    now = g.status()
+    both = [now[k]["count"] for k in ("transfer", "handshake")]
+    s.same("slower: how many", [9, 9], both)
+    s.check("slower: transfers", now["transfer"]["recent_median_us"] > 700000
+            and now["transfer"]["median_us_at_most"] >= 1048576, now)
+    s.check("slower: handshakes",
+            0 < now["handshake"]["recent_median_us"] < 700000, now)
+    s.same("slower: all are in the distribution", both,
+           [sum(n for _, n in now[k]["within_us"])
+            for k in ("transfer", "handshake")])
+    table = g.do("dispatch", "status", "--control", "d.ctl", "--once")
+    s.check("slower: the table", re.search(r"WITHIN +TRANSFER +HANDSHAKE",
+                                           table) and
+            re.search(r"(?m)^ +1048.6 ms +\d #+ +\d", table) and
+            "medians of the last minute: transfers" in table, table)
+    on(10)
+    s.same("slower: a transfer all the same", 0, g.status()["anew"])
+    reload(prefer="faster")
+    say(client, b"then ")
+    client.send_signal(signal.SIGUSR1)
+    wait_for(lambda: "continuity lost" in g.words(client), "a handshake")
+    s.same("slower: a handshake instead", 1, g.status()["anew"])
+    say(client, b"anew")
+    s.same("slower: exit code", 3, ends(client))
+    # What was not acked by then is said again in the other session.
+    got = b"".join(sorted(g.received()))
+    s.check("slower: what arrived", got in (b"12345678910then anew",
+                                            b"12345678910then then anew"),
+            got)
+    s.same("slower: handshakes", 10, g.shaken())
+    for one in slow:
+        one.sock.close()
+    g.close()
+
+
+def looked_at():
+    """A server that is looked at, again and again, says nothing of it; what
+    else does not come to a session it says."""
+    g = Stage({"a": []}, **{"health-ms": 100})
+    wait_for(lambda: g.log("a").count("trace: sent offer") >= 8, "looks")
+    s.same("looked at: no line", 0, g.log("a").count("event=session"))
+    s.same("looked at: up", True, g.status()["servers"][0]["up"])
+    c = socket.socket(socket.AF_UNIX)
+    c.connect(g.path("a.sock"))
+    c.sendall(b"\x86\x00")
+    c.close()
+    wait_for(lambda: "error=HF_E_GONE" in g.log("a"), "a line")
+    client = g.client("--expect", "nobody")
+    s.same("looked at: exit code", 4, ends(client))
+    wait_for(lambda: "error=HF_E_REFUSED" in g.log("a"), "a line")
     g.close()
 
 
@@ -433,7 +582,8 @@ def watched():
     for line in ("handfast_dispatch_accepted_total 1",
                  'handfast_dispatch_server_up{server="a"} 1',
                  "handfast_dispatch_handshake_seconds_count 1",
-                 'handfast_dispatch_transfer_seconds_bucket{le="+Inf"} 0'):
+                 'handfast_dispatch_transfer_seconds_bucket{le="+Inf"} 0',
+                 'handfast_dispatch_transfer_seconds_sum 0.000000'):
         s.check("watched: " + line, line in text.splitlines(), text)
     code, text = get("/status")
     s.same("watched: status", (200, 1),
@@ -468,5 +618,5 @@ def watched():
 
 
 play([balanced, no_target, known_key, affinity, owner_down, other_scope,
-      asked, targets, drained, half_closed, reloaded, checked, examples,
-      unit, proxied, watched])
+      asked, targets, drained, untold, half_closed, reloaded, checked, examples,
+      slower, looked_at, unit, proxied, watched])

@@ -7,6 +7,8 @@ session moves, ends of streams one way, questions of another user.
 """
 import os
 import pwd
+import re
+import resource
 import signal
 import socket
 import subprocess
@@ -56,10 +58,49 @@ def works(g, what):
     s.same(what + ": an honest client", 0, ends(client))
 
 
+CROWD = 5000
+
+
+def crowd():
+    """5,000 sockets that drip: honest clients are served in between, and all
+    are closed in time."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < 2 * CROWD + 100:
+        s.note("a limit of %d descriptors: no crowd" % hard)
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # Long enough for all of them to be there at once.
+    g = Stage({"a": []}, **{"header-ms": 15000,
+                            "source-connections": 2 * CROWD})
+    some, began = [], time.monotonic()
+    for n in range(CROWD):
+        some.append(dial(g))
+        if n % 2:
+            some[-1].send(HELLO[:1])
+    wait_for(lambda: g.status()["connections"] == CROWD, "all of them")
+    took = time.monotonic()
+    works(g, "5,000 that drip")
+    took = time.monotonic() - took
+    s.check("5,000 that drip: an honest client's time", took < 5, took)
+    for c in some[1::2]:
+        c.send(HELLO[1:2])
+    s.same("5,000 that drip: still there", CROWD,
+           g.status()["connections"])
+    got = {all_of(c) for c in some}
+    s.check("5,000 that drip: closed without a word",
+            got <= {b"", b"(reset)"}, got)
+    s.check("5,000 that drip: in time", time.monotonic() - began < 60)
+    s.same("5,000 that drip: counted", CROWD, g.status()["late"])
+    for c in some:
+        c.close()
+    works(g, "after 5,000 that dripped")
+    g.close()
+
+
 def slow_drip():
-    """A byte a time, or none: closed when the header's time is over, and no
-    more of one source than its share; others are served meanwhile."""
-    g = Stage({"a": []}, **{"header-ms": 1500, "source-connections": 300})
+    """A byte a time, or none: closed when the header's time is over; others
+    are served meanwhile."""
+    g = Stage({"a": []}, **{"header-ms": 1500})
     some = [dial(g) for _ in range(290)]
     began = time.monotonic()
     works(g, "slow drip")
@@ -74,13 +115,19 @@ def slow_drip():
             got)
     s.check("slow drip: in time", time.monotonic() - began < 10)
     s.same("slow drip: counted", 290, g.status()["late"])
+    g.close()
+
+
+def share():
+    """Of one source no more than its share."""
+    g = Stage({"a": []}, **{"header-ms": 1500, "source-connections": 300})
     some = [dial(g) for _ in range(320)]
     wait_for(lambda: g.status()["refused_source"] >= 20, "those beyond")
-    s.check("slow drip: of one source", g.status()["connections"] <= 300)
+    s.check("share: of one source", g.status()["connections"] <= 300)
     for c in some:
         c.close()
     wait_for(lambda: g.status()["connections"] == 0, "none left")
-    works(g, "slow drip, after it")
+    works(g, "share, after it")
     g.close()
 
 
@@ -101,6 +148,7 @@ def first_frame():
         c = dial(g)
         c.sendall(data)
         s.same("first frame: " + name, answer, all_of(c))
+    s.same("first frame: counted", 8, g.status()["refused_first"])
     with open("/proc/%d/statm" % g.running["d"].pid) as f:
         before = int(f.read().split()[1])
     some = [dial(g) for _ in range(200)]
@@ -187,6 +235,139 @@ def dies_in_transfer():
     g.close()
 
 
+class Mute(Fake):
+    """One that answers a check of its health, and no resume."""
+
+    def run(self):
+        self.held = []
+        while True:
+            try:
+                c, _ = self.sock.accept()
+                data = c.recv(65536)
+                if data[:2] == b"\x86\x00":
+                    c.sendall(b"\x82\x02\x41\x00")
+                elif data:
+                    self.taken += 1
+                self.held.append(c)
+            except OSError:
+                return
+
+
+def mute():
+    """The server that is to take a session over says nothing: when its time
+    is up another has the resume, on the same connection."""
+    g = Stage({"a": [], "b": []}, **{"server-ms": 700})
+    client = g.client("--responder-cert", "a.cert")
+    opened(g, client)
+    say(client, b"first ")
+    wait_for(lambda: g.owners() == ["a"] and g.received() == [b"first "],
+             "a stored session")
+    fake = Mute(g, "x")
+    g.targets["x"] = []
+    g.configure()
+    done = g.log("d").count("event=reload")
+    g.running["d"].send_signal(signal.SIGHUP)
+    wait_for(lambda: g.log("d").count("event=reload") > done, "a reload")
+    # b has one connection, x has none: x is chosen first.
+    other = g.client("--responder-cert", "b.cert")
+    opened(g, other)
+    g.kill("a")
+    wait_for(lambda: g.owners() == ["b"] * 2, "the other one")
+    del g.targets["x"]
+    now = g.status()
+    s.same("mute: it was tried", (1, 1), (fake.taken, now["overdue"]))
+    s.same("mute: connections", 2, now["accepted"])
+    say(client, b"second")
+    s.same("mute: exit codes", [0, 0], [ends(client), ends(other)])
+    s.same("mute: what arrived", [b"first second"],
+           [x for x in g.received() if x])
+    s.same("mute: handshakes", 2, g.shaken())
+    for c in fake.held:
+        c.close()
+    fake.sock.close()
+    g.close()
+
+
+def behind():
+    """A server dies while a resume for another waits behind what is said to
+    it: the resume is not lost with that."""
+    g = Stage({"a": ["x"], "b": ["y"]})
+    client = g.client("--target", "x", "--target", "y")
+    opened(g, client)
+    say(client, b"first ")
+    wait_for(lambda: g.owners() == ["a"] and g.received() == [b"first "],
+             "a stored session")
+    g.running["d"].send_signal(signal.SIGSTOP)
+    say(client, b"then ")
+    time.sleep(0.3)
+    client.send_signal(signal.SIGUSR1)
+    wait_for(lambda: "sent resume" in g.words(client), "a resume")
+    g.kill("a")
+    g.running["d"].send_signal(signal.SIGCONT)
+    wait_for(lambda: g.owners() == ["b"], "the other one")
+    say(client, b"last")
+    s.same("behind: exit code", 0, ends(client))
+    s.same("behind: one connection", 1, g.status()["accepted"])
+    s.same("behind: what arrived", [b"first then last"], g.received())
+    s.same("behind: handshakes", 1, g.shaken())
+    g.close()
+
+
+def feed(client, data):
+    """Says it in a process of its own, however long that takes."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            say(client, data)
+        finally:
+            os._exit(0)
+    return pid
+
+
+def stands_still():
+    """A server whose process stands still, though its kernel takes
+    connections: found out, and its sessions move, also where a resume waits
+    behind what it does not read; and when it is drained."""
+    more = {"server-ms": 700, "connect-ms": 700, "answer-ms": 1000}
+    data = os.urandom(3 << 20)
+    for what, top in (("found out", {"health-ms": 300}),
+                      ("held up", {"health-ms": 3600000}),
+                      ("drained", {"health-ms": 3600000,
+                                   "server-ms": 3600000})):
+        # Held up: nobody else has what it had last; it is not asked.
+        on_b = ["y"] if what == "held up" else ["x", "y"]
+        g = Stage({"a": ["x"], "b": on_b}, **{**more, **top})
+        client = g.client("--responder-cert", "a.cert", "--target", "x",
+                          "--target", "y")
+        opened(g, client)
+        say(client, b"first")
+        wait_for(lambda: g.owners() == ["a"] and g.received() == [b"first"],
+                 "a stored session")
+        time.sleep(0.5)  # one that is writing would hold LMDB's lock
+        g.running["a"].send_signal(signal.SIGSTOP)
+        pid = feed(client, data) if what != "found out" else None
+        if what != "found out":
+            time.sleep(0.5)
+            client.send_signal(signal.SIGUSR1)
+        if what == "drained":
+            g.do("dispatch", "drain", "a", "--control", "d.ctl")
+        wait_for(lambda: g.owners() == ["b"], what)
+        s.check("stands still, %s: up" % what,
+                g.status()["servers"][0]["up"] == (what == "drained"))
+        now = g.status()
+        s.same("stands still, %s: connections" % what, (1, 0),
+               (now["accepted"], now["affinity"]))
+        g.running["a"].send_signal(signal.SIGCONT)
+        if pid is not None:
+            os.waitpid(pid, 0)
+        say(client, b"last")
+        s.same("stands still, %s: exit code" % what, 0, ends(client))
+        s.check("stands still, %s: what arrived" % what, g.received() ==
+                [b"first" + (data if pid else b"") + b"last"])
+        s.same("stands still, %s: handshakes" % what, 1, g.shaken())
+        g.close()
+
+
 def one_way():
     """An end one way, a reset, a server that is gone: both sides are freed,
     in bounded time."""
@@ -209,9 +390,9 @@ def one_way():
     g.running["a"].send_signal(signal.SIGSTOP)
     told.kill()
     untold.kill()
-    wait_for(lambda: g.status()["connections"] <= 2, "ends", 15)
-    g.running["a"].send_signal(signal.SIGCONT)
+    # A server that does not end its own half is not waited for.
     wait_for(lambda: g.status()["connections"] == 0, "none left", 45)
+    g.running["a"].send_signal(signal.SIGCONT)
     s.ok("one way: in a session")
     works(g, "one way")
     g.close()
@@ -232,6 +413,8 @@ def descriptors():
     wait_for(lambda: g.received() == [b"before "], "data")
     some = [dial(g) for _ in range(100)]
     time.sleep(0.3)
+    # 48 of the 64 are its own, and each connection has two.
+    s.check("descriptors: no more than fit", g.status()["connections"] <= 8)
     say(client, b"meanwhile ")
     wait_for(lambda: g.received() == [b"before meanwhile "], "data")
     s.ok("descriptors: who is there goes on")
@@ -278,28 +461,98 @@ def forged():
     g.close()
 
 
+def spread(g, port, n):
+    """To which server each of n sources goes: with ids and addresses that
+    were chosen, one after the other."""
+    where = []
+
+    def taken():
+        return {x["name"]: x["taken"] for x in g.status()["servers"]}
+
+    before = taken()
+    for i in range(n):
+        c = socket.create_connection(("127.0.0.1", port), timeout=20,
+                                     source_address=("127.1.0.%d" % i, 0))
+        c.sendall(resume(i.to_bytes(16, "big")))
+        c.recv(100)
+        c.close()
+        now = taken()
+        where += [x for x in now if now[x] > before[x]]
+        before = now
+    return where
+
+
 def piled_up():
-    """Ids and targets that were chosen fall on one server as little as
-    others do."""
-    for balance in ("least", "hash"):
-        names = "abce"
-        g = Stage({n: [] for n in names}, balance=balance)
-        some = []
-        for n in range(80):
-            c = dial(g)
-            c.sendall(resume(n.to_bytes(16, "big")))
-            c.recv(100)
-            some.append(c)
-        on = [g.on(n) for n in names]
-        if balance == "least":
-            s.same("piled up: least", [20] * 4, on)
-        else:
-            # All are of one source and one target: one server, and that one
-            # is nobody's to choose.
-            s.same("piled up: by source", [0, 0, 0, 80], sorted(on))
-        for c in some:
-            c.close()
-        g.close()
+    """Ids, targets and addresses that were chosen fall on one server as
+    little as others do; and they push nobody out who is known."""
+    names = "abce"
+    g = Stage({n: [] for n in names})
+    some = []
+    for n in range(80):
+        c = dial(g)
+        c.sendall(resume(n.to_bytes(16, "big")))
+        c.recv(100)
+        some.append(c)
+    s.same("piled up: least", [20] * 4, [g.on(n) for n in names])
+    for c in some:
+        c.close()
+    g.close()
+    g = Stage({n: [] for n in names}, balance="hash",
+              listen=["127.0.0.1:0", "unix:d.sock"])
+    some = []
+    for n in range(40):
+        c = dial(g)
+        c.sendall(resume(n.to_bytes(16, "big")))
+        c.recv(100)
+        some.append(c)
+    # All are of one source and one target: one server, and that one is
+    # nobody's to choose.
+    s.same("piled up: by source", [0, 0, 0, 40],
+           sorted(g.on(n) for n in names))
+    for c in some:
+        c.close()
+    maps = []
+    for turn in range(2):
+        wait_for(lambda: g.log("d").count("listening on 127.") > turn,
+                 "a port")
+        port = int(re.findall(r"listening on 127.0.0.1:(\d+)",
+                              g.log("d"))[-1])
+        maps.append(spread(g, port, 32))
+        most = max(maps[-1].count(n) for n in names)
+        s.check("piled up: many sources", most < 24, maps[-1])
+        g.kill("d")
+        g.dispatch()
+    s.check("piled up: another key, other servers",
+            len(maps[0]) == 32 and maps[0] != maps[1], maps)
+    g.close()
+
+
+def known():
+    """A session that was seen stays known, whatever ids are made up: for
+    them nothing is kept."""
+    g = Stage({"a": [], "b": []})
+    client = g.client()
+    opened(g, client)
+    wait_for(g.owners, "an owner")
+    owner = g.owners()[0]
+    g.kill("d")
+    g.dispatch()
+    wait_for(lambda: "moved: epoch 1" in g.words(client), "a move")
+    asked = g.status()["lookups"]
+    answers = set()
+    for n in range(2000):
+        c = dial(g)
+        c.sendall(resume(n.to_bytes(16, "big")))
+        answers.add(c.recv(100))
+        c.close()
+    s.same("known: one answer", {b"\x82\x08\x04"}, answers)
+    s.same("known: one question each", asked + 2000, g.status()["lookups"])
+    g.do("dispatch", "drain", owner, "--control", "d.ctl")
+    wait_for(lambda: g.owners() not in ([], [owner]), "a move")
+    s.same("known: no question for it", asked + 2000,
+           g.status()["lookups"])
+    s.same("known: exit code", 0, ends(client))
+    g.close()
 
 
 def questions():
@@ -356,5 +609,5 @@ sys.stdout.write(got.decode())
     g.close()
 
 
-play([slow_drip, first_frame, dies_in_transfer, one_way, descriptors, forged,
-      piled_up, questions])
+play([slow_drip, crowd, share, first_frame, dies_in_transfer, mute, behind,
+      stands_still, one_way, descriptors, forged, piled_up, known, questions])

@@ -20,5 +20,9 @@ if grep -q -e 'warning' -e 'error' "$dir/err"; then
 	cat "$dir/err"
 	exit 1
 fi
+# Its configuration of a dispatcher is a good one.
+awk '/^```conf$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$dir/d.conf"
+[ "$(grep -c '^server' "$dir/d.conf")" -eq 2 ] || { echo "no servers"; exit 1; }
+"$HANDFAST" dispatch --config "$dir/d.conf" --check || exit 1
 lines=$(wc -l <README.md)
 [ "$lines" -lt 220 ] || { echo "README.md has $lines lines"; exit 1; }

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""make demo-dispatch, with few clients: it does what it says."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+import session as s  # noqa: E402
+
+DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
+                    "demo_dispatch.py")
+
+
+def demo(*words):
+    return subprocess.run([sys.executable, DEMO, *words], timeout=800,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, env={**os.environ, "STORE": "lmdb"})
+
+
+def shown():
+    """All that must be so, with 12 clients."""
+    done = demo("--clients", "12", s.PROGRAM)
+    s.same("shown: exit code", 0, done.returncode)
+    s.check("shown: report", "digests of both directions\n" not in
+            done.stdout and "handshakes  12: one a client" in done.stdout and
+            done.stdout.count("kill -9") == 5, done.stdout)
+
+
+def fails():
+    """A program that does nothing."""
+    done = demo("--clients", "2", "/bin/false")
+    s.same("fails: exit code", 1, done.returncode)
+    s.check("fails: it is said", "FAILED: " in done.stdout, done.stdout)
+
+
+if not os.access(s.PROGRAM, os.X_OK):
+    s.skip("no program at " + s.PROGRAM)
+shown()
+fails()
+s.finish()
