@@ -10,13 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent.h"
-
-enum { INHERITED = 3 /* SD_LISTEN_FDS_START */ };
 
 /* The directory, made where there is none: nobody else's, and no link. */
 static enum hf_err
@@ -79,19 +76,12 @@ hf_agent_bind(int *fd, const char *path, int others)
 int
 hf_agent_inherited(void)
 {
-	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-	struct sockaddr_storage at;
-	socklen_t len = sizeof(at), size = sizeof(int);
-	int listens = 0;
+	struct hf_address at;
+	size_t n;
+	int fd;
 
-	if (pid == NULL || fds == NULL || strcmp(fds, "1") != 0 ||
-	    strtol(pid, NULL, 10) != (long)getpid() ||
-	    getsockname(INHERITED, (struct sockaddr *)&at, &len) != 0 ||
-	    at.ss_family != AF_UNIX ||
-	    getsockopt(INHERITED, SOL_SOCKET, SO_ACCEPTCONN, &listens,
-		&size) != 0 ||
-	    !listens || fcntl(INHERITED, F_SETFD, FD_CLOEXEC) != 0 ||
-	    fcntl(INHERITED, F_SETFL, O_NONBLOCK) != 0)
-		return -1;
-	return INHERITED;
+	return hf_given_sockets(&fd, &at, &n, 1) == HF_OK && n == 1 &&
+		at.at.ss_family == AF_UNIX ?
+	    fd :
+	    -1;
 }
