@@ -524,6 +524,7 @@ lint-cppcheck:
 lint-analyzer: own_cli/inspect_doc.c = -Wno-analyzer-malloc-leak
 lint-analyzer: own_cli/user.c = -Wno-analyzer-malloc-leak
 lint-analyzer: own_fleet/dispatch_flow.c = -Wno-analyzer-malloc-leak
+lint-analyzer: own_fleet/peers.c = -Wno-analyzer-malloc-leak
 lint-analyzer: own_fleet/store_postgres.c = -Wno-analyzer-malloc-leak
 lint-analyzer: own_fleet/store_postgres_where.c = -Wno-analyzer-malloc-leak
 lint-analyzer: own_fleet/store_redis.c = -Wno-analyzer-malloc-leak

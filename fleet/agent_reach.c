@@ -242,15 +242,14 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 	struct hf__held *held = owner;
 	struct hf_agent *agent = held->agent;
 	int was_open = held->state == HF_AGENT_OPEN;
+	int over = held->ending || (hf_link_opened(link) && err == HF_OK);
 
 	held->link = NULL;
 	held->connect_by = 0;
 	hf_stretch_forget(held->stretch);
-	if (held->ending || (hf_link_opened(link) && err == HF_OK)) {
-		give_up(held, err);
-	} else if (!was_open) {
+	if (!over && !was_open) {
 		not_opened(held, held->connected ? err : HF_E_IO);
-	} else if (held->session != NULL &&
+	} else if (!over && held->session != NULL &&
 	    hf_session_can_reconnect(held->session)) {
 		held->last = err;
 		held->state = HF_AGENT_BROKEN;

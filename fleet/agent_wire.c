@@ -243,6 +243,8 @@ hf__wire_write(uint8_t out[HF__WIRE_SMALL], const struct hf__wire *w)
 	const struct hf_span *b;
 	size_t i, at;
 
+	if (shape == NULL)
+		return 0; /* none that there is */
 	at = put_head(out, ARRAY, shape->n + 1);
 	at += put_head(out + at, UNSIGNED, (uint64_t)w->type);
 	for (i = 0; i < shape->n; i++) {

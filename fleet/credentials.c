@@ -111,12 +111,12 @@ hf__file_read(char **buf, size_t *len, const char *path, size_t max,
 out:
 	if (fd != -1)
 		(void)close(fd);
-	if (e != HF_OK) {
-		hf__file_free(*buf, *len);
-		*buf = NULL;
-		*len = 0;
-	}
-	return e;
+	if (e == HF_OK && *buf != NULL)
+		return HF_OK;
+	hf__file_free(*buf, *len);
+	*buf = NULL;
+	*len = 0;
+	return e == HF_OK ? HF_E_IO : e;
 }
 
 void

@@ -53,7 +53,19 @@ no_memory(char why[HF_WHY_MAX])
 
 /* --- words ---------------------------------------------------------------------------- */
 
-/* A word, or NULL; as a path it begins at the file's directory. */
+/* A copy; as a path (dir is not NULL) it begins at the file's directory. NULL
+ * when memory ran out. */
+static char *
+copy(const char *word, const char *dir)
+{
+	char *whole;
+
+	if (dir == NULL || *word == '/')
+		return strdup(word);
+	return asprintf(&whole, "%s%s", dir, word) == -1 ? NULL : whole;
+}
+
+/* A word, or NULL. */
 static enum hf_err
 text(char **out, cfg_t *cfg, const char *name, const char *dir,
     char why[HF_WHY_MAX])
@@ -62,10 +74,7 @@ text(char **out, cfg_t *cfg, const char *name, const char *dir,
 
 	if (said == NULL || *said == '\0')
 		return HF_OK;
-	if (dir == NULL || *said == '/')
-		*out = strdup(said);
-	else if (asprintf(out, "%s%s", dir, said) == -1)
-		*out = NULL;
+	*out = copy(said, dir);
 	return *out == NULL ? no_memory(why) : HF_OK;
 }
 
@@ -74,17 +83,12 @@ list(char **out, size_t *n, size_t most, cfg_t *cfg, const char *name,
     const char *dir, const struct hf__entry *p, char why[HF_WHY_MAX])
 {
 	size_t i, said = cfg_size(cfg, name);
-	const char *word;
 
 	if (said > most)
 		return hf__why(why, HF_E_CONFIG, "peer %s: %s: more than %zu",
 		    p->name, name, most);
 	for (i = 0; i < said; i++) {
-		word = cfg_getnstr(cfg, name, (unsigned)i);
-		if (dir == NULL || *word == '/')
-			out[i] = strdup(word);
-		else if (asprintf(&out[i], "%s%s", dir, word) == -1)
-			out[i] = NULL;
+		out[i] = copy(cfg_getnstr(cfg, name, (unsigned)i), dir);
 		if (out[i] == NULL)
 			return no_memory(why);
 		++*n;
