@@ -277,7 +277,7 @@ load_user(struct hf__entry *p, char why[HF_WHY_MAX])
 		    p->password_file, HF_PASSWORD_MAX);
 	else if ((p->password.text = sodium_malloc(n + 1)) == NULL)
 		e = object(why, HF_E_MEMORY, p->password_file);
-	if (e == HF_OK) {
+	if (e == HF_OK && p->password.text != NULL) {
 		memcpy(p->password.text, text, n);
 		p->password.text[n] = '\0';
 		p->password.len = n;
