@@ -54,6 +54,12 @@ answer(struct hf__redis_conn *c, struct hf_op *op, enum hf_err e,
 		hf__line_answer(c->line, op, e, why);
 }
 
+static int
+begins(const redisReply *r, const char *word)
+{
+	return strncmp(r->str, word, strlen(word)) == 0;
+}
+
 static void
 refused(struct hf__redis_conn *c, struct hf_op *op, const redisReply *r)
 {
@@ -63,7 +69,9 @@ refused(struct hf__redis_conn *c, struct hf_op *op, const redisReply *r)
 	    error ? hf__redis_words(r->str) :
 		    "the store answers what was not asked");
 	/* What has become a replica may have moved elsewhere. */
-	if (error && strncmp(r->str, "READONLY ", 9) == 0)
+	if (error &&
+	    (begins(r, "READONLY ") || begins(r, "MASTERDOWN ") ||
+		begins(r, "LOADING ")))
 		hf__redis_down(c, hf__redis_words(r->str));
 }
 
@@ -115,9 +123,9 @@ got_swapped(struct hf__redis_conn *c, struct hf_op *op, const redisReply *r)
 	if (r->type == REDIS_REPLY_INTEGER)
 		answer(c, op, r->integer == 1 ? HF_OK : HF_E_FENCED, NULL);
 	else if (r->type == REDIS_REPLY_ERROR && op->again++ == 0 &&
-	    strncmp(r->str, "NOSCRIPT ", 9) == 0) {
+	    begins(r, "NOSCRIPT ")) {
 		hf__redis_load(c);
-		if (c->line != NULL)
+		if (c->wire != NULL)
 			send_swap(c, op);
 	} else
 		refused(c, op, r);

@@ -22,10 +22,25 @@ struct sending {
 
 /* --- asking ----------------------------------------------------------------------------- */
 
+static void
+forget_wanted(struct hf__redis_conn *c)
+{
+	struct hf__redis_wanted *w;
+
+	while ((w = c->wanted) != NULL) {
+		c->wanted = w->next;
+		free(w);
+	}
+	c->wanted_end = &c->wanted;
+}
+
 void
 hf__redis_down(struct hf__redis_conn *c, const char *why)
 {
-	if (c->line != NULL)
+	if (c->line == NULL)
+		return;
+	hf__redis_hang_up(c);
+	if (c->up || !hf__redis_next(c))
 		hf__line_down(c->line, why);
 }
 
@@ -40,12 +55,6 @@ written(uv_write_t *req, int status)
 	free(s);
 }
 
-static uv_stream_t *
-stream(struct hf__redis_conn *c)
-{
-	return &c->io[c->tried].stream;
-}
-
 /* Takes the bytes, of hiredis. */
 static int
 write_bytes(struct hf__redis_conn *c, char *bytes, size_t len)
@@ -57,7 +66,8 @@ write_bytes(struct hf__redis_conn *c, char *bytes, size_t len)
 		s->req.data = s;
 		s->bytes = bytes;
 		s->len = len;
-		if (uv_write(&s->req, stream(c), &buf, 1, written) == 0)
+		if (uv_write(&s->req, &c->wire->io.stream, &buf, 1, written) ==
+		    0)
 			return 1;
 	}
 	sodium_memzero(bytes, len);
@@ -70,11 +80,13 @@ void
 hf__redis_command(struct hf__redis_conn *c, hf__redis_got *got,
     struct hf_op *op, int n, const char *const *words, const size_t *lengths)
 {
-	struct hf__redis_wanted *w = calloc(1, sizeof(*w));
+	struct hf__redis_wanted *w;
 	char *bytes = NULL;
 	int len = -1;
 
-	if (w != NULL)
+	if (c->wire == NULL)
+		return; /* it went down meanwhile */
+	if ((w = calloc(1, sizeof(*w))) != NULL)
 		len = redisFormatCommandArgv(&bytes, n,
 		    (const char **)(uintptr_t)words, lengths);
 	if (len < 0 || !write_bytes(c, bytes, (size_t)len)) {
@@ -101,15 +113,7 @@ hf__redis_say(struct hf__redis_conn *c, hf__redis_got *got, struct hf_op *op,
 	hf__redis_command(c, got, op, n, words, lengths);
 }
 
-/* --- connecting --------------------------------------------------------------------------- */
-
-static void
-got_entry(struct hf__redis_conn *c, struct hf_op *op, const redisReply *r)
-{
-	(void)op;
-	if (r->type == REDIS_REPLY_ERROR)
-		hf__redis_down(c, hf__redis_words(r->str));
-}
+/* --- what comes --------------------------------------------------------------------------- */
 
 static void
 got_script(struct hf__redis_conn *c, struct hf_op *op, const redisReply *r)
@@ -126,6 +130,7 @@ got_script(struct hf__redis_conn *c, struct hf_op *op, const redisReply *r)
 	if (c->up || c->line == NULL)
 		return;
 	c->up = 1;
+	(void)uv_timer_stop(&c->watch);
 	hf__line_up(c->line);
 }
 
@@ -138,34 +143,13 @@ hf__redis_load(struct hf__redis_conn *c)
 	hf__redis_say(c, got_script, NULL, 3, words);
 }
 
-/* All that is said before anything is asked, in one go. */
-static void
-introduce(struct hf__redis_conn *c)
-{
-	const struct hf__redis_uri *u = &c->at->uri;
-	const char *const auth[] = { "AUTH", u->user, u->password };
-	const char *const old_auth[] = { "AUTH", u->password };
-	char db[16];
-	const char *const select[] = { "SELECT", db };
-
-	if (u->user[0] != '\0')
-		hf__redis_say(c, got_entry, NULL, 3, auth);
-	else if (u->password[0] != '\0')
-		hf__redis_say(c, got_entry, NULL, 2, old_auth);
-	(void)snprintf(db, sizeof(db), "%u", u->db);
-	if (u->db != 0 && c->line != NULL)
-		hf__redis_say(c, got_entry, NULL, 2, select);
-	if (c->line != NULL)
-		hf__redis_load(c);
-}
-
 static void
 give_room(uv_handle_t *handle, size_t size, uv_buf_t *buf)
 {
-	struct hf__redis_conn *c = handle->data;
+	struct hf__redis_wire *w = handle->data;
 
 	(void)size;
-	*buf = uv_buf_init(c->bytes, sizeof(c->bytes));
+	*buf = uv_buf_init(w->bytes, sizeof(w->bytes));
 }
 
 /* One whole reply, handed to whom it is for. */
@@ -188,161 +172,142 @@ take_reply(struct hf__redis_conn *c, redisReply *reply)
 static void
 came(uv_stream_t *from, ssize_t n, const uv_buf_t *buf)
 {
-	struct hf__redis_conn *c = from->data;
+	struct hf__redis_wire *w = from->data;
 	void *reply = NULL;
 
+	if (w->conn == NULL || n == 0)
+		return;
 	if (n < 0) {
-		hf__redis_down(c, "the store has closed the connection");
+		hf__redis_down(w->conn, "the store has closed the connection");
 		return;
 	}
-	if (n == 0 || c->line == NULL)
-		return;
-	if (redisReaderFeed(c->reader, buf->base, (size_t)n) != REDIS_OK ||
-	    c->reader->len - c->reader->pos > BACKLOG_MAX) {
-		hf__redis_down(c, "the store answers what was not asked");
+	if (redisReaderFeed(w->reader, buf->base, (size_t)n) != REDIS_OK ||
+	    w->reader->len - w->reader->pos > BACKLOG_MAX) {
+		hf__redis_down(w->conn,
+		    "the store answers what was not asked");
 		return;
 	}
-	while (c->line != NULL) {
-		if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
-			hf__redis_down(c, "that is no Redis");
+	while (w->conn != NULL) {
+		if (redisReaderGetReply(w->reader, &reply) != REDIS_OK) {
+			hf__redis_down(w->conn, "that is no Redis");
 			return;
 		}
 		if (reply == NULL)
 			return;
-		take_reply(c, reply);
+		take_reply(w->conn, reply);
 	}
+}
+
+/* --- wires --------------------------------------------------------------------------------- */
+
+static void
+wire_closed(uv_handle_t *handle)
+{
+	struct hf__redis_wire *w = handle->data;
+
+	redisReaderFree(w->reader);
+	sodium_memzero(w, sizeof(*w));
+	free(w);
+}
+
+void
+hf__redis_hang_up(struct hf__redis_conn *c)
+{
+	forget_wanted(c);
+	if (c->wire == NULL)
+		return;
+	c->wire->conn = NULL;
+	uv_close(&c->wire->io.handle, wire_closed);
+	c->wire = NULL;
+}
+
+static void
+connected(uv_connect_t *req, int status)
+{
+	struct hf__redis_wire *w = req->data;
+	struct hf__redis_conn *c = w->conn;
+
+	if (c == NULL)
+		return;
+	if (status != 0) {
+		if (!hf__redis_next_address(c))
+			hf__redis_down(c, uv_strerror(status));
+	} else if (uv_read_start(&w->io.stream, give_room, came) != 0)
+		hf__redis_down(c, "cannot read from the store");
+	else
+		hf__redis_introduce(c);
+}
+
+static struct hf__redis_wire *
+wire_new(struct hf__redis_conn *c, int pipe)
+{
+	struct hf__redis_wire *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	if ((w->reader = redisReaderCreate()) == NULL ||
+	    (pipe ? uv_pipe_init(c->loop, &w->io.pipe, 0) :
+		    uv_tcp_init(c->loop, &w->io.tcp)) != 0) {
+		if (w->reader != NULL)
+			redisReaderFree(w->reader);
+		free(w);
+		return NULL;
+	}
+	w->conn = c;
+	w->connecting.data = w->io.handle.data = w;
+	uv_unref(&w->io.handle);
+	return w;
+}
+
+void
+hf__redis_dial(struct hf__redis_conn *c, const struct sockaddr *to)
+{
+	int r = 0;
+
+	hf__redis_hang_up(c);
+	if ((c->wire = wire_new(c, to == NULL)) == NULL) {
+		hf__redis_down(c, "cannot begin to connect");
+		return;
+	}
+	if (to == NULL)
+		uv_pipe_connect(&c->wire->connecting, &c->wire->io.pipe,
+		    c->at->uri.path, connected);
+	else {
+		(void)uv_tcp_nodelay(&c->wire->io.tcp, 1);
+		r = uv_tcp_connect(&c->wire->connecting, &c->wire->io.tcp, to,
+		    connected);
+	}
+	if (r != 0)
+		hf__redis_down(c, uv_strerror(r));
+}
+
+static void *
+redis_connect(void *engine, struct hf__line *line, uv_loop_t *loop)
+{
+	struct hf__redis_conn *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->line = line;
+	c->at = engine;
+	c->loop = loop;
+	c->wanted_end = &c->wanted;
+	(void)uv_timer_init(loop, &c->watch);
+	c->watch.data = c;
+	uv_unref((uv_handle_t *)&c->watch);
+	/* On the loop's next turn, so that nothing is said before it
+	 * returns. */
+	(void)uv_timer_start(&c->watch, hf__redis_begin, 0, 0);
+	return c;
 }
 
 static void
 closed(uv_handle_t *handle)
 {
 	struct hf__redis_conn *c = handle->data;
-	struct hf__redis_wanted *w;
 
-	if (--c->handles > 0)
-		return;
-	while ((w = c->wanted) != NULL) {
-		c->wanted = w->next;
-		free(w);
-	}
-	redisReaderFree(c->reader);
 	sodium_memzero(c, sizeof(*c));
 	free(c);
-}
-
-static void try_address(struct hf__redis_conn *);
-
-static void
-connected(uv_connect_t *req, int status)
-{
-	struct hf__redis_conn *c = req->data;
-
-	if (c->line == NULL)
-		return;
-	if (status != 0 && c->tried + 1 < c->to_n) {
-		uv_close(&c->io[c->tried++].handle, closed);
-		try_address(c);
-	} else if (status != 0)
-		hf__redis_down(c, uv_strerror(status));
-	else if (uv_read_start(stream(c), give_room, came) != 0)
-		hf__redis_down(c, "cannot read from the store");
-	else
-		introduce(c);
-}
-
-/* The next one; the handle of the first is there already. */
-static void
-try_address(struct hf__redis_conn *c)
-{
-	union hf__redis_io *io = &c->io[c->tried];
-	int r;
-
-	if (c->tried > 0) {
-		(void)uv_tcp_init(c->loop, &io->tcp);
-		io->handle.data = c;
-		uv_unref(&io->handle);
-		c->handles++;
-	}
-	(void)uv_tcp_nodelay(&io->tcp, 1);
-	r = uv_tcp_connect(&c->connecting, &io->tcp,
-	    (const struct sockaddr *)&c->to[c->tried], connected);
-	if (r != 0)
-		hf__redis_down(c, uv_strerror(r));
-}
-
-static void
-found(void *arg, const struct addrinfo *list)
-{
-	struct hf__redis_conn *c = arg;
-	struct sockaddr_storage *to;
-
-	c->lookup = NULL;
-	for (; list != NULL && c->to_n < HF__REDIS_ADDRESSES;
-	     list = list->ai_next) {
-		to = &c->to[c->to_n++];
-		memcpy(to, list->ai_addr, list->ai_addrlen);
-		if (to->ss_family == AF_INET6)
-			((struct sockaddr_in6 *)to)->sin6_port =
-			    htons(c->at->uri.port);
-		else
-			((struct sockaddr_in *)to)->sin_port =
-			    htons(c->at->uri.port);
-	}
-	if (c->to_n == 0)
-		hf__redis_down(c, "the store's name is not found");
-	else
-		try_address(c);
-}
-
-/* On the loop's next turn, so that nothing is said before it returns. */
-static void
-begin(uv_timer_t *timer)
-{
-	struct hf__redis_conn *c = timer->data;
-	const struct hf__redis_uri *u = &c->at->uri;
-
-	if (u->path[0] != '\0')
-		uv_pipe_connect(&c->connecting, &c->io[0].pipe, u->path,
-		    connected);
-	else if (uv_ip4_addr(u->host, u->port,
-		     (struct sockaddr_in *)&c->to[0]) == 0 ||
-	    uv_ip6_addr(u->host, u->port, (struct sockaddr_in6 *)&c->to[0]) ==
-		0) {
-		c->to_n = 1;
-		try_address(c);
-	} else if ((c->lookup = hf__lookup(c->loop, u->host, found, c)) ==
-	    NULL)
-		hf__redis_down(c, "cannot look for the store's name");
-}
-
-static void *
-redis_connect(void *engine, struct hf__line *line, uv_loop_t *loop)
-{
-	const struct hf__redis *at = engine;
-	struct hf__redis_conn *c = calloc(1, sizeof(*c));
-
-	if (c == NULL)
-		return NULL;
-	c->line = line;
-	c->at = at;
-	c->loop = loop;
-	c->wanted_end = &c->wanted;
-	if ((c->reader = redisReaderCreate()) == NULL ||
-	    (at->uri.path[0] != '\0' ?
-		    uv_pipe_init(loop, &c->io[0].pipe, 0) :
-		    uv_tcp_init(loop, &c->io[0].tcp)) != 0) {
-		if (c->reader != NULL)
-			redisReaderFree(c->reader);
-		free(c);
-		return NULL;
-	}
-	(void)uv_timer_init(loop, &c->watch);
-	c->handles = 2;
-	c->connecting.data = c->io[0].handle.data = c->watch.data = c;
-	uv_unref(&c->io[0].handle);
-	uv_unref((uv_handle_t *)&c->watch);
-	(void)uv_timer_start(&c->watch, begin, 0, 0);
-	return c;
 }
 
 static void
@@ -352,7 +317,7 @@ redis_cut(void *conn)
 
 	c->line = NULL;
 	hf__lookup_forget(c->lookup);
-	uv_close(&c->io[c->tried].handle, closed);
+	hf__redis_hang_up(c);
 	uv_close((uv_handle_t *)&c->watch, closed);
 }
 

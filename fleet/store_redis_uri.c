@@ -2,7 +2,8 @@
 /*
  * Where a Redis is, and who we are there:
  *
- *     redis://[USER[:PASSWORD]@]HOST[:PORT][/DB][?passfile=FILE]
+ *     redis://[USER[:PASSWORD]@]HOST[:PORT][,...][/DB][?passfile=FILE]
+ *     redis://[USER[:PASSWORD]@]SENTINEL[:PORT][,...][/DB]?sentinel=MASTER
  *     redis://[USER[:PASSWORD]@]/SOCKET[?db=DB][&passfile=FILE]
  *
  * USER, PASSWORD, SOCKET and FILE may be percent-encoded. A command's words
@@ -80,31 +81,59 @@ set_db(struct hf__redis_uri *u, const char *in, size_t len)
 	return 1;
 }
 
-/* HOST, HOST:PORT, [HOST]:PORT */
+/* HOST, HOST:PORT, [HOST]:PORT; no port is 0, for now. */
 static int
-set_host(struct hf__redis_uri *u, const char *in, size_t len)
+set_host(struct hf__redis_host *h, const char *in, size_t len)
 {
 	const char *end = in + len, *at = in, *close;
-	unsigned long port = 6379;
+	unsigned long port = 0;
 
-	if (*in == '[') {
+	if (len > 0 && *in == '[') {
 		if ((close = memchr(in, ']', len)) == NULL)
 			return 0;
 		at = close + 1;
-		if (!decode(u->host, in + 1, (size_t)(close - in - 1)))
+		if (!decode(h->name, in + 1, (size_t)(close - in - 1)))
 			return 0;
 	} else {
 		while (at < end && *at != ':')
 			at++;
-		if (!decode(u->host, in, (size_t)(at - in)))
+		if (!decode(h->name, in, (size_t)(at - in)))
 			return 0;
 	}
 	if (at < end &&
 	    (*at != ':' ||
-		!number(&port, at + 1, (size_t)(end - at - 1), 65535)))
+		!number(&port, at + 1, (size_t)(end - at - 1), 65535) ||
+		port == 0))
 		return 0;
-	u->port = (uint16_t)port;
-	return port > 0 && u->host[0] != '\0';
+	h->port = (uint16_t)port;
+	return h->name[0] != '\0';
+}
+
+/* HOST,... */
+static int
+set_hosts(struct hf__redis_uri *u, const char *in, size_t len)
+{
+	const char *end = in + len, *comma;
+
+	for (;; in = comma + 1) {
+		if ((comma = memchr(in, ',', (size_t)(end - in))) == NULL)
+			comma = end;
+		if (u->host_n == HF__REDIS_HOSTS ||
+		    !set_host(&u->host[u->host_n++], in, (size_t)(comma - in)))
+			return 0;
+		if (comma == end)
+			return 1;
+	}
+}
+
+static void
+usual_ports(struct hf__redis_uri *u)
+{
+	size_t i;
+
+	for (i = 0; i < u->host_n; i++)
+		if (u->host[i].port == 0)
+			u->host[i].port = u->master[0] != '\0' ? 26379 : 6379;
 }
 
 /* @return HF_OK; HF_E_POLICY; HF_E_STORE; *reason says why */
@@ -159,6 +188,11 @@ set_query(struct hf__redis_uri *u, const char *in, const char **reason)
 		else if (is(in, name, "passfile"))
 			e = decode(path, in + name + 1, len) ?
 			    read_password(u, path, reason) :
+			    HF_E_ARG;
+		else if (is(in, name, "sentinel"))
+			e = u->host_n > 0 && len > 0 &&
+				decode(u->master, in + name + 1, len) ?
+			    HF_OK :
 			    HF_E_ARG;
 		else
 			e = HF_E_ARG;
@@ -218,7 +252,7 @@ read_uri(struct hf__redis_uri *u, const char *at, const char **reason)
 	if (host == 0) {
 		if (len < 2 || !decode(u->path, at, len))
 			return HF_E_ARG;
-	} else if (!set_host(u, at, host) ||
+	} else if (!set_hosts(u, at, host) ||
 	    (len - host > 1 && !set_db(u, at + host + 1, len - host - 1)))
 		return HF_E_ARG;
 	at += len;
@@ -229,6 +263,7 @@ enum hf_err
 hf__redis_uri(struct hf__redis_uri *out, const char *uri, const char **reason)
 {
 	static const char scheme[] = "redis://";
+	enum hf_err e;
 
 	memset(out, 0, sizeof(*out));
 	if (strncmp(uri, "rediss:", 7) == 0) {
@@ -238,7 +273,9 @@ hf__redis_uri(struct hf__redis_uri *out, const char *uri, const char **reason)
 	}
 	if (strncmp(uri, scheme, strlen(scheme)) != 0)
 		return HF_E_ARG;
-	return read_uri(out, uri + strlen(scheme), reason);
+	e = read_uri(out, uri + strlen(scheme), reason);
+	usual_ports(out);
+	return e;
 }
 
 /* --- what it says ------------------------------------------------------------------------ */
@@ -261,6 +298,9 @@ hf__redis_words(const char *reply)
 		{ "BUSY ", "the store is busy with a script" },
 		{ "CLUSTERDOWN ", "the store's cluster is down" },
 		{ "MOVED ",
+		    "the store is a Redis Cluster, which is not "
+		    "supported" },
+		{ "ASK ",
 		    "the store is a Redis Cluster, which is not "
 		    "supported" },
 		{ "CROSSSLOT ",

@@ -72,6 +72,15 @@ free_port(int *fd)
 	return ntohs(at.sin_port);
 }
 
+int
+server_free_port(void)
+{
+	int fd, port = free_port(&fd);
+
+	(void)close(fd);
+	return port;
+}
+
 /* The user that a server runs as: PostgreSQL refuses to be root. */
 static const struct passwd *
 user(void)
@@ -147,6 +156,20 @@ folder(struct server *s, const struct passwd *pw)
 	must(pw == NULL || chown(s->dir, pw->pw_uid, pw->pw_gid) == 0, s->dir);
 }
 
+static void
+put(const char *dir, const char *name, const char *text,
+    const struct passwd *pw)
+{
+	char path[160];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	must((f = fopen(path, "w")) != NULL && fputs(text, f) >= 0 &&
+		fclose(f) == 0 &&
+		(pw == NULL || chown(path, pw->pw_uid, pw->pw_gid) == 0),
+	    path);
+}
+
 /* --- Redis ------------------------------------------------------------------------------ */
 
 int
@@ -169,6 +192,42 @@ redis_start(struct server *s, const char *const *more)
 	(void)snprintf(s->uri, sizeof(s->uri), "redis://%s", s->socket);
 	while (more != NULL && *more != NULL && n < 39)
 		words[n++] = *more++;
+	launch(s, words, NULL);
+}
+
+void
+redis_start_at(struct server *s, int port, const char *master)
+{
+	char text[8], of[40];
+	const char *const more[] = { "--port", text, "--bind", "127.0.0.1",
+		"--repl-diskless-sync-delay", "0",
+		master == NULL ? NULL : "--replicaof", of, NULL };
+
+	(void)snprintf(text, sizeof(text), "%d", port);
+	(void)snprintf(of, sizeof(of), "127.0.0.1 %s",
+	    master == NULL ? "" : master);
+	redis_start(s, more);
+	s->port = port;
+}
+
+void
+redis_start_sentinel(struct server *s, int port, int master)
+{
+	const char *const words[] = { "redis-server", "sentinel.conf",
+		"--sentinel", NULL };
+	char text[600];
+
+	memset(s, 0, sizeof(*s));
+	folder(s, NULL);
+	s->port = port;
+	(void)snprintf(s->socket, sizeof(s->socket), "%s/redis.sock", s->dir);
+	(void)snprintf(text, sizeof(text),
+	    "port %d\nbind 127.0.0.1\nunixsocket %s\ndir %s\n"
+	    "sentinel monitor web 127.0.0.1 %d 1\n"
+	    "sentinel down-after-milliseconds web 300\n"
+	    "sentinel failover-timeout web 3000\n",
+	    port, s->socket, s->dir, master);
+	put(s->dir, "sentinel.conf", text, NULL);
 	launch(s, words, NULL);
 }
 
@@ -201,20 +260,6 @@ have_postgres(void)
 	    system("command -v openssl >/dev/null") == 0;
 }
 
-static void
-put(const char *dir, const char *name, const char *text,
-    const struct passwd *pw)
-{
-	char path[160];
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	must((f = fopen(path, "w")) != NULL && fputs(text, f) >= 0 &&
-		fclose(f) == 0 &&
-		(pw == NULL || chown(path, pw->pw_uid, pw->pw_gid) == 0),
-	    path);
-}
-
 /* A CA, the server's certificate, and one of a client `server`; another
  * client's by nobody we know. */
 static const char certificates[] =
@@ -235,10 +280,8 @@ static void
 configure(struct server *s, const struct passwd *pw)
 {
 	char text[1024];
-	int fd;
 
-	s->port = free_port(&fd);
-	(void)close(fd);
+	s->port = server_free_port();
 	(void)snprintf(text, sizeof(text),
 	    "listen_addresses = '127.0.0.1'\nport = %d\n"
 	    "unix_socket_directories = '%s'\nfsync = off\n"

@@ -22,6 +22,12 @@ int have_redis(void);
 int have_postgres(void);
 /* With more options, up to a NULL. They end the test where they fail. */
 void redis_start(struct server *server, const char *const *more);
+/* On a port too; as a replica of another's port, where that is not NULL. */
+void redis_start_at(struct server *server, int port, const char *master);
+/* A Sentinel of a master that it calls `web`; one vote is enough. */
+void redis_start_sentinel(struct server *server, int port, int master);
+/* A port that was free just now. */
+int server_free_port(void);
 /* A cluster with TLS on the port and the role `postgres`, trusted on the
  * socket; on the port who has a client certificate. */
 void postgres_start(struct server *server);
