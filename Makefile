@@ -26,6 +26,7 @@
 # sim           SEEDS runs of sessions that move, and what they reached
 # races         RACES of two servers for one session, an owner each time
 # storm         STORM sessions of a killed server come to two others at once
+# failovers     RUNS of stores whose second server takes over, each kind
 # outages       lost packets, cut connections, owners stopped for 30 s
 # cross         proto on s390x and i386 (qemu), by gcc and clang; with musl;
 #               only one: make cross CROSS=s390x-gcc
@@ -147,7 +148,8 @@ all: | need-all
 all: lib $(if $(FLEET),$(FLEET_LIB) $(FLEET_SO)) $(if $(CLI),$(PROGRAM))
 lib: $(PROTO_LIB) $(PROTO_SO)
 tests: all $(UNIT_BIN) $(FUZZ_REPLAY) $(PRELOAD_SO) $(BUILD)/sim \
-    $(BUILD)/crowd $(BUILD)/races $(BUILD)/storm $(BUILD)/agent-app
+    $(BUILD)/crowd $(BUILD)/races $(BUILD)/storm $(BUILD)/agent-app \
+    $(BUILD)/history
 
 # Build ----------------------------------------------------------------------
 
@@ -251,6 +253,9 @@ $(BUILD)/bench-dispatch: $(BUILD)/tests/bench_dispatch.o \
 $(BUILD)/bench-carry: $(BUILD)/tests/bench_carry.o $(BUILD)/tests/carry.o
 	$(call say,ld $@)$(LINK) -o $@ $^
 
+# Many processes on one store, and what each saw.
+$(BUILD)/history: $(BUILD)/tests/history.o $(FLEET_LIB) $(PROTO_LIB)
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_fleet)
 $(BUILD)/bench-stores: $(call objects,tests/bench_stores.c tests/filling.c) \
     $(TESTING) $(FLEET_LIB) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_fleet)
@@ -381,7 +386,13 @@ outages: deps-test
 	$(SUBMAKE) $(JOBS) all
 	@HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
 	    $(PYTHON) tests/sh/outages.py --long
-.PHONY: races outages
+# Stores that fail under sessions, RUNS of each kind.
+RUNS = 20
+failovers: deps-test
+	$(SUBMAKE) $(JOBS) all $(PRELOAD_SO)
+	@HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
+	    $(PYTHON) tests/sh/failovers.py --runs $(RUNS)
+.PHONY: races outages failovers
 
 cross: deps-cross
 	+@MAKE='$(MAKE)' \

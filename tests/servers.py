@@ -57,11 +57,15 @@ class Server:
             except ProcessLookupError:
                 pass
 
-    def stop(self) -> None:
+    def halt(self, how: int) -> None:
+        """Ends it; its folder stays."""
         if self.process is not None:
             self.signal(signal.SIGCONT)
-            self.process.send_signal(signal.SIGQUIT)
+            self.process.send_signal(how)
             self.process.wait()
+
+    def stop(self) -> None:
+        self.halt(signal.SIGQUIT)
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
@@ -94,15 +98,22 @@ class Postgres(Server):
     def here(cls) -> bool:
         return os.path.exists(os.path.join(cls.bindir(), "initdb"))
 
+    @staticmethod
+    def who() -> dict[str, object]:
+        """Whom it runs as."""
+        if os.geteuid() != 0:
+            return {}
+        names = {p.pw_name: p for p in pwd.getpwall()}
+        user = names.get("postgres", names.get("nobody"))
+        assert user is not None
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
     def __init__(self, program: str) -> None:
         super().__init__()
-        who: dict[str, object] = {"cwd": self.dir}
-        if os.geteuid() == 0:
-            names = {p.pw_name: p for p in pwd.getpwall()}
-            user = names.get("postgres", names.get("nobody"))
-            assert user is not None
-            who.update(user=user.pw_uid, group=user.pw_gid, extra_groups=[])
-            os.chown(self.dir, user.pw_uid, user.pw_gid)
+        who = {"cwd": self.dir, **self.who()}
+        if "user" in who:
+            os.chown(self.dir, who["user"],  # type: ignore[arg-type]
+                     who["group"])  # type: ignore[arg-type]
         data = os.path.join(self.dir, "db")
         subprocess.run([os.path.join(self.bindir(), "initdb"), "-D", data,
                         "-U", "postgres", "-N", "-A", "trust", "-E", "UTF8",

@@ -25,8 +25,10 @@ WAIT = 60 if s.SAN else 25
 
 
 class Cluster:
-    """A CA, a cluster, two servers a and b, and a client alice."""
+    """A CA, a cluster, two servers a and b, and a client alice. The store is
+    of a kind, or one that is there."""
     open = []
+    env = None  # of servers and clients
 
     def __init__(self, kind="lmdb"):
         Cluster.open.append(self)
@@ -34,7 +36,8 @@ class Cluster:
         self.server = None
         self.store = "lmdb:db"
         if kind != "lmdb":
-            self.server = servers.KINDS[kind](s.PROGRAM)
+            self.server = servers.KINDS[kind](s.PROGRAM) \
+                if isinstance(kind, str) else kind
             self.store = self.server.uri
         self.servers, self.clients = {}, []
         self.do("ca", "init", "ca", "--name", "CA")
@@ -96,7 +99,7 @@ class Cluster:
              name + ".cert", "--trust", "ca/ca.cert", "--store", self.store,
              "--cluster", "web.cert",
              "--checkpoint", checkpoint, "--trace", *does, *more],
-            cwd=self.dir, stderr=log, stdout=subprocess.DEVNULL)
+            cwd=self.dir, stderr=log, stdout=subprocess.DEVNULL, env=self.env)
         wait_for(lambda: self.listens(name) or
                  self.servers[name].poll() is not None, "a socket")
         return self.servers[name]
@@ -117,7 +120,7 @@ class Cluster:
             [s.PROGRAM, "initiate", *words, "--trust", "ca/ca.cert",
              "--expect", "web", *token, "--trace", *more],
             cwd=self.dir, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=open(self.path("alice.err"), "wb"))
+            stderr=open(self.path("alice.err"), "wb"), env=self.env)
         self.clients.append(process)
         return process
 
