@@ -2,7 +2,8 @@
 /*
  * What a PostgreSQL is asked, and what its answers mean. A compare-and-set is
  * one statement on the whole value; it is answered when its transaction has
- * ended, not before. Whoever writes over a value of somebody else makes a
+ * ended, not before. What has expired is swept when it has by the server's
+ * clock too: one of ours that is wrong ends nobody's session. Whoever writes over a value of somebody else makes a
  * notice and the next number of a sequence, by which those who were not
  * listening catch up.
  */
@@ -37,7 +38,9 @@ static const struct {
 	    "ORDER BY key LIMIT 64" },
 	{ "sweep",
 	    "DELETE FROM handfast.entry WHERE key IN (SELECT key FROM "
-	    "handfast.entry WHERE expires <= $1 ORDER BY expires LIMIT 1000 "
+	    "handfast.entry WHERE expires <= least($1, "
+	    "floor(extract(epoch FROM clock_timestamp()))::bigint) "
+	    "ORDER BY expires LIMIT 1000 "
 	    "FOR UPDATE SKIP LOCKED)" },
 	{ "last",
 	    "SELECT coalesce(max(changed), 0) FROM handfast.entry "

@@ -324,9 +324,12 @@ all_bytes(void **state)
 	assert_int_equal(seen.n, 1);
 }
 
+/* A remote one sweeps what has expired by its own clock too; of LMDB a server
+ * sweeps by itself what has expired now. */
 static void
 sweep(void **state)
 {
+	uint64_t from = engine->start == NULL ? NOW : 1700000000;
 	char key[16];
 	size_t n, i;
 
@@ -334,20 +337,20 @@ sweep(void **state)
 	for (i = 0; i < 10; i++) {
 		(void)snprintf(key, sizeof(key), "k%zu", i);
 		assert_ok(hf_store_swap(store, text(key), nothing, text("v"),
-		    NOW + i));
+		    from + i));
 	}
 	/* One that was put off, one that is gone. */
-	assert_ok(
-	    hf_store_swap(store, text("k0"), text("v"), text("w"), NOW + 100));
+	assert_ok(hf_store_swap(store, text("k0"), text("v"), text("w"),
+	    from + 100));
 	assert_ok(hf_store_swap(store, text("k1"), text("v"), nothing, 0));
-	assert_ok(hf_store_sweep(store, NOW - 1, &n));
+	assert_ok(hf_store_sweep(store, from - 1, &n));
 	assert_int_equal(n, 0);
-	assert_ok(hf_store_sweep(store, NOW + 4, &n));
+	assert_ok(hf_store_sweep(store, from + 4, &n));
 	assert_int_equal(n, 3);
 	assert_ok(get("k0"));
 	assert_err(get("k4"), HF_E_NO_SESSION);
 	assert_ok(get("k5"));
-	assert_ok(hf_store_sweep(store, NOW + 100, &n));
+	assert_ok(hf_store_sweep(store, from + 100, &n));
 	assert_int_equal(n, 6);
 }
 
