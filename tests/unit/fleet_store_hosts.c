@@ -330,12 +330,14 @@ sentinel_answers(void **state)
 	}
 }
 
-/* It says that a replica is the master: the replica says what it is. */
+/* It says that a replica is the master: the replica says what it is, and the
+ * next Sentinel is asked. */
 static void
 sentinel_behind(void **state)
 {
 	static char says[60];
 	const struct says answer = { { says } };
+	struct hf_store *s;
 
 	(void)state;
 	pair();
@@ -345,6 +347,10 @@ sentinel_behind(void **state)
 	(void)snprintf(uri, sizeof(uri), "redis://127.0.0.1:%d?sentinel=web",
 	    fake_port);
 	store_opens(uri, HF_E_STORE, REPLICA);
+	redis_start_sentinel(&sentinel, server_free_port(), one.port);
+	s = store_open(at(fake_port, sentinel.port, "?sentinel=web"));
+	assert_ok(store_swap(s, "k", NULL, "one"));
+	hf_store_close(s);
 	fake_stop();
 }
 

@@ -436,6 +436,9 @@ missed_news(void **state)
 	*relay.mode = RELAY_PASS;
 	store_run(&loop, 2500);
 	assert_int_equal(news, 1);
+	assert_ok(store_swap(other, "k", "three", "four"));
+	store_run(&loop, 500);
+	assert_int_equal(news, 1);
 	hf_port_close(port);
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&loop), 0);

@@ -390,7 +390,8 @@ nonsense(void **state)
 {
 	static const char *const of[] = { ":1\r\n", "*0\r\n", "$2\r\nxx\r\n",
 		"$16\r\n0123456789abcdef\r\n", "+OK\r\n", "-\r\n",
-		"*1\r\n$1\r\nx\r\n" };
+		"*1\r\n$1\r\nx\r\n", "+0123456789abcdefx\r\n",
+		"-ERR 0123456789abcdefx\r\n" };
 	static char huge[9000];
 	const char *says[3] = { LOADED, NULL, NULL };
 	struct hf_store *s;
@@ -577,6 +578,9 @@ missed_news(void **state)
 	assert_int_equal(news, 0);
 	*relay.mode = RELAY_PASS;
 	store_run(&loop, 2500);
+	assert_int_equal(news, 1);
+	assert_ok(store_swap(other, "k", "three", "four"));
+	store_run(&loop, 500);
 	assert_int_equal(news, 1);
 	hf_port_close(port);
 	(void)uv_run(&loop, UV_RUN_DEFAULT);

@@ -368,7 +368,7 @@ expires(void **state)
 	assert_ok(
 	    hf_store_swap(store, text("stays"), nothing, text("v"), now + 2));
 	assert_ok(hf_store_swap(store, text("ever"), nothing, text("v"),
-	    (uint64_t)1 << 53));
+	    UINT64_MAX));
 	assert_ok(hf_store_swap(store, text("stays"), text("v"), text("w"),
 	    now + 3600));
 	(void)usleep(10000);
@@ -491,6 +491,10 @@ changes(void **state)
 	assert_int_equal(news, 1);
 	assert_string_equal(newest, "k");
 	other_process(write_by_port);
+	run_for(600);
+	assert_int_equal(news, 2);
+	/* Nor what one takes from another. */
+	assert_ok(swap("k", "three", "four"));
 	run_for(600);
 	assert_int_equal(news, 2);
 	hf_port_watch(port, NULL, NULL);
