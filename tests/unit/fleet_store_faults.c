@@ -334,15 +334,15 @@ redis_unsaved(void **state)
 	hf_store_close(s);
 }
 
-#define HERE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define MADE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int
 main(void)
 {
-	const struct CMUnitTest redis[] = { HERE(redis_clock),
-		HERE(redis_unsaved) };
-	const struct CMUnitTest postgres[] = { HERE(postgres_clock),
-		HERE(postgres_full) };
+	const struct CMUnitTest redis[] = { MADE(redis_clock),
+		MADE(redis_unsaved) };
+	const struct CMUnitTest postgres[] = { MADE(postgres_clock),
+		MADE(postgres_full) };
 	int failed = 0;
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -418,22 +418,22 @@ cluster(void **state)
 	hf_store_close(s);
 }
 
-#define SERVED(name) cmocka_unit_test_teardown(name, leave)
+#define MADE(name) cmocka_unit_test_teardown(name, leave)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uris),
-		SERVED(master_found),
-		SERVED(first_hangs),
-		SERVED(promoted),
-		SERVED(killed),
-		SERVED(sentinels),
+		MADE(master_found),
+		MADE(first_hangs),
+		MADE(promoted),
+		MADE(killed),
+		MADE(sentinels),
 		cmocka_unit_test(sentinel_answers),
-		SERVED(sentinel_behind),
+		MADE(sentinel_behind),
 		cmocka_unit_test(turns_away),
-		SERVED(cluster),
+		MADE(cluster),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
