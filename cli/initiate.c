@@ -297,9 +297,12 @@ begin_anew(enum hf_err err)
 {
 	if (self.args.no_fallback)
 		return 0;
-	self.given_up = (struct hf_lost){ .lost = 1, .cause = err };
-	hf_session_acked(&self.given_up.own_count, &self.given_up.own_bytes,
-	    self.session);
+	hf_session_lost(&self.given_up, self.session);
+	if (self.given_up.lost == 0)
+		hf_session_acked(&self.given_up.own_count,
+		    &self.given_up.own_bytes, self.session);
+	self.given_up.lost = 1;
+	self.given_up.cause = err;
 	hf_session_free(self.session);
 	self.session = NULL;
 	return 1;

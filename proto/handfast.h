@@ -989,7 +989,8 @@ struct hf_lost {
 	uint64_t own_bytes;	   /**< the bytes in them */
 	uint64_t peer_count;	   /**< the peer's records that we acked */
 };
-/** Fills @p lost with what the last fallback gave up. */
+/** Fills @p lost with what the last fallback gave up; or with the session
+ * itself, where it was open and can never go on, as after HF_E_ROLLBACK. */
 void hf_session_lost(struct hf_lost *lost, const struct hf_session *session);
 /** Own records, and bytes in them, that the peer has for good. */
 void hf_session_acked(uint64_t *count, uint64_t *bytes,

@@ -193,6 +193,10 @@ hf__fail_silently(struct hf_session *s, enum hf_err err)
 	if (s->error == HF_OK)
 		s->error = err;
 	hf__disconnect(s);
+	if (is_over(s) && s->authenticated && s->move != NULL) {
+		hf__lost_note(s, s->error);
+		s->lost.lost = 1;
+	}
 	if (is_over(s))
 		sodium_memzero(&s->secrets, sizeof(s->secrets));
 	/* A responder's goes on elsewhere, from the store. */

@@ -372,6 +372,17 @@ out:
 
 /* --- when it is not possible ------------------------------------------------------------- */
 
+/* What can be told of a session when it is gone. */
+void
+hf__lost_note(struct hf_session *s, enum hf_err cause)
+{
+	s->lost = (struct hf_lost){ .cause = cause,
+		.own_count = s->move->acked.count,
+		.own_bytes = s->move->acked.bytes,
+		.peer_count = s->move->covered };
+	memcpy(s->lost.sid, s->sid, sizeof(s->lost.sid));
+}
+
 /* On the same connection a handshake is begun. The session that cannot go on
  * is given up only when another is open. */
 static enum hf_err
@@ -380,11 +391,7 @@ fall_back(struct hf_session *s, enum hf_err cause)
 	struct hf__handshake *hs = s->hs;
 	bool retried = hs->retried;
 
-	s->lost = (struct hf_lost){ .cause = cause,
-		.own_count = s->move->acked.count,
-		.own_bytes = s->move->acked.bytes,
-		.peer_count = s->move->covered };
-	memcpy(s->lost.sid, s->sid, sizeof(s->lost.sid));
+	hf__lost_note(s, cause);
 	hf__peer_keep(&s->move->kept, s);
 	sodium_memzero(hs, sizeof(*hs));
 	hs->retried = retried;

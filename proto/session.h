@@ -423,6 +423,7 @@ enum hf_err hf__claim_committed(struct hf_session *);
 /* confirm has come: the entry of the second compare-and-set. */
 enum hf_err hf__claim_confirm(struct hf_session *);
 /* A session that could not go on is over: another is open. */
+void hf__lost_note(struct hf_session *s, enum hf_err cause);
 void hf__give_up(struct hf_session *);
 enum hf_err hf__resumed_parse(struct hf_session *, struct hf_span,
     enum hf__state *);

@@ -154,6 +154,12 @@ class RedisPair:
         self.link.cut()
         self.second.tell("replicaof", "no", "one")
 
+    def entry(self) -> str:
+        """A hash of the only session that is stored, after a failover."""
+        return self.second.tell(
+            "eval", "return redis.sha1hex(redis.call('GET', "
+            "redis.call('KEYS', 'handfast:e:s/*')[1]))", "0")
+
     def stop(self) -> None:
         self.link.cut()
         self.first.stop()
@@ -254,6 +260,11 @@ class PostgresPair:
         self.link.cut()
         until(lambda: self.second.ask("SELECT pg_promote()") == "t",
               "a promotion")
+
+    def entry(self) -> str:
+        """A hash of the only session that is stored, after a failover."""
+        return self.second.ask("SELECT md5(value) FROM handfast.entry "
+                               "WHERE substr(key, 1, 2) = 's/'")
 
     def stop(self) -> None:
         self.link.cut()

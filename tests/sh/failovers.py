@@ -37,6 +37,14 @@ class Failing(k.Cluster):
                         "verify_asan_link_order=0:" +
                         os.environ.get("ASAN_OPTIONS", ""))
 
+    def run(self, *words):
+        """A store that has just begun may be slow."""
+        for _ in range(5):
+            done = super().run(*words)
+            if done.returncode != 8:
+                break
+        return done
+
     def begin(self):
         for name in "ab":
             self.serve(name, checkpoint="record")
@@ -127,8 +135,10 @@ def owner_lives(c, store):
     store.link.held = True
     c.say()
     store.fail()
+    old = store.entry()
     c.say()
-    time.sleep(1.5)
+    k.wait_for(lambda: store.entry() != old, "a state that is written again")
+    time.sleep(0.5)
     c.kill("a")
     c.moved(1)
 
@@ -203,19 +213,27 @@ def judge(c, what, may):
         s.check(what + ": the second is the rest", c.data.endswith(parts[-1])
                 and len(parts[0]) + len(parts[-1]) >= len(c.data),
                 [len(part) for part in parts], len(c.data))
+        s.same(what + ": from where it says", len(c.data) - len(parts[-1]),
+               int(re.search(r"(\d+) bytes in \d+ records had arrived",
+                             c.words()).group(1)))
     else:
         s.same(what + ": each byte once", len(c.data), len(parts[0]))
     return verdict
 
 
 def run(what, store, happens, may, total):
-    c = Failing(store)
+    try:
+        c = Failing(store)
+    except RuntimeError:
+        for c in list(k.Cluster.open):
+            c.close()
+        raise
     try:
         c.begin()
         happens(c, store)
         verdict = judge(c, what, may)
         n, wrong = used_twice(c.path("sealed"))
-        s.check(what + ": something was sealed", n > 20, n)
+        s.check(what + ": something was sealed", n >= 10, n)
         s.same(what + ": no key and nonce twice", [], wrong)
         total["sealed"] += n
         total[verdict] += 1

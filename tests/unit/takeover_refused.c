@@ -525,6 +525,8 @@ fenced(void **state)
 static void
 rollback(void **state)
 {
+	uint64_t count, bytes;
+	struct hf_lost lost;
 	struct shelf kept;
 
 	(void)state;
@@ -537,10 +539,19 @@ rollback(void **state)
 	assert_ok(converse(&c, i, &a));
 	assert_int_equal(received(i, NULL), HF_CONTENT_ACK);
 	c.shelf = kept;
+	hf_session_acked(&count, &bytes, i);
+	assert_int_equal(bytes, 10);
 	assert_err(cluster_move(&c, i, &b, 1), HF_E_ROLLBACK);
 	assert_int_equal(hf_session_can_reconnect(i), 0);
 	assert_true(
 	    sodium_is_zero((const uint8_t *)&i->secrets, sizeof(i->secrets)));
+	/* What was acked can be told still. */
+	hf_session_lost(&lost, i);
+	assert_int_equal(lost.lost, 1);
+	assert_err(lost.cause, HF_E_ROLLBACK);
+	assert_memory_equal(lost.sid, i->sid, HF_SID_BYTES);
+	assert_int_equal(lost.own_count, count);
+	assert_int_equal(lost.own_bytes, bytes);
 	finish();
 }
 
