@@ -14,7 +14,8 @@ san=
 checks=$((checks + 1))
 make -C "$here" -nB REDIS= POSTGRES= BUILD="$tmp/b" all >words 2>&1 ||
     fail 'make -n fails without both'
-for word in lpq lhiredis HF_WITH store_redis store_postgres; do
+for word in lpq lhiredis HF_WITH_REDIS HF_WITH_POSTGRES store_redis \
+    store_postgres; do
 	is "what make says of $word" "$(grep -c -e "$word" words)" 0
 done
 is 'what make says of store_none.c' \
@@ -24,6 +25,7 @@ is 'what make says of store_none.c' \
 expect 0 $CC -std=c11 -D_GNU_SOURCE $san -I"$here/fleet" -I"$here/proto" -c \
     "$here/fleet/store_none.c" -o none.o
 libs='-luv -llmdb -lsodium -lcbor -lbsd -lconfuse -lmicrohttpd -ljansson'
+! grep -q -e -lseccomp words || libs="$libs -lseccomp"
 expect 0 $CC $san -o lacking "$BUILD/cli/handfast.o" none.o \
     "$BUILD/libhandfast-cli.a" "$BUILD/libhandfast-fleet.a" \
     "$BUILD/libhandfast.a" $libs -lm -lpthread
