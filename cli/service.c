@@ -389,15 +389,15 @@ log_session(const struct hf_served *conn, enum hf_err err)
 	log_end(&line);
 }
 
-/* Somebody said hello, and went when he had his offer: a check whether a server
- * is there. */
+/* A proxy said hello for itself, and went when it had its offer: a check
+ * whether a server is there. */
 static int
 only_looked(const struct hf_served *conn, enum hf_err err)
 {
 	struct hf_session *session = hf_link_session(conn->link);
 	struct hf_peer peer;
 
-	return err == HF_E_GONE && session != NULL &&
+	return conn->of_proxy && err == HF_E_GONE && session != NULL &&
 	    hf_session_suite(session) != 0 &&
 	    hf_session_peer(&peer, session) == HF_OK &&
 	    (peer.name == NULL || peer.name[0] == '\0');

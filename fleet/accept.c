@@ -125,7 +125,8 @@ hf__door_pass(struct hf_worker *w, struct hf_served_own *c)
 
 /* Where a header named another place, that is where it is from. */
 void
-hf__door_take(struct hf__listener *l, int fd, const struct hf_address *a)
+hf__door_take(struct hf__listener *l, int fd, const struct hf_address *a,
+    int of_proxy)
 {
 	int family =
 	    a->at.ss_family == AF_INET || a->at.ss_family == AF_INET6 ?
@@ -144,6 +145,7 @@ hf__door_take(struct hf__listener *l, int fd, const struct hf_address *a)
 	c->server = w->server;
 	c->fd = fd;
 	c->family = l->family;
+	c->conn.of_proxy = of_proxy;
 	hf__source_text(c->conn.source, &c->source, family, a);
 	welcome = hf__server_begin(c);
 	if (welcome == HF__BEGINS) {
@@ -166,7 +168,7 @@ arrive(struct hf__listener *l, int fd, struct hf_address *a)
 	if (hf_cidr_holds(o->proxy, o->proxy_n, a))
 		hf__greet(l, fd, a);
 	else
-		hf__door_take(l, fd, a);
+		hf__door_take(l, fd, a, 0);
 }
 
 static void

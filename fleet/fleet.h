@@ -459,6 +459,7 @@ struct hf_served {
 	void *generation; /* the one it began with */
 	void *app;	  /* the owner's */
 	char source[HF_ADDRESS_TEXT];
+	int of_proxy;		   /* its own, for nobody else */
 	uint64_t began;		   /* uv_hrtime() */
 	struct hf_served_own *own; /* the server's */
 };

@@ -34,7 +34,7 @@ closed(uv_handle_t *handle)
 		return;
 	if (g->good && !w->stopping)
 		hf__door_take(g->listener, g->fd,
-		    g->from.len > 0 ? &g->from : &g->at);
+		    g->from.len > 0 ? &g->from : &g->at, g->from.len == 0);
 	else
 		(void)close(g->fd);
 	free(g);

@@ -215,7 +215,8 @@ int hf__source_find(struct hf__source *s, int fd, int family,
 void hf__source_text(char out[HF_ADDRESS_TEXT], const struct hf__source *s,
     int family, const struct hf_address *a);
 /* One caller, from that address. Takes the descriptor. */
-void hf__door_take(struct hf__listener *l, int fd, const struct hf_address *a);
+void hf__door_take(struct hf__listener *l, int fd, const struct hf_address *a,
+    int of_proxy);
 /* greet.c: the same, when it has said from where. */
 void hf__greet(struct hf__listener *l, int fd, const struct hf_address *a);
 void hf__greetings_end(struct hf_worker *w);

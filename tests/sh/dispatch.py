@@ -484,17 +484,25 @@ def slower():
 
 
 def looked_at():
-    """A server that is looked at, again and again, says nothing of it; what
-    else does not come to a session it says."""
-    g = Stage({"a": []}, **{"health-ms": 100})
+    """A server that a proxy looks at, again and again, says nothing of it;
+    what else does not come to a session it says."""
+    g = Stage({"a": []}, more=("--proxy-from", "unix"), proxy="true",
+              **{"health-ms": 100})
     wait_for(lambda: g.log("a").count("trace: sent offer") >= 8, "looks")
     s.same("looked at: no line", 0, g.log("a").count("event=session"))
     s.same("looked at: up", True, g.status()["servers"][0]["up"])
-    c = socket.socket(socket.AF_UNIX)
-    c.connect(g.path("a.sock"))
-    c.sendall(b"\x86\x00")
-    c.close()
-    wait_for(lambda: "error=HF_E_GONE" in g.log("a"), "a line")
+    head = b"\r\n\r\n\0\r\nQUIT\n"
+    itself, somebody = b"\x20\0\0\0", b"\x21\x11\0\x0c" + b"\x7f\0\0\x01" * 3
+    hello = bytes.fromhex("860001820102" "60f6a0")
+    for n, said in enumerate((itself + hello[:2], somebody + hello), 1):
+        c = socket.socket(socket.AF_UNIX)
+        c.connect(g.path("a.sock"))
+        c.sendall(head + said)
+        if said.endswith(hello):
+            c.recv(1)
+        c.close()
+        wait_for(lambda: g.log("a").count("error=HF_E_GONE") == n,
+                 "line %d" % n)
     client = g.client("--expect", "nobody")
     s.same("looked at: exit code", 4, ends(client))
     wait_for(lambda: "error=HF_E_REFUSED" in g.log("a"), "a line")
