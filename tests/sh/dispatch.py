@@ -543,6 +543,7 @@ def proxied():
     count that one."""
     g = Stage({"a": []}, more=("--proxy-from", "unix"), proxy="true",
               listen=["127.0.0.1:0", "unix:d.sock"])
+    wait_for(lambda: "listening on 127" in g.log("d"), "a port")
     port = re.search(r"listening on 127.0.0.1:(\d+)", g.log("d")).group(1)
     client = g.client("--connect", "127.0.0.1:" + port)
     say(client, b"unix")
@@ -573,6 +574,7 @@ def watched():
     """Metrics and status, on the loopback and a unix socket; nowhere
     else."""
     g = Stage({"a": []}, metrics="127.0.0.1:0")
+    wait_for(lambda: "metrics on 127" in g.log("d"), "a port")
     port = int(re.search(r"metrics on 127.0.0.1:(\d+)",
                          g.log("d")).group(1))
 
