@@ -43,7 +43,7 @@ in_child(int (*part)(const char *), const char *arg)
 static int
 writes(const char *dir, const char *name)
 {
-	char path[128];
+	char path[192];
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
