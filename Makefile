@@ -281,7 +281,7 @@ interop: deps-vectors
 	$(PYTHON) vectors/interop.py $(PROGRAM)
 .PHONY: vectors interop deps-vectors
 
-unit: all $(UNIT_BIN) $(FUZZ_REPLAY)
+unit: all $(UNIT_BIN) $(FUZZ_REPLAY) $(PRELOAD_SO)
 	$(call run_tests,$(UNIT_BIN) $(FUZZ_REPLAY))
 unit-proto: $(UNIT_PROTO)
 	$(call run_tests,$(UNIT_PROTO))
