@@ -485,6 +485,7 @@ def replayed(house):
                          house.certified + house.known)):
         first = run(r, token, LINES)
         same("replay, %s: the first" % what, 0, first.code)
+        r.session()
         r.skip()
         s = socket.create_connection((r.host, r.port), timeout=15)
         s.sendall(b"".join(first.sent(UP)))
