@@ -6,11 +6,12 @@
 # output is kept in $BUILD/log and shown where it fails, or with V=1; lines
 # that begin with "note:" and what was skipped are always shown. $RUN is what
 # runs programs for another machine. Most tests wait more than they compute,
-# so AT_ONCE is twice the number of processors; a shell test that says
-# "# alone: WHY" in a line of its own comes last, and by itself.
+# so AT_ONCE is one more than there are processors; a shell test that says
+# "# alone: WHY" in a line of its own comes last, and by itself. So does, once
+# more, one that failed beside others: AGAIN, with all that it said.
 
 set -u
-AT_ONCE=${AT_ONCE:-$(($(nproc) * 2))}
+AT_ONCE=${AT_ONCE:-$(($(nproc) + 1))}
 SECONDS_EACH=${TEST_SECONDS:-900}
 log=$BUILD/log
 mkdir -p "$log" || exit 1
@@ -28,7 +29,7 @@ command_of() { # TEST, into the array `run`
 # What there is to say of a test goes to its own file, in one piece.
 tell() { # WORD NAME MS CODE LOG
 	printf '%s %s (%d.%03d s)\n' "$1" "$2" $(($3 / 1000)) $(($3 % 1000))
-	if [ "$1" = FAIL ] || [ -n "${V:-}" ]; then
+	if [ "$1" = FAIL ] || [ "$1" = AGAIN ] || [ -n "${V:-}" ]; then
 		sed 's/^/    /' "$5"
 		echo "    exit code $4"
 	elif [ "$1" = SKIP ]; then
@@ -39,7 +40,7 @@ tell() { # WORD NAME MS CODE LOG
 	fi
 }
 
-one() { # TEST
+one() { # TEST [beside others]
 	local name=${1#"$BUILD"/} out start ms code word run
 	name=${name#"${BUILD#"$PWD"/}"/}
 	out=$log/$(basename "$1")
@@ -53,9 +54,14 @@ one() { # TEST
 	77) word=SKIP ;;
 	*) word=FAIL ;;
 	esac
+	[ $word = FAIL ] && [ -n "${2:-}" ] && word=AGAIN
 	tell "$word" "$name" "$ms" "$code" "$out.log" >"$out.told"
 	cat "$out.told"
-	echo "$word $name" >>"$log/verdicts"
+	if [ $word = AGAIN ]; then
+		echo "$1" >>"$log/again"
+	else
+		echo "$word $name" >>"$log/verdicts"
+	fi
 }
 
 alone() {
@@ -66,6 +72,7 @@ alone() {
 }
 
 : >"$log/verdicts"
+: >"$log/again"
 last=()
 for t in "$@"; do
 	if alone "$t"; then
@@ -75,9 +82,11 @@ for t in "$@"; do
 	while [ "$(jobs -rp | wc -l)" -ge "$AT_ONCE" ]; do
 		wait -n
 	done
-	one "$t" &
+	one "$t" others &
 done
 wait
+mapfile -t again <"$log/again"
+last+=(${again[@]+"${again[@]}"})
 for t in ${last[@]+"${last[@]}"}; do
 	one "$t"
 done
@@ -86,6 +95,8 @@ done
 count() { grep -c "^$1 " "$log/verdicts"; }
 passed=$(count PASS) skipped=$(count SKIP)
 failed=$(($# - passed - skipped))
+[ ${#again[@]} -eq 0 ] ||
+    echo "note: failed beside others, then run alone: ${again[*]##*/}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && exit 0
 echo "failed:$(sed -n 's/^FAIL//p' "$log/verdicts" | tr -d '\n')"
