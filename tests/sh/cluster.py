@@ -416,6 +416,7 @@ def emptied():
             sorted([b"first ", b"second"]), both)
     c.close()
     c, client = begun("--no-fallback")
+    time.sleep(0.5)
     c.run("session", "evict", "--store", "lmdb:db", c.rows()[0].split()[0])
     c.kill("a")
     s.same("emptied: without fallback", 4, ends(client)[0])

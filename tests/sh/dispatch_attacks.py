@@ -27,8 +27,8 @@ HELLO = bytes([0x86, 0, 1, 0x82, 1, 2, 0x60, 0xf6, 0xa0])
 
 def dial(g):
     c = socket.socket(socket.AF_UNIX)
+    c.connect(g.path("d.sock"))  # waits where the line is full
     c.settimeout(20)
-    c.connect(g.path("d.sock"))
     return c
 
 
