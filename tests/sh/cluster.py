@@ -417,7 +417,9 @@ def emptied():
     c.close()
     c, client = begun("--no-fallback")
     time.sleep(0.5)
-    c.run("session", "evict", "--store", "lmdb:db", c.rows()[0].split()[0])
+    s.same("emptied: evicted again", 0, c.run(
+        "session", "evict", "--store", "lmdb:db",
+        c.rows()[0].split()[0]).returncode)
     c.kill("a")
     s.same("emptied: without fallback", 4, ends(client)[0])
     s.check("emptied: the cause", "HF_E_NO_SESSION" in c.words(), c.words())
