@@ -4,7 +4,6 @@
  * says what happens, and reads the file anew on SIGHUP. What becomes of
  * applications and sessions is seen to elsewhere.
  */
-#include <sys/resource.h>
 
 #include <errno.h>
 #include <getopt.h>
@@ -196,17 +195,6 @@ listen_somewhere(int *fd, const struct hf_peers *peers)
 	return CLI_OK;
 }
 
-static void
-raise_files(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int
 begin(struct hf_peers *peers)
 {
@@ -243,7 +231,7 @@ run(void)
 		return CLI_OK;
 	}
 	log_json = hf_peers_log_json(peers);
-	raise_files();
+	loop_files(1 << 20);
 	if ((r = begin(peers)) != CLI_OK)
 		return r;
 	hf_notify("READY=1");

@@ -4,7 +4,6 @@
  * says what happens, and reads the file anew on SIGHUP, whose connections it
  * keeps. Where connections go is seen to elsewhere.
  */
-#include <sys/resource.h>
 
 #include <getopt.h>
 #include <signal.h>
@@ -190,17 +189,6 @@ watch_signals(void)
 	return CLI_OK;
 }
 
-static void
-raise_files(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int
 begin_dispatch(void)
 {
@@ -277,7 +265,7 @@ run(void)
 	    life.check)
 		return r;
 	log_json = life.file->log_json;
-	raise_files();
+	loop_files(1 << 20);
 	if ((r = begin()) == CLI_OK) {
 		hf_notify("READY=1");
 		(void)uv_run(&life.loop, UV_RUN_DEFAULT);

@@ -5,6 +5,8 @@
  * for beforehand, so that the program says what is missing and ends in order.
  * What loops are used for it does not know.
  */
+#include <sys/resource.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -103,4 +105,20 @@ loop_init(uv_loop_t *loop)
 		return cli_error(CLI_IO, "cannot make an event loop: %s",
 		    uv_strerror(r));
 	return CLI_OK;
+}
+
+void
+loop_files(unsigned most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	if (limit.rlim_max < most)
+		most = (unsigned)limit.rlim_max;
+	if (limit.rlim_cur >= most)
+		return;
+	limit.rlim_cur = most;
+	/* Where it stays as it was, fewer connections are held. */
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -5,7 +5,6 @@
  * cleanly, SIGHUP reads its files anew. What sessions are and who may have
  * one is seen to elsewhere.
  */
-#include <sys/resource.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -267,24 +266,6 @@ keep_descriptors(void)
 			(void)fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
 }
 
-/* Each session takes descriptors: as many as this process may have. */
-static void
-raise_files(void)
-{
-	struct rlimit limit;
-	rlim_t most = FILES_MAX;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	if (limit.rlim_max < most)
-		most = limit.rlim_max;
-	if (limit.rlim_cur >= most)
-		return;
-	limit.rlim_cur = most;
-	/* Where it stays as it was, the server holds fewer. */
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int
 make_server(void)
 {
@@ -349,7 +330,7 @@ cmd_respond(int argc, char **argv)
 
 	if ((r = respond_read(argc, argv)) == CLI_OK) {
 		keep_descriptors();
-		raise_files();
+		loop_files(FILES_MAX);
 		r = serve();
 		remove_sockets();
 	}

@@ -45,6 +45,8 @@ void bound_remove(const struct hf_address *bound, size_t n);
 /* loop.c: uv_loop_init() of the process's first loop, and its pool of threads;
  * has said what was wrong */
 int loop_init(uv_loop_t *loop);
+/* As many descriptors as this process may have, but no more than that. */
+void loop_files(unsigned most);
 
 /* pump.c: descriptors that may block, used from threads of their own */
 

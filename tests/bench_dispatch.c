@@ -240,21 +240,6 @@ round_of(int r)
 
 /* --- figures -------------------------------------------------------------------- */
 
-static int
-by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-at(double *v, size_t n, unsigned percent)
-{
-	qsort(v, n, sizeof(*v), by_size);
-	return v[n * percent / 100];
-}
-
 static FILE *json;
 static int rows;
 
@@ -272,9 +257,10 @@ row(const char *name, const char *engine, double value)
 static double
 median_ratio(void)
 {
-	double a = at(again, samples, 50), b = at(moved, samples, 50);
+	double a = real_percentile(again, samples, 50),
+	       b = real_percentile(moved, samples, 50);
 
-	return (a > b ? a : b) / at(shake, samples, 50);
+	return (a > b ? a : b) / real_percentile(shake, samples, 50);
 }
 
 /* Of both ways together: one in a hundred is few. */
@@ -285,20 +271,22 @@ p99_ratio(void)
 
 	memcpy(all, again, samples * sizeof(*all));
 	memcpy(all + samples, moved, samples * sizeof(*all));
-	return at(all, 2 * samples, 99) / at(shake, samples, 99);
+	return real_percentile(all, 2 * samples, 99) /
+	    real_percentile(shake, samples, 99);
 }
 
 static void
 rows_of(const char *engine)
 {
-	row("handshake_us", engine, at(shake, samples, 50));
-	row("handshake_known_us", engine, at(brief, samples, 50));
-	row("transfer_us", engine, at(again, samples, 50));
-	row("move_us", engine, at(moved, samples, 50));
-	row("handshake_p99_us", engine, at(shake, samples, 99));
-	row("handshake_known_p99_us", engine, at(brief, samples, 99));
-	row("transfer_p99_us", engine, at(again, samples, 99));
-	row("move_p99_us", engine, at(moved, samples, 99));
+	row("handshake_us", engine, real_percentile(shake, samples, 50));
+	row("handshake_known_us", engine, real_percentile(brief, samples, 50));
+	row("transfer_us", engine, real_percentile(again, samples, 50));
+	row("move_us", engine, real_percentile(moved, samples, 50));
+	row("handshake_p99_us", engine, real_percentile(shake, samples, 99));
+	row("handshake_known_p99_us", engine,
+	    real_percentile(brief, samples, 99));
+	row("transfer_p99_us", engine, real_percentile(again, samples, 99));
+	row("move_p99_us", engine, real_percentile(moved, samples, 99));
 }
 
 static double

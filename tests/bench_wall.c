@@ -126,19 +126,10 @@ round_of(double *shakes, double *moves, int prepared)
 	hf_session_free(e.s);
 }
 
-static int
-by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static double
 median(double *v, size_t n)
 {
-	qsort(v, n, sizeof(*v), by_size);
-	return v[n / 2];
+	return real_percentile(v, n, 50);
 }
 
 static void

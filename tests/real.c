@@ -375,3 +375,18 @@ real_close(struct real_end *e)
 		(void)close(e->fd);
 	e->fd = -1;
 }
+
+static int
+by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double
+real_percentile(double *values, size_t n, unsigned percent)
+{
+	qsort(values, n, sizeof(*values), by_size);
+	return values[n * percent / 100];
+}

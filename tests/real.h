@@ -73,5 +73,7 @@ void real_begin(const struct real *r, struct real_end *e, int n);
 void real_close(struct real_end *e);
 
 uint64_t real_ns(void);
+/* Sorts the n values, and gives the one below which so many percent are. */
+double real_percentile(double *values, size_t n, unsigned percent);
 
 #endif
