@@ -112,7 +112,10 @@ become(const char *const *words, const struct passwd *pw, const char *dir)
 		_exit(126);
 	/* With the test, whatever becomes of it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGQUIT, 0, 0, 0);
+	/* What runs behind a shell's & begins without the last two. */
 	(void)signal(SIGPIPE, SIG_DFL);
+	(void)signal(SIGINT, SIG_DFL);
+	(void)signal(SIGQUIT, SIG_DFL);
 	if (chdir(dir) != 0)
 		_exit(126);
 	(void)execvp(words[0], (char *const *)(uintptr_t)words);

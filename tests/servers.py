@@ -16,6 +16,11 @@ import subprocess
 import tempfile
 import time
 
+# What runs behind a shell's & begins without these, and so would a server.
+for _number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
+
 
 def children(pid: int) -> list[int]:
     try:

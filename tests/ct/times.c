@@ -5,10 +5,10 @@
  * dudect: samples of all kinds in random order, the slow ones cut off at
  * several places, Welch's t between two kinds.
  *
- * The machine may be shared, so a pair of kinds has ROUNDS tries. A round
- * finds no difference when T standard errors around the one measured stay
- * within the bound, and when its control, the same refusal with a little work
- * added, is as clearly beyond it.
+ * The machine may be shared, so a pair of kinds has ROUNDS rounds, which are
+ * taken together, each by how sure it is. There is no difference when T
+ * standard errors around the one measured stay within the bound, and when the
+ * control, the same refusal with a little work added, is as clearly beyond it.
  *
  *     ct-times LABEL
  */
@@ -167,13 +167,22 @@ take_round(struct samples s[KINDS], int lookup)
 		qsort(s[kind].ns, s[kind].n, sizeof(double), by_value);
 }
 
-/* One pair in one round: 1 when it is decided that they are alike. */
-static int
-alike(const char *label, int lookup, size_t pair,
-    const struct samples s[KINDS])
+/* What was seen before and a further round, each by how sure it is. */
+static struct difference
+together(struct difference before, struct difference round)
 {
-	struct difference d = compare(&s[pairs[pair].a], &s[pairs[pair].b]);
-	struct difference control = compare(&s[LAST], &s[SLOWER]);
+	double a = 1 / (before.error * before.error);
+	double b = 1 / (round.error * round.error);
+
+	return (struct difference){ (before.ns * a + round.ns * b) / (a + b),
+		1 / sqrt(a + b), round.mean };
+}
+
+/* 1 when it is decided that a pair is alike. */
+static int
+alike(const char *label, int lookup, size_t pair, struct difference d,
+    struct difference control)
+{
 	int same = fabs(d.ns) + T * d.error <= BOUND_NS;
 	int seen = control.ns - T * control.error > BOUND_NS;
 
@@ -186,10 +195,20 @@ alike(const char *label, int lookup, size_t pair,
 	return same && seen;
 }
 
+static const char *
+verdict(struct difference d)
+{
+	return fabs(d.ns) > BOUND_NS && fabs(d.ns) > T * d.error ?
+	    "told apart" :
+	    "not decided, for the machine's other work,";
+}
+
 /* Returns how many pairs were never found alike. */
 static unsigned
 measure(const char *label, int lookup)
 {
+	static const struct difference nothing = { 0, INFINITY, 0 };
+	struct difference seen[HF__ARRAY_N(pairs)], control = nothing;
 	int decided[HF__ARRAY_N(pairs)] = { 0 };
 	struct samples s[KINDS];
 	size_t i, left = HF__ARRAY_N(pairs);
@@ -197,18 +216,25 @@ measure(const char *label, int lookup)
 
 	for (i = 0; i < KINDS; i++)
 		assert_non_null(s[i].ns = calloc(SAMPLES, sizeof(double)));
+	for (i = 0; i < HF__ARRAY_N(pairs); i++)
+		seen[i] = nothing;
 	for (round = 0; round < ROUNDS && left > 0; round++) {
 		take_round(s, lookup);
-		for (i = 0; i < HF__ARRAY_N(pairs); i++)
-			if (!decided[i] && alike(label, lookup, i, s)) {
-				decided[i] = 1;
-				left--;
-			}
+		control = together(control, compare(&s[LAST], &s[SLOWER]));
+		for (i = 0; i < HF__ARRAY_N(pairs); i++) {
+			if (decided[i])
+				continue;
+			seen[i] = together(seen[i],
+			    compare(&s[pairs[i].a], &s[pairs[i].b]));
+			decided[i] = alike(label, lookup, i, seen[i], control);
+			left -= (size_t)decided[i];
+		}
 	}
 	for (i = 0; i < HF__ARRAY_N(pairs); i++)
 		if (!decided[i])
-			printf("FAIL %s/%s/%s: told apart in %d rounds\n",
-			    label, WHAT(lookup), pairs[i].name, ROUNDS);
+			printf("FAIL %s/%s/%s: %s in %d rounds\n", label,
+			    WHAT(lookup), pairs[i].name, verdict(seen[i]),
+			    ROUNDS);
 	for (i = 0; i < KINDS; i++)
 		free(s[i].ns);
 	return (unsigned)left;
