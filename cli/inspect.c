@@ -20,7 +20,8 @@ const char help_inspect[] =
 "Shows what a file holds, in CBOR diagnostic notation (RFC 8949, section 8)\n"
 "and beside it in words: identities, certificates and chains, requests,\n"
 "revocation lists, tickets, ticket rings, users files, and captured messages\n"
-"of one direction, as text blocks or as raw CBOR. Other CBOR is shown too.\n"
+"of one direction, as text blocks or as raw CBOR. Other CBOR is shown too;\n"
+"other text, hexadecimal too, is not read.\n"
 "\n"
 "Nothing is verified: no signature, no time, no issuer. 'handfast cert\n"
 "verify' does that. Seeds, keys, passwords and verifiers are never shown.\n"
@@ -421,6 +422,7 @@ static void
 inspect_bytes(struct report *r, const char *ptr, size_t len)
 {
 	static const char users[] = "handfast-users ";
+	struct item item = { NULL, NULL, 0, { HF_OK, 0, "" } };
 	char label[LABEL_MAX];
 	json_t *json = NULL;
 	size_t at = 0;
@@ -434,7 +436,12 @@ inspect_bytes(struct report *r, const char *ptr, size_t len)
 			(void)json_array_append_new(r->items, json);
 	} else if (next_label(label, ptr, len, &at))
 		inspect_blocks(r, ptr, len);
-	else
+	else if (text_is_no_cbor((const uint8_t *)ptr, len)) {
+		fault_set(&item.fault, HF_E_OBJECT, 0,
+		    "text, and no block of handfast's in it");
+		report_fault(r, &item);
+		text_hint((const uint8_t *)ptr, len);
+	} else
 		inspect_raw(r, ptr, len);
 }
 

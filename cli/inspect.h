@@ -232,7 +232,7 @@ extern const struct shape shape_encrypt0, shape_encrypt, shape_claims;
 extern const struct shape shape_signature_input, shape_mac_input;
 extern const struct shape shape_encrypt_input;
 extern const struct shape shape_key_okp, shape_key_rsa, shape_key_secret;
-extern const struct shape shape_key_other, shape_key_set;
+extern const struct shape shape_key_akp, shape_key_other, shape_key_set;
 const struct shape *cose_key_shape(const struct doc *d, uint32_t map);
 
 /* inspect_kind.c: what an item is */
@@ -250,6 +250,12 @@ void kind_judge(struct fault *fault, struct doc *d, uint32_t i,
     const struct shape *shape);
 /* Says in *fault why the item after other messages is none. */
 void kind_no_message(struct fault *fault, const struct doc *d, uint32_t i);
+
+/* inspect_text.c: text that is neither */
+
+/* 1 for what is read as CBOR by mistake alone. */
+int text_is_no_cbor(const uint8_t *ptr, size_t len);
+void text_hint(const uint8_t *ptr, size_t len);
 
 /* inspect_users.c: the users file */
 

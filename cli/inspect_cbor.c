@@ -60,16 +60,21 @@ head_bytes(uint64_t value)
 	return value <= UINT32_MAX ? 5 : 9;
 }
 
-/* 1 when a shorter float says the same. */
+/* 1 when a shorter float says the same; of what is not a number, when the
+ * bits that it would lack are zero (RFC 8949, section 4.1). */
 static int
-float_is_long(double real, size_t bytes)
+float_is_long(double real, const uint8_t *ptr, size_t bytes)
 {
 	double scaled;
 	int exponent;
 
 	if (bytes == 3)
 		return 0;
-	if (isnan(real) || isinf(real) || real == 0)
+	if (isnan(real))
+		return bytes == 5 ? (ptr[3] & 0x1f) == 0 && ptr[4] == 0 :
+				    (ptr[5] & 0x1f) == 0 && ptr[6] == 0 &&
+			ptr[7] == 0 && ptr[8] == 0;
+	if (isinf(real) || real == 0)
 		return 1;
 	if (bytes == 9 && fabs(real) <= 3.4028234663852886e38 &&
 	    (double)(float)real == real)
@@ -106,7 +111,8 @@ judge_head(struct doc *d, uint32_t i, const struct head *h)
 	else if (h->type <= T_TAG && h->bytes != head_bytes(h->value)) {
 		node->flags |= N_LONG;
 		loose = alien = "a head longer than needed";
-	} else if (h->type == T_FLOAT && float_is_long(h->real, h->bytes))
+	} else if (h->type == T_FLOAT &&
+	    float_is_long(h->real, d->ptr + node->off, h->bytes))
 		loose = "a float longer than needed";
 	else if (h->type == T_TEXT && !h->cut &&
 	    text_is_bad(d->ptr + node->off + h->bytes, h->strings))

@@ -33,7 +33,8 @@
 
 static const struct word algs[] = {
 	{ -65535, "RS1" }, { -260, "WalnutDSA" }, { -259, "RS512" },
-	{ -258, "RS384" }, { -257, "RS256" }, { -47, "ES256K" },
+	{ -258, "RS384" }, { -257, "RS256" }, { -50, "ML-DSA-87" },
+	{ -49, "ML-DSA-65" }, { -48, "ML-DSA-44" }, { -47, "ES256K" },
 	{ -46, "HSS-LMS" }, { -45, "SHAKE256" }, { -44, "SHA-512" },
 	{ -43, "SHA-384" }, { -42, "RSAES-OAEP with SHA-512" },
 	{ -41, "RSAES-OAEP with SHA-256" },
@@ -62,7 +63,8 @@ static const struct word algs[] = {
 	{ 34, "IV-GENERATION" }, { 0, NULL },
 };
 static const struct word ktys[] = { { 1, "OKP" }, { 2, "EC2" }, { 3, "RSA" },
-	{ 4, "symmetric" }, { 5, "HSS-LMS" }, { 6, "WalnutDSA" }, { 0, NULL } };
+	{ 4, "symmetric" }, { 5, "HSS-LMS" }, { 6, "WalnutDSA" },
+	{ 7, "AKP" }, { 0, NULL } };
 static const struct word curves[] = { { 1, "P-256" }, { 2, "P-384" },
 	{ 3, "P-521" }, { 4, "X25519" }, { 5, "X448" }, { 6, "Ed25519" },
 	{ 7, "Ed448" }, { 8, "secp256k1" }, { 0, NULL } };
@@ -100,6 +102,12 @@ static const struct field secret_fields[] = {
 };
 const struct shape shape_key_secret =
 	FOREIGN("COSE_Key", T_MAP, secret_fields);
+static const struct field akp_fields[] = {
+	KEY_COMMON,
+	FIELD(-1, "pub", "public", 0),
+	HIDDEN(-2, "priv", "private"),
+};
+const struct shape shape_key_akp = FOREIGN("COSE_Key", T_MAP, akp_fields);
 /* Of a type that is not known anything may be the private part. */
 static const struct field other_fields[] = {
 	KEY_COMMON,
@@ -128,6 +136,8 @@ cose_key_shape(const struct doc *d, uint32_t map)
 		return &shape_key_okp;
 	if (node->value == 3)
 		return &shape_key_rsa;
+	if (node->value == 7)
+		return &shape_key_akp;
 	return node->value == 4 ? &shape_key_secret : &shape_key_other;
 }
 

@@ -114,6 +114,24 @@ open_string(struct doc *d, uint32_t i, int foreign)
 	return kid;
 }
 
+/* A COSE_Key whose private part is there and was not seen as one. */
+static int
+is_bare_key(const struct doc *d, uint32_t i)
+{
+	/* By the type of the key; 0: it has no private part. */
+	static const signed char private[] = { 0, -4, -4, -3, -1, 0, 0, -2 };
+	uint32_t kty = doc_at(d, i, 1), part;
+
+	if (d->node[i].type != T_MAP || kty == 0 ||
+	    d->node[kty].type != T_UINT || d->node[kty].name != NULL)
+		return 0;
+	if (d->node[kty].value >= sizeof(private) ||
+	    private[d->node[kty].value] == 0)
+		return 0;
+	part = doc_at(d, i, private[d->node[kty].value]);
+	return part != 0 && d->node[part].type == T_BYTES;
+}
+
 static void
 fit_inner(struct doc *d, uint32_t i, const struct field *field, int foreign)
 {
@@ -130,7 +148,10 @@ fit_inner(struct doc *d, uint32_t i, const struct field *field, int foreign)
 		return;
 	d->node[i].in = kid;
 	d->embedded++;
-	fit(d, kid, field->sub);
+	fit(d, kid,
+	    field->form == FORM_PERHAPS && is_bare_key(d, kid) ?
+		cose_key_shape(d, kid) :
+		field->sub);
 	d->embedded--;
 }
 
@@ -314,23 +335,6 @@ fit(struct doc *d, uint32_t i, const struct shape *shape)
 	if (shape->judge != JUDGE_NONE && (d->node[i].flags & N_CUT) == 0)
 		fit_judge(d, i, shape, &before);
 	d->blame = blame;
-}
-
-/* A COSE_Key whose private part is there and was not seen as one. */
-static int
-is_bare_key(const struct doc *d, uint32_t i)
-{
-	uint32_t kty = doc_at(d, i, 1), part;
-
-	if (d->node[i].type != T_MAP || kty == 0 ||
-	    d->node[kty].type != T_UINT || d->node[kty].name != NULL)
-		return 0;
-	part = doc_at(d, i,
-	    d->node[kty].value == 4	? -1 :
-		d->node[kty].value == 3 ? -3 :
-					  -4);
-	return d->node[kty].value >= 1 && d->node[kty].value <= 4 &&
-	    part != 0 && d->node[part].type == T_BYTES;
 }
 
 /* What is in a byte string, when it is such a key. */

@@ -233,7 +233,7 @@ is_cose_key(const struct doc *d, uint32_t i)
 	uint32_t kty = doc_at(d, i, 1), key;
 	int64_t number;
 
-	if (kty == 0 || d->node[kty].type != T_UINT || d->node[kty].value > 6)
+	if (kty == 0 || d->node[kty].type != T_UINT || d->node[kty].value > 7)
 		return 0;
 	for (key = d->node[i].kid; key != 0;
 	     key = d->node[d->node[key].next].next) {

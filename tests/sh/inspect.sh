@@ -286,7 +286,8 @@ okp=a30101200623$secret
 rsa=a4010320412a2143010001
 for hex in $symmetric $okp "${rsa}22$secret" "a201616108a101$symmetric" \
     "8200$okp" "a1636b6579$okp" "c1d9d9f7$symmetric" "5826$symmetric" \
-    "a1015828$okp"; do
+    "a1015828$okp" "a4010703382f2041aa21$secret" \
+    "d18443a10105a05826${symmetric}4101" "8443a10127a05828${okp}4101"; do
 	/usr/bin/python3 -c "import sys
 sys.stdout.buffer.write(bytes.fromhex('$hex'))" >foreign
 	"$HANDFAST" inspect foreign >out 2>err
@@ -294,6 +295,34 @@ sys.stdout.buffer.write(bytes.fromhex('$hex'))" >foreign
 	cat out err json err2 | grep -qi $part && fail "$hex: its key is shown"
 	same "$hex" 2 "$(grep -lF '<32 secret bytes>' out json | wc -l)"
 done
+# What is not a number may be as long as its bits need.
+for case in 'fb7ff47eaa6bb744df 0' 'fa7fa3f553 0' 'f97d1f 0' 'fa7fc00000 1' \
+    'fb7ff8000000000000 1' 'fb7ff47c0000000000 1' 'faffca24fe 0' \
+    'fa7fa02000 1' 'fb7ff4000020000000 1' 'fb7ff4000010000000 0'; do
+	/usr/bin/python3 -c "import sys
+sys.stdout.buffer.write(bytes.fromhex('${case% *}'))" >number
+	look 0 number
+	same "$case" "${case#* }" "$(grep -c 'a float longer than needed' out)"
+done
+# Text is not read as CBOR, which would show what it holds.
+printf '{"kty": "OKP", "crv": "X25519", "d": "WlpaWlpaWlpa"}' >key.json
+od -An -tx1 -v server.cert >hexadecimal
+echo 'AQIDBAUGBwgJCgsMDQ4P' >base64
+printf %s 8443a10127a0f640 >short
+for f in key.json hexadecimal base64 short "$here/README.md"; do
+	look 6 "$f"
+	same "$f: nothing is shown" '' "$(cat out)"
+	has "$f" 'byte 0: text, and no block of handfast' err
+	hints=$(grep -c '^handfast: hint: hexadecimal' err)
+	case $f in
+	hexadecimal | short) same "$f: hint" 1 "$hints" ;;
+	*) same "$f: hint" 0 "$hints" ;;
+	esac
+done
+printf 'x@%063d\n' 0 >line
+look 0 line
+printf -- '-72' >few
+look 0 few
 "$HANDFAST" inspect >out 2>err
 same 'no file' 2 $?
 "$HANDFAST" inspect --secrets alice.key >out 2>err
