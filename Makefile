@@ -735,7 +735,7 @@ install: all
 		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		    -e 's|@VERSION@|$(VERSION)|' \
-		    -e 's|@STORES@|$(if $(REDIS), hiredis)$(if $(POSTGRES), libpq)|' \
+		    -e 's|@STORES@|$(if $(REDIS), hiredis)$(if $(POSTGRES), libpq)$(if $(SECCOMP), libseccomp)|' \
 		    $$p.pc.in >$(D_pc)/$${p#*/}.pc || exit 1; \
 	done
 	install -m 644 cli/completion/handfast.bash $(D_bash)/handfast

@@ -32,8 +32,9 @@
  * what is needed and nothing else has changed).
  *
  * Threads: different objects may be used by different threads at once. An
- * identity, a trust and a ring may be read by many threads as long as none
- * changes them; a config and its sessions belong to one thread at a time.
+ * identity, a trust, a ring and a vault may be read by many threads as long as
+ * none changes them; a config and its sessions belong to one thread at a time,
+ * and so do a mux and its channels, a replay cache, and a table of limits.
  *
  * Memory: a call that says HF_E_MEMORY has leaked nothing. A session has then
  * failed; any other object can still be used. A session in the caller's memory

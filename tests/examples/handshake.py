@@ -27,6 +27,8 @@ class Peer(c.Structure):
                 ("name", c.c_char_p), ("subject", c.c_char_p)]
 
 
+if len(sys.argv) != 7:
+    sys.exit(__doc__)
 hf = c.CDLL(sys.argv[1])
 P, Z, U64, S = c.c_void_p, c.c_size_t, c.c_uint64, c.c_char_p
 

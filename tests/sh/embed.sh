@@ -80,6 +80,9 @@ else
 	is 'python' "$(cat out)" "echo by x25519-chacha20poly1305
 alice by x25519-chacha20poly1305
 hello"
+	$py $files >out 2>err
+	is 'python without its files' "$? $(sed -n 1p err)" \
+	    '1 A handshake in memory through ctypes, of files made by `handfast`.'
 	$py $files stranger.key stranger.cert >out 2>err
 	is 'python with a stranger' "$? $(cat out err)" \
 	    '1 hf_session_feed: the peer has another name than expected'

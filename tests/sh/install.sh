@@ -118,6 +118,14 @@ cp "$here/tests/agent/app.c" app.c
 read -ra flags <<<"$(pkg-config --cflags --libs handfast-fleet)"
 expect 0 $CC -std=c11 -D_GNU_SOURCE $warn app.c "${flags[@]}" -o app \
     -Wl,-rpath-link,"$lib"
+# All of the static one links by what its .pc file names.
+read -ra parts <<<"$(pkg-config --print-requires-private handfast-fleet |
+    tr '\n' ' ')"
+read -ra parts <<<"$(pkg-config --libs-only-l "${parts[@]}")"
+expect 0 $CC -std=c11 -D_GNU_SOURCE $warn app.c -I"$root/usr/include" \
+    -I"$root/usr/include/handfast" -L"$lib" -Wl,--whole-archive \
+    -l:libhandfast-fleet.a -Wl,--no-whole-archive "${static[@]}" \
+    "${parts[@]}" -o app-static
 expect 2 env LD_LIBRARY_PATH="$lib" sh -c './app || { echo "handfast: error: usage" >&2; exit 2; }'
 
 expect 0 hfmake uninstall

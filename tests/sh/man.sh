@@ -33,6 +33,18 @@ is 'errors' "$(grep -oE 'X\(HF_[A-Z_]+' "$here/proto/handfast.h" |
     sed 's/X(//')" \
     "$(sed -n '/^\.SH ERRORS/,/^\.SH EXIT/p' plain | grep -oE '^HF_[A-Z_]+')"
 
+# Each want with the call that the header answers it by.
+sed -n '/^\.SH WANTS/,/^\.SH FUNCTIONS/p' plain | tr '\n' ' ' |
+    sed 's/ HF_WANT/\nHF_WANT/g' >wants
+sed -n 's/^ \*     case \(HF_WANT_[A-Z]*\):.* \(hf_[a-z_]*\)().*/\1 \2/p' \
+    "$here/proto/handfast.h" >answers
+is 'wants with an answer' "$(wc -l <answers)" 9
+while read -r want answer; do
+	checks=$((checks + 1))
+	grep "^$want " wants | grep -qw "$answer" ||
+	    fail "handfast(3) does not answer $want by $answer()"
+done <answers
+
 # The blocks of code in the source of a page.
 blocks() {
 	awk '/^```$/ { on = !on; next } on' "$here/cli/man/handfast.$1.scd" |
