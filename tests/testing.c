@@ -96,6 +96,13 @@ test_data_json(const char *name)
 	return json;
 }
 
+void
+test_data_counted(size_t n, size_t expected)
+{
+	if (getenv("HANDFAST_TESTDATA") == NULL || n == 0)
+		assert_int_equal(n, expected);
+}
+
 size_t
 unhex(uint8_t *out, size_t cap, const char *hex)
 {

@@ -30,6 +30,9 @@ void fixed_random(const char *seed);
 /* The folder of public test data, or NULL after saying that it is absent. */
 const char *test_data(void);
 json_t *test_data_json(const char *name);
+/* So many cases were met: as many as the tests' own folder has. That of
+ * HANDFAST_TESTDATA may hold others of the same form, but not none. */
+void test_data_counted(size_t n, size_t expected);
 /* Bytes from hex; returns how many. Fails the test on bad hex. */
 size_t unhex(uint8_t *out, size_t cap, const char *hex);
 

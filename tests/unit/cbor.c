@@ -50,7 +50,7 @@ public_faults(void **state)
 	size_t i, len, end;
 
 	(void)state;
-	assert_int_equal(json_array_size(cases), 568);
+	test_data_counted(json_array_size(cases), 568);
 	json_array_foreach(cases, i, one) {
 		hex = json_string_value(json_object_get(one, "hex"));
 		len = unhex(buf, sizeof(buf), hex);
@@ -90,7 +90,7 @@ public_examples(void **state)
 		skip();
 	snprintf(path, sizeof(path), "%s/cbor/appendix_a.json", folder);
 	cases = json_load_file(path, JSON_DECODE_INT_AS_REAL, NULL);
-	assert_int_equal(json_array_size(cases), 82);
+	test_data_counted(json_array_size(cases), 82);
 	json_array_foreach(cases, i, one) {
 		hex = json_string_value(json_object_get(one, "hex"));
 		len = unhex(buf, sizeof(buf), hex);
@@ -103,7 +103,7 @@ public_examples(void **state)
 		assert_ok(hf__cbor_extent(&end, buf, len, sizeof(buf)));
 		assert_int_equal(end, len);
 	}
-	assert_int_equal(used, EXAMPLES_USED);
+	test_data_counted(used, EXAMPLES_USED);
 	json_decref(cases);
 }
 

@@ -102,6 +102,15 @@ check_kem(const json_t *v)
 	assert_memory_equal(ss, want, 32);
 }
 
+/* Of another suite, where the file says of which. */
+static bool
+other(const json_t *v, const char *id, json_int_t ours)
+{
+	const json_t *number = json_object_get(v, id);
+
+	return number != NULL && json_integer_value(number) != ours;
+}
+
 static void
 rfc9180(void **state)
 {
@@ -114,13 +123,15 @@ rfc9180(void **state)
 	(void)state;
 	json_array_foreach(all, i, v) {
 		mode = (int)json_integer_value(json_object_get(v, "mode"));
-		if (mode > HF__HPKE_PSK)
+		if (mode > HF__HPKE_PSK || other(v, "kem_id", 0x20))
 			continue; /* handfast has no auth modes */
 		check_kem(v);
+		if (other(v, "kdf_id", 1) || other(v, "aead_id", 3))
+			continue;
 		check_context(v, mode);
 		done++;
 	}
-	assert_int_equal(done, 2);
+	test_data_counted(done, 2);
 	json_decref(all);
 }
 
@@ -139,7 +150,7 @@ wycheproof(const char *name, size_t expected,
 			    strcmp(text_of(test, "result"), "invalid") != 0);
 			n++;
 		}
-	assert_int_equal(n, expected);
+	test_data_counted(n, expected);
 	json_decref(all);
 }
 
@@ -181,7 +192,7 @@ wycheproof_x25519(void **state)
 	(void)state;
 	zero_cases = 0;
 	wycheproof("wycheproof/x25519_test.json", 518, x25519_case);
-	assert_int_equal(zero_cases, 31);
+	test_data_counted(zero_cases, 31);
 }
 
 static void

@@ -321,7 +321,7 @@ public_argon2(void **state)
 	size_t i;
 
 	(void)state;
-	assert_int_equal(json_array_size(cases), 8);
+	test_data_counted(json_array_size(cases), 8);
 	json_array_foreach(cases, i, one) {
 		encoded = json_string_value(json_object_get(one, "encoded"));
 		password = json_string_value(json_object_get(one, "password"));
