@@ -177,7 +177,7 @@ struct field {
 	const struct shape *sub;
 };
 
-enum judge { JUDGE_NONE, JUDGE_CERT, JUDGE_REQUEST, JUDGE_LIST };
+enum judge { JUDGE_NONE, JUDGE_CERT, JUDGE_REQUEST, JUDGE_LIST, JUDGE_GRANT };
 
 struct shape {
 	const char *name;
@@ -213,7 +213,10 @@ enum message {
 	MESSAGE_REQUEST,
 	MESSAGE_GRANT,
 	MESSAGE_CONFIRM,
+	MESSAGE_RESUME,
+	MESSAGE_RESUMED,
 	MESSAGE_ALERT,
+	MESSAGE_QUERY,
 	MESSAGE_RECORD,
 	MESSAGES
 };
@@ -221,6 +224,7 @@ extern const struct shape shape_message[MESSAGES];
 extern const uint8_t message_type[MESSAGES];
 extern const struct shape shape_token[4]; /* by kind, less 1 */
 extern const struct shape shape_certificate, shape_request, shape_list;
+extern const struct shape shape_key_grant, shape_entry;
 extern const struct shape shape_ticket, shape_ticket_file, shape_ring;
 extern const struct shape shape_identity, shape_sealed_identity;
 extern const struct shape shape_request_plain, shape_grant_plain;

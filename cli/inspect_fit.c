@@ -288,6 +288,7 @@ library_says(const struct doc *d, uint32_t i, enum judge judge)
 	size_t len = d->node[i].len;
 	struct hf_cert_info info;
 	struct hf_list_info list;
+	struct hf_keygrant grant;
 	enum hf_err e = HF_OK;
 
 	if (judge == JUDGE_CERT)
@@ -296,6 +297,8 @@ library_says(const struct doc *d, uint32_t i, enum judge judge)
 		e = hf_request_read(&info, ptr, len);
 	else if (judge == JUDGE_LIST)
 		e = hf_list_read(&list, ptr, len);
+	else if (judge == JUDGE_GRANT)
+		e = hf_keygrant_read(&grant, ptr, len);
 	/* Signatures are not judged here. */
 	return e == HF_E_SIGNATURE ? HF_OK : e;
 }

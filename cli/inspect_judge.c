@@ -42,6 +42,7 @@ library_says(const struct doc *d, uint32_t i, const struct shape *shape,
 	const uint8_t *ptr = d->ptr + d->node[i].off;
 	size_t len = d->node[i].len;
 	struct hf_ticket_info info;
+	struct hf_entry_info entry;
 
 	if (shape == &shape_ring)
 		return library_text("HANDFAST TICKET RING", ptr, len);
@@ -51,6 +52,8 @@ library_says(const struct doc *d, uint32_t i, const struct shape *shape,
 		return library_text("HANDFAST ENCRYPTED IDENTITY", ptr, len);
 	if (shape == &shape_ticket_file)
 		return hf_ticket_read(&info, ptr, len);
+	if (shape == &shape_entry)
+		return hf_entry_read(&entry, ptr, len);
 	return found->err;
 }
 
@@ -103,6 +106,13 @@ judge_sizes(struct doc *d, uint32_t i, const struct shape *shape)
 	}
 }
 
+/* Whether a message of that shape says its version, behind its type. */
+static int
+says_version(const struct shape *shape)
+{
+	return strcmp(shape->fields[1].name, "version") == 0;
+}
+
 static int
 is_other_version(struct fault *fault, const struct doc *d, uint32_t i)
 {
@@ -133,7 +143,7 @@ judge_message(struct fault *fault, struct doc *d, uint32_t i,
 		fault_set(&found, HF_E_CBOR, d->alien.off, "%s",
 		    d->alien.text);
 	if (found.err == HF_OK &&
-	    (shape->n <= 2 || !is_other_version(&found, d, i))) {
+	    (!says_version(shape) || !is_other_version(&found, d, i))) {
 		found = d->wrong;
 		if (d->keys.err != HF_OK)
 			fault_set(&found, HF_E_CBOR, d->keys.off, "%s",
@@ -197,7 +207,7 @@ has_version(uint64_t type, const char **name)
 	for (m = 0; m < MESSAGES; m++)
 		if (message_type[m] == type) {
 			*name = shape_message[m].name;
-			return shape_message[m].n > 2;
+			return says_version(&shape_message[m]);
 		}
 	return -1;
 }
@@ -210,9 +220,9 @@ kind_no_message(struct fault *fault, const struct doc *d, uint32_t i)
 	int versioned;
 
 	*fault = d->broken;
-	if (d->ptr[node->off] < 0x82 || d->ptr[node->off] > 0x8a) {
+	if (d->ptr[node->off] < 0x82 || d->ptr[node->off] > 0x8b) {
 		fault_set(fault, HF_E_SHAPE, node->off,
-		    "no message: not an array of 2 to 10 items");
+		    "no message: not an array of 2 to 11 items");
 		return;
 	}
 	if (node->kid == 0)

@@ -11,7 +11,7 @@
 static const struct shape *const secret_shapes[] = { &shape_identity,
 	&shape_sealed_identity, &shape_ticket_file };
 static const struct shape *const plain_shapes[] = { &shape_request_plain,
-	&shape_grant_plain };
+	&shape_grant_plain, &shape_entry };
 
 /* 1 when the entries that are there are of the right types; strictly also
  * where sizes are fixed. */
@@ -88,7 +88,7 @@ message_of(const struct doc *d, uint32_t i)
 	return NULL;
 }
 
-/* Reads the map in a byte string, for a look: the caller sets d->n back. */
+/* Reads the item in a byte string, for a look: the caller sets d->n back. */
 static uint32_t
 peek(struct doc *d, uint32_t i)
 {
@@ -122,6 +122,8 @@ alg_of(struct doc *d, uint32_t i)
 	return number;
 }
 
+enum { KEY_GRANT_ITEMS = 10 };
+
 /* Handfast's signed objects, by their claims. */
 static const struct shape *
 signed_of(struct doc *d, uint32_t i)
@@ -135,7 +137,11 @@ signed_of(struct doc *d, uint32_t i)
 	    memcmp(d->ptr + protected->off, header, sizeof(header)) != 0)
 		return NULL;
 	claims = peek(d, payload);
-	if (doc_at(d, claims, -65537) == 0)
+	if (claims != 0 && d->node[claims].type == T_ARRAY)
+		shape = d->node[claims].value == KEY_GRANT_ITEMS ?
+		    &shape_key_grant :
+		    NULL;
+	else if (doc_at(d, claims, -65537) == 0)
 		shape = NULL;
 	else if (doc_at(d, claims, 8) == 0)
 		shape = &shape_list;

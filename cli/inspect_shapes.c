@@ -38,11 +38,22 @@
 	{ key, name, words, TEXT, PLAIN, flags, 1, HF_NAME_MAX, NULL, NULL }
 #define TIME(key, name, words) \
 	{ key, name, words, UINT, FORM_TIME, NEEDED, 0, SECONDS, NULL, NULL }
-#define CHAIN { 0, "chain", "leaf first", ARRAY, PLAIN, 0, 1, HF_CHAIN_MAX, \
-	NULL, &chain_list }
+#define CHAIN(types) { 0, "chain", "leaf first", types, PLAIN, 0, 1, \
+	HF_CHAIN_MAX, NULL, &chain_list }
+#define HASH(name, words) \
+	{ 0, name, words, BYTES, PLAIN, 0, 32, 32, NULL, NULL }
+#define SID { 0, "session id", NULL, BYTES, PLAIN, 0, 16, 16, NULL, NULL }
+#define COUNT(name, words, least) \
+	{ 0, name, words, UINT, PLAIN, 0, least, UINT32_MAX, NULL, NULL }
+#define TARGET(name) \
+	{ 0, name, NULL, TEXT, PLAIN, 0, 0, HF_TARGET_MAX, NULL, NULL }
+#define BOX(least, most) \
+	{ 0, "box", NULL, BYTES, FORM_SEALED, 0, least, most, NULL, NULL }
 
 static const struct word alert_words[] = { { 1, "refused" }, { 2, "store" },
-	{ 3, "unknown key" }, { 0, NULL } };
+	{ 3, "unknown key" }, { 4, "no session" }, { 5, "target" },
+	{ 0, NULL } };
+static const struct word none_words[] = { { 0, "none" }, { 0, NULL } };
 static const struct word mobility_words[] = { { 0, "does not move" },
 	{ 1, "soft" }, { 2, "proved" }, { 0, NULL } };
 static const struct word single_words[] = { { 0, "may be used again" },
@@ -159,6 +170,41 @@ static const struct shape list_map =
 SIGNED(cert_fields, cert_map);
 SIGNED(request_fields, request_map);
 SIGNED(list_fields, list_map);
+
+/* A cluster's word to a member (spec section 19.2). */
+static const struct field target_entry[] = { TARGET(NULL) };
+static const struct shape target_list = LIST(target);
+static const struct field generation_fields[] = {
+	COUNT("number", NULL, 1),
+	{ 0, "cut-off", NULL, UINT, FORM_TIME, 0, 0, SECONDS, none_words,
+	    NULL },
+};
+static const struct shape generation_tuple =
+	OBJECT("generation", T_ARRAY, generation_fields, JUDGE_NONE);
+static const struct field generation_entry[] = {
+	{ 0, NULL, NULL, ARRAY, PLAIN, 0, 2, 2, NULL, &generation_tuple },
+};
+static const struct shape generation_list = LIST(generation);
+static const struct field key_grant_payload[] = {
+	{ 0, "form", NULL, UINT, PLAIN, FIELD_CONST, 1, 0, NULL, NULL },
+	NAME(0, "cluster", NULL, 0),
+	{ 0, "serial", "rises with every change", UINT, PLAIN, 0, 1, SECONDS,
+	    NULL, NULL },
+	HASH("member", "hash of its certificate"),
+	NAME(0, "scope", NULL, 0),
+	{ 0, "targets", "none: every target", ARRAY, PLAIN, 0, 0,
+	    HF_SCOPE_TARGETS_MAX, NULL, &target_list },
+	{ 0, "generations", "newest first", ARRAY, PLAIN, 0, 1,
+	    HF_GENERATIONS_MAX, NULL, &generation_list },
+	TIME(0, "not after", NULL),
+	KEM("enc", "an ephemeral key", BYTES, 0),
+	{ 0, "ciphertext", NULL, BYTES, FORM_SEALED, 0, 16, 512, NULL, NULL },
+};
+static const struct shape key_grant_array =
+	OBJECT("key grant's payload", T_ARRAY, key_grant_payload, JUDGE_NONE);
+SIGNED(key_grant_fields, key_grant_array);
+const struct shape shape_key_grant =
+	OBJECT("key grant", T_ARRAY, key_grant_fields, JUDGE_GRANT);
 const struct shape shape_certificate =
 	OBJECT("certificate", T_ARRAY, cert_fields, JUDGE_CERT);
 const struct shape shape_request =
@@ -239,7 +285,7 @@ static const struct field sealed_fields[] = {
 	{ 0, "memory", "MiB", UINT, PLAIN, 0, 8, 1024, NULL, NULL },
 	{ 0, "passes", NULL, UINT, PLAIN, 0, 1, 10, NULL, NULL },
 	{ 0, "nonce", NULL, BYTES, PLAIN, 0, 24, 24, NULL, NULL },
-	{ 0, "box", NULL, BYTES, FORM_SEALED, 0, 48, 48, NULL, NULL },
+	BOX(48, 48),
 };
 const struct shape shape_sealed_identity =
 	OBJECT("encrypted identity", T_ARRAY, sealed_fields, JUDGE_NONE);
@@ -249,7 +295,8 @@ const struct shape shape_sealed_identity =
 #define KIND(n, words) \
 	{ 0, "kind", words, UINT, PLAIN, FIELD_CONST, n, 0, NULL, NULL }
 #define USER { 0, "user", NULL, TEXT, PLAIN, 0, 1, HF_USER_MAX, NULL, NULL }
-static const struct field token_cert[] = { KIND(1, "certificate"), CHAIN };
+static const struct field token_cert[] = { KIND(1, "certificate"),
+	CHAIN(ARRAY) };
 static const struct field token_password[] = {
 	KIND(2, "password, stretched"), USER,
 	{ 0, "stretched", NULL, BYTES, PLAIN, SECRET, 32, 32, NULL, NULL },
@@ -278,7 +325,7 @@ const struct shape shape_request_plain =
 	TUPLE("plaintext of a request's box", request_plain);
 static const struct field grant_plain[] = {
 	{ 0, "session key", NULL, BYTES, PLAIN, SECRET, 32, 32, NULL, NULL },
-	{ 0, "session id", NULL, BYTES, PLAIN, 0, 16, 16, NULL, NULL },
+	SID,
 	{ 0, "lifetime", NULL, UINT, FORM_DURATION, 0, 1, UINT32_MAX, NULL,
 	    NULL },
 	{ 0, "mobility", NULL, UINT, PLAIN, 0, 0, 2, mobility_words, NULL },
@@ -290,13 +337,13 @@ const struct shape shape_grant_plain =
 
 static const struct field hello[] = {
 	TYPE(0, "hello"), VERSION, SUITES(0, 0),
-	{ 0, "target", NULL, TEXT, PLAIN, 0, 0, HF_TARGET_MAX, NULL, NULL },
+	TARGET("target"),
 	COOKIE(BYTES | NIL), EXTENSIONS,
 };
 static const struct field offer[] = {
 	TYPE(1, "offer"), VERSION,
 	{ 0, "suite", NULL, UINT, FORM_SUITE, 0, 0, 65535, NULL, NULL },
-	CHAIN, KEM("prekey", "of this connection", BYTES, 0), EXTENSIONS,
+	CHAIN(ARRAY), KEM("prekey", "of this connection", BYTES, 0), EXTENSIONS,
 };
 static const struct field retry[] = { TYPE(2, "retry"), COOKIE(BYTES) };
 static const struct field request[] = {
@@ -304,13 +351,12 @@ static const struct field request[] = {
 	{ 0, "suite", NULL, UINT, FORM_SUITE, 0, 0, 65535, NULL, NULL },
 	{ 0, "key id", "of the responder's certificate", BYTES, PLAIN, 0, 16,
 	    16, NULL, NULL },
-	{ 0, "target", NULL, TEXT, PLAIN, 0, 0, HF_TARGET_MAX, NULL, NULL },
+	TARGET("target"),
 	COOKIE(BYTES | NIL),
 	KEM("enc", "an ephemeral key", BYTES, 0),
 	KEM("prekey enc", "null without an offer", BYTES | NIL,
 	    FIELD_OR_EMPTY), EXTENSIONS,
-	{ 0, "box", NULL, BYTES, FORM_SEALED, 0, 144, HF_MESSAGE_MAX, NULL,
-	    NULL },
+	BOX(144, HF_MESSAGE_MAX),
 };
 static const struct field grant[] = {
 	TYPE(4, "grant"), VERSION,
@@ -318,16 +364,29 @@ static const struct field grant[] = {
 	KEM("cert enc", "null without a certificate", BYTES | NIL,
 	    FIELD_OR_EMPTY),
 	EXTENSIONS,
-	{ 0, "box", NULL, BYTES, FORM_SEALED, 0, 16, 80, NULL, NULL },
+	BOX(16, 80),
 };
 static const struct field confirm[] = {
 	TYPE(5, "confirm"),
-	{ 0, "box", NULL, BYTES, FORM_SEALED, 0, 16, 16, NULL, NULL },
+	BOX(16, 16),
+};
+static const struct field resume[] = {
+	TYPE(6, "resume"), VERSION, SID,
+	COUNT("epoch", NULL, 0), COUNT("serial", "of attempts", 1),
+	TARGET("target"), HASH("nonce", NULL), COOKIE(BYTES | NIL),
+	KEM("reply key", "null: nothing is to be proved", BYTES | NIL, 0),
+	EXTENSIONS, BOX(16, 272),
+};
+static const struct field resumed[] = {
+	TYPE(7, "resumed"), HASH("nonce", NULL),
+	KEM("enc", "null in a soft takeover", BYTES | NIL, 0),
+	CHAIN(ARRAY | NIL), BOX(16, 272),
 };
 static const struct field alert[] = {
 	TYPE(8, "alert"),
-	{ 0, "code", NULL, UINT, PLAIN, 0, 1, 3, alert_words, NULL },
+	{ 0, "code", NULL, UINT, PLAIN, 0, 1, 5, alert_words, NULL },
 };
+static const struct field query[] = { TYPE(9, "query"), EXTENSIONS };
 static const struct field record[] = {
 	TYPE(16, "record"),
 	{ 0, "ciphertext", NULL, BYTES, FORM_RECORD, 0, 17, HF_RECORD_MAX,
@@ -336,9 +395,26 @@ static const struct field record[] = {
 const struct shape shape_message[MESSAGES] = {
 	TUPLE("hello", hello), TUPLE("offer", offer), TUPLE("retry", retry),
 	TUPLE("request", request), TUPLE("grant", grant),
-	TUPLE("confirm", confirm), TUPLE("alert", alert),
-	TUPLE("record", record),
+	TUPLE("confirm", confirm), TUPLE("resume", resume),
+	TUPLE("resumed", resumed), TUPLE("alert", alert),
+	TUPLE("query", query), TUPLE("record", record),
 };
+
+/* --- a session in a store (spec section 18.1) ------------------------------ */
+
+static const struct field entry_fields[] = {
+	{ 0, "form", NULL, UINT, PLAIN, FIELD_CONST, 1, 0, NULL, NULL },
+	NAME(0, "cluster", NULL, 0), NAME(0, "scope", NULL, 0),
+	COUNT("generation", "of the key that sealed it", 1), SID,
+	COUNT("epoch", NULL, 0), NAME(0, "owner", "who wrote it", 0),
+	{ 0, "token", "of the owner's claim", BYTES, PLAIN, 0, 16, 16, NULL,
+	    NULL },
+	TIME(0, "expires", NULL),
+	{ 0, "nonce", NULL, BYTES, PLAIN, 0, 24, 24, NULL, NULL },
+	BOX(16, 2064),
+};
+const struct shape shape_entry = { "stored session", T_ARRAY, entry_fields,
+	N(entry_fields), 0, 0, 0, HF_E_ENTRY, JUDGE_NONE };
 
 /* --- frames of channels, in a record's data (spec section 20.2) ------------ */
 
@@ -371,5 +447,6 @@ const struct shape shape_frame[FRAMES] = {
 	TUPLE("fin of a channel", frame_fin),
 	TUPLE("reset of a channel", frame_reset),
 };
-const uint8_t message_type[MESSAGES] = { 0, 1, 2, 3, 4, 5, 8, 16 };
+const uint8_t message_type[MESSAGES] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+	16 };
 /* clang-format on */

@@ -123,6 +123,10 @@ say_extension(struct doc *d, uint32_t key, uint32_t value)
 		node_say(d, value, "private, critical: refused");
 	else if (number < 0)
 		node_say(d, value, "unknown, critical: refused");
+	else if (number == 1)
+		node_say(d, value, "dispatched");
+	else if (number == 2)
+		node_say(d, value, "channels");
 	else if (number <= 65535)
 		node_say(d, value, "unknown, ignored");
 	else if (number <= 131071)
@@ -171,15 +175,16 @@ void
 fit_words(struct doc *d, uint32_t i, const struct field *field)
 {
 	const struct node *node = &d->node[i];
-	const char *word;
+	const char *word = NULL;
 	int64_t number;
 
 	if (node_int(&number, node) &&
 	    (word = word_of(field->table, number)) != NULL)
 		node_say(d, i, "%s", word);
-	else if (field->table != NULL && node->type <= T_NEGINT)
+	else if (field->table != NULL && node->type <= T_NEGINT &&
+	    field->form != FORM_TIME)
 		node_say(d, i, "unknown");
-	if (field->form == FORM_TIME)
+	if (field->form == FORM_TIME && word == NULL)
 		say_time(d, i);
 	else if (field->form == FORM_DURATION && node->type == T_UINT)
 		say_duration(d, i);

@@ -10,11 +10,10 @@
 local handfast = Proto("handfast", "handfast/1")
 
 local types = { [0] = "hello", "offer", "retry", "request", "grant",
-    "confirm", "resume (reserved)", "resumed (reserved)", "alert",
-    "query", [16] = "record" }
+    "confirm", "resume", "resumed", "alert", "query", [16] = "record" }
 local suites = { "x25519-chacha20poly1305", "x25519-aes256gcm",
     "x25519-aegis256", "xwing (reserved)" }
-local alerts = { "refused", "store", "unknown key" }
+local alerts = { "refused", "store", "unknown key", "no session", "target" }
 
 local MESSAGE_MAX, RECORD_MAX, DEPTH = 16384, 65576, 8
 
@@ -32,6 +31,11 @@ f.prekey_enc = ProtoField.bytes("handfast.prekey_enc",
     "Encapsulation to the prekey")
 f.cert_enc = ProtoField.bytes("handfast.cert_enc",
     "Encapsulation to the certificate")
+f.session_id = ProtoField.bytes("handfast.session_id", "Session id")
+f.epoch = ProtoField.uint32("handfast.epoch", "Epoch")
+f.serial = ProtoField.uint32("handfast.serial", "Serial")
+f.nonce = ProtoField.bytes("handfast.nonce", "Nonce")
+f.reply_key = ProtoField.bytes("handfast.reply_key", "Reply key")
 f.ext_key = ProtoField.int64("handfast.extension.key", "Extension")
 f.ext_value = ProtoField.bytes("handfast.extension.value", "Value")
 f.box = ProtoField.bytes("handfast.box", "Box")
@@ -145,10 +149,11 @@ end
 
 -- Fields: each shows one entry and returns what it found wrong.
 
-local function number(field)
+local function number(field, most)
+	most = most or 65535
 	return function(tree, buf, item)
-		if item.major ~= 0 or item.value > 65535 then
-			return "not a number of 0 to 65535"
+		if item.major ~= 0 or item.value > most then
+			return "not a number of 0 to " .. most
 		end
 		tree:add(field, range(buf, item), item.value)
 	end
@@ -196,7 +201,10 @@ end
 
 local function each(field, title, kind)
 	return function(tree, buf, item)
-		if item.major ~= 4 then
+		if item.major == 7 then
+			tree:add(range(buf, item), title .. ": none")
+			return
+		elseif item.major ~= 4 then
 			return "not an array"
 		end
 		local sub = tree:add(range(buf, item), title)
@@ -212,6 +220,8 @@ end
 local function meaning(key)
 	if key < 0 then
 		return "critical"
+	elseif key == 1 or key == 2 then
+		return key == 1 and "dispatched" or "channels"
 	elseif key < 65536 then
 		return "ignored"
 	elseif key < 131072 then
@@ -263,11 +273,11 @@ local version = number(f.version)
 local suite = number(f.suite)
 local target = text(f.target)
 local cookie = none_or("Cookie", f.cookie)
+local chain = each(f.certificate, "Chain", bytes)
 local messages = {
 	[0] = { version, each(f.suite, "Suites", number), target, cookie,
 	    extensions },
-	[1] = { version, suite, each(f.certificate, "Chain", bytes),
-	    bytes(f.prekey), extensions },
+	[1] = { version, suite, chain, bytes(f.prekey), extensions },
 	[2] = { cookie },
 	[3] = { version, suite, bytes(f.key_id), target, cookie, bytes(f.enc),
 	    none_or("Encapsulation to the prekey", f.prekey_enc), extensions,
@@ -276,7 +286,13 @@ local messages = {
 	    none_or("Encapsulation to the certificate", f.cert_enc),
 	    extensions, sealed },
 	[5] = { sealed },
+	[6] = { version, bytes(f.session_id), number(f.epoch, 2 ^ 32 - 1),
+	    number(f.serial, 2 ^ 32 - 1), target, bytes(f.nonce), cookie,
+	    none_or("Reply key", f.reply_key), extensions, sealed },
+	[7] = { bytes(f.nonce), none_or("Encapsulation", f.enc), chain,
+	    sealed },
 	[8] = { number(f.alert) },
+	[9] = { extensions },
 	[16] = { sealed },
 }
 
@@ -309,11 +325,11 @@ local function dissect_message(buf, tree)
 	return name
 end
 
--- Array of 2 to 10, type 0 to 23 (section 2.3, steps 1 and 2).
+-- Array of 2 to 11, type 0 to 23 (section 2.3, steps 1 and 2).
 local function begins(buf, off)
 	local left = buf:len() - off
 	if left >= 1 and (buf(off, 1):uint() < 0x82 or
-	    buf(off, 1):uint() > 0x8a) then
+	    buf(off, 1):uint() > 0x8b) then
 		return false
 	end
 	return left < 2 or buf(off + 1, 1):uint() <= 0x17
