@@ -200,6 +200,8 @@ void vec_put_signed(struct vec *v, struct hf_span made, const char *label,
 enum hf_err vec_vault_make(struct hf_vault **vault, struct vec *v,
     const char *cluster, const char *owner, const json_t *scopes);
 json_t *vec_mark_json(const struct hf__mark *mark);
+void vec_mark_read(struct hf__mark *mark, struct vec *v, const json_t *in,
+    const char *key);
 json_t *vec_state_json(struct vec *v, const struct hf__stored *s);
 
 /* vectors_shake.c: a message's type by name. */
@@ -219,6 +221,7 @@ vec_kind vec_password, vec_cookie, vec_cookie_judge, vec_hpke, vec_cbor;
 vec_kind vec_takeover;			    /* _move.c */
 vec_kind vec_key_grant, vec_key_grant_open; /* _grant.c */
 vec_kind vec_entry, vec_entry_open;	    /* _entry.c */
+vec_kind vec_rest, vec_rest_open;	    /* _rest.c */
 vec_kind vec_route, vec_counter;	    /* _route.c, _counter.c */
 vec_kind vec_channel;			    /* _channel.c */
 

@@ -73,8 +73,8 @@ vec_vault_make(struct hf_vault **vault, struct vec *v, const char *cluster,
 
 /* --- states from JSON -------------------------------------------------------- */
 
-static void
-read_mark(struct hf__mark *mark, struct vec *v, const json_t *in,
+void
+vec_mark_read(struct hf__mark *mark, struct vec *v, const json_t *in,
     const char *key)
 {
 	const json_t *told = vec_get(v, in, key, JSON_OBJECT);
@@ -161,8 +161,8 @@ read_state(struct hf__stored *s, struct vec *v, const json_t *in)
 		    "secret");
 	}
 	s->serial = vec_uint(v, in, "serial", UINT32_MAX);
-	read_mark(&s->received, v, in, "received");
-	read_mark(&s->sent, v, in, "sent");
+	vec_mark_read(&s->received, v, in, "received");
+	vec_mark_read(&s->sent, v, in, "sent");
 	s->closed = (unsigned)vec_uint(v, in, "closed", 3);
 	copy_text(s->target, &s->target_len, sizeof(s->target), v, in,
 	    "target");

@@ -58,6 +58,8 @@ static const struct {
 	{ "takeover", vec_takeover,
 	    "initiator responders initiator_random responder_random script" },
 	{ "entry-open", vec_entry_open, "cluster scopes now bytes" },
+	{ "rest", vec_rest, "peer session_id expires key state random" },
+	{ "rest-open", vec_rest_open, "peer key bytes" },
 	{ "route", vec_route, "bytes" },
 	{ "counter", vec_counter, "scopes now what subject source" },
 	{ "channel", vec_channel, "role own peers window send steps" },

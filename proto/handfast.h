@@ -83,6 +83,7 @@ enum hf_limits {
 	HF_RECORD_MAX = 65576,	   /**< bytes of one record on the wire */
 	HF_EXPORT_MAX = 8160,	   /**< bytes of exported key material */
 	HF_ENTRY_MAX = 4096,	   /**< bytes of a stored session */
+	HF_REST_MAX = 4096,	   /**< bytes of a session at rest */
 	HF_SCOPES_MAX = 16,	   /**< scopes of a vault */
 	HF_SCOPE_TARGETS_MAX = 16, /**< targets of a scope */
 	HF_GENERATIONS_MAX = 8,	   /**< keys of a scope that are kept */
@@ -936,6 +937,31 @@ HF_MUST_USE enum hf_err hf_session_earlier(struct hf_session *session,
     struct hf_session *earlier);
 /** 1 when hf_session_reconnect() may succeed. */
 int hf_session_can_reconnect(const struct hf_session *session);
+/** Initiator: seals what another process needs to go on with the session; no
+ * traffic key is in it. The session stays as it is; but what is sent, or taken
+ * over, after that makes the object useless: whoever wakes it is refused, and
+ * makes a handshake. What is acked by then is not asked for again. It is secret
+ * as far as @p key is. (spec section 21.5)
+ * @param peer what wakes it must say the same, 1 to HF_NAME_MAX bytes
+ * @param cap HF_REST_MAX is enough
+ * @return HF_OK; HF_E_ARG; HF_E_STATE where it is neither open nor could
+ * reconnect, a takeover is under way, or it had begun a handshake in its place;
+ * HF_E_SPACE; HF_E_CRYPTO */
+HF_MUST_USE enum hf_err hf_session_rest(uint8_t *out, size_t cap, size_t *len,
+    const struct hf_session *session, const char *peer,
+    const uint8_t key[HF_KEY_BYTES]);
+/** Makes a session that can do one thing: hf_session_reconnect(). It has the
+ * session id, target, suite, peer and expiry that it had; until it is open
+ * again it has failed (HF_E_TRUNCATED). Each object is used once: a second use
+ * repeats no key, but is refused where the first one got as far.
+ * @param config of the same role, token, expected name, realm and target
+ * @return HF_OK; HF_E_ARG; HF_E_ENTRY for an object that was changed, is of
+ * another key, peer or configuration, or of a suite that is not there;
+ * HF_E_EXPIRED; HF_E_ISSUER, HF_E_REVOKED, HF_E_STALE_LIST for the server's
+ * certificate; as hf_session_new() */
+HF_MUST_USE enum hf_err hf_session_wake(struct hf_session **session,
+    struct hf_config *config, const char *peer, const uint8_t *object,
+    size_t len, const uint8_t key[HF_KEY_BYTES], uint64_t now);
 /** Responder, at HF_WANT_STATE: the entry that the store has for
  * hf_session_id().
  * @param verdict HF_OK; HF_E_NO_SESSION when it has none; HF_E_STORE

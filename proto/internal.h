@@ -537,6 +537,11 @@ struct hf__stored {
 /* Bits of `closed`: whose close. */
 enum { HF__CLOSED_I = 1, HF__CLOSED_R = 2 };
 
+enum { HF__STATE_NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES };
+/* Keyed, and over all that is sealed with it: a machine that was cloned, or
+ * whose random source repeats, gives no nonce to two different plaintexts. */
+enum hf_err hf__state_nonce(uint8_t nonce[HF__STATE_NONCE],
+    const uint8_t key[32], struct hf_span aad, struct hf_span plain);
 void hf__write_mark(struct hf__writer *, const struct hf__mark *);
 void hf__read_mark(struct hf__reader *, struct hf__mark *);
 /* Seals under the newest generation of its scope: HF_E_EXPIRED where that is
@@ -546,5 +551,37 @@ enum hf_err hf__state_seal(uint8_t out[HF_ENTRY_MAX], size_t *len,
 /* HF_E_ENTRY for whatever is wrong with it. */
 enum hf_err hf__state_open(struct hf__stored *, const struct hf_vault *,
     const uint8_t *entry, size_t len, uint64_t now);
+
+/* rest.c: an initiator's session at rest (spec section 21.5) ------------------ */
+
+struct hf__rested {
+	/* in clear */
+	char peer[HF_NAME_MAX + 1];
+	size_t peer_len;
+	uint8_t sid[HF_SID_BYTES];
+	uint64_t expires;
+	/* sealed */
+	uint16_t suite;
+	enum hf_mobility mobility;
+	bool channels;
+	uint64_t epoch, serial; /* serial: the last one used */
+	uint8_t secret[32];
+	struct hf__mark sent, acked, received;
+	uint64_t covered;
+	unsigned closed;
+	uint8_t settings[32]; /* a hash of what it was told to be */
+	char target[HF_TARGET_MAX + 1];
+	size_t target_len;
+	uint8_t leaf[HF_CERT_MAX];
+	size_t leaf_len;
+	uint8_t origin[HF_CHAIN_MAX][HF_ORIGIN_BYTES];
+	size_t origin_n;
+};
+
+enum hf_err hf__rest_seal(uint8_t out[HF_REST_MAX], size_t *len,
+    const struct hf__rested *, const uint8_t key[32]);
+/* HF_E_ENTRY for whatever is wrong with it, and where it is another peer's. */
+enum hf_err hf__rest_open(struct hf__rested *, const char *peer,
+    const uint8_t *bytes, size_t len, const uint8_t key[32]);
 
 #endif

@@ -17,8 +17,8 @@ asks_password(const struct hf_config *c)
 	    c->method == HF_METHOD_PLAIN_PASSWORD;
 }
 
-static enum hf_err
-check_config(const struct hf_config *c, uint64_t now)
+enum hf_err
+hf__config_check(const struct hf_config *c, uint64_t now)
 {
 	bool needs_own =
 	    c->role == HF_RESPONDER || c->method == HF_METHOD_CERTIFICATE;
@@ -100,7 +100,7 @@ hf_session_new(struct hf_session **session, struct hf_config *c, uint64_t ms,
 	if (session == NULL || c == NULL)
 		return HF_E_ARG;
 	*session = NULL;
-	if ((e = check_config(c, now)) != HF_OK ||
+	if ((e = hf__config_check(c, now)) != HF_OK ||
 	    (e = hf__session_allocate(&s)) != HF_OK)
 		return e;
 	if ((e = start(s, c, ms, now)) != HF_OK) {
@@ -120,7 +120,7 @@ hf_session_place(struct hf_session **session, void *memory, size_t size,
 	if (session == NULL || c == NULL)
 		return HF_E_ARG;
 	*session = NULL;
-	if ((e = check_config(c, now)) != HF_OK ||
+	if ((e = hf__config_check(c, now)) != HF_OK ||
 	    (e = hf__session_place(session, memory, size, record)) != HF_OK)
 		return e;
 	return start(*session, c, ms, now);

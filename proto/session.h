@@ -478,6 +478,8 @@ enum hf_err hf__passed_over(struct hf_session *, struct hf_span,
     enum hf__state *);
 /* session.c: begins a handshake; the state follows from it. */
 enum hf_err hf__initiator_start(struct hf_session *);
+/* Whether it has all that a session of its role needs, and that is valid. */
+enum hf_err hf__config_check(const struct hf_config *, uint64_t now);
 
 /* move.c */
 enum {

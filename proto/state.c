@@ -16,7 +16,7 @@ enum {
 	PEER_FIELDS = 8,
 	TICKET_FIELDS = 4,
 	MARK_FIELDS = 3,
-	NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+	NONCE_BYTES = HF__STATE_NONCE,
 	TAG_BYTES = crypto_aead_xchacha20poly1305_ietf_ABYTES,
 	PLAIN_MAX = 2048
 };
@@ -298,10 +298,8 @@ read_state(struct hf__stored *st, struct hf_span plain)
 
 /* --- the seal ----------------------------------------------------------------------- */
 
-/* Keyed, and over all that is sealed with it: a machine that was cloned, or
- * whose random source repeats, gives no nonce to two different plaintexts. */
-static enum hf_err
-make_nonce(uint8_t nonce[NONCE_BYTES], const struct hf__generation *g,
+enum hf_err
+hf__state_nonce(uint8_t nonce[HF__STATE_NONCE], const uint8_t key[32],
     struct hf_span aad, struct hf_span plain)
 {
 	crypto_generichash_state st;
@@ -309,8 +307,7 @@ make_nonce(uint8_t nonce[NONCE_BYTES], const struct hf__generation *g,
 	int r;
 
 	randombytes_buf(random, sizeof(random));
-	r = crypto_generichash_init(&st, g->nonce_key, sizeof(g->nonce_key),
-	    NONCE_BYTES);
+	r = crypto_generichash_init(&st, key, 32, NONCE_BYTES);
 	r |= crypto_generichash_update(&st, random, sizeof(random));
 	r |= crypto_generichash_update(&st, aad.ptr, aad.len);
 	r |= crypto_generichash_update(&st, plain.ptr, plain.len);
@@ -341,7 +338,8 @@ hf__state_seal(uint8_t out[HF_ENTRY_MAX], size_t *len,
 	if ((e = inner.err) != HF_OK || (e = w.err) != HF_OK ||
 	    (e = make_aad(aad, sizeof(aad), &aad_len,
 		 (struct hf_span){ out + start, w.len - start })) != HF_OK ||
-	    (e = make_nonce(nonce, g, (struct hf_span){ aad, aad_len },
+	    (e = hf__state_nonce(nonce, g->nonce_key,
+		 (struct hf_span){ aad, aad_len },
 		 (struct hf_span){ plain, inner.len })) != HF_OK)
 		goto out;
 	hf__write_bytes(&w, nonce, sizeof(nonce));

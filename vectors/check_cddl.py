@@ -66,6 +66,8 @@ BEYOND = {
     *(f"entry-open-bad-{name}-7" for name in ("cluster", "scope", "owner")),
     *(f"entry-open-bad-{n}-6" for n in ("version", "generation")),
     "entry-open-bad-epoch-5",
+    "rest-open-bad-version-6",
+    "rest-open-bad-peer-7",
     "alert-code-4",
     "channel-bad-label-control",
     "channel-bad-credit-sum",
@@ -342,6 +344,10 @@ GIVEN = (
     ("entry", "aad", "entry-aad"),
     ("entry", "plaintext", "state"),
     ("entry-open", "bytes", "entry"),
+    ("rest", "bytes", "rest"),
+    ("rest", "aad", "rest-aad"),
+    ("rest", "plaintext", "rest-state"),
+    ("rest-open", "bytes", "rest"),
     ("key-grant", "payload", "key-grant"),
 )
 
@@ -428,6 +434,7 @@ BAD = {
     "ticket-file-read": ("ticket-file", "file"),
     "ring-read": ("ring-file", "file"),
     "entry-open": ("entry", "bytes"),
+    "rest-open": ("rest", "bytes"),
 }
 CLEAR = (
     *("hello-", "offer-", "retry-", "request-", "alert-code-", "items-"),
@@ -445,7 +452,7 @@ def bad(v: dict[str, Any]) -> tuple[str, str] | None:
     if v["error"] == "HF_E_OBJECT" and v["kind"] in BAD:
         rule, name = BAD[v["kind"]]
         return rule, v[name]
-    if v["id"].startswith("entry-open-bad-"):
+    if v["id"].startswith(("entry-open-bad-", "rest-open-bad-")):
         return BAD[v["kind"]][0], v["bytes"]
     if v["kind"] == "channel" and v["error"] == "HF_E_SHAPE":
         return "frame", v["steps"][-1]["bytes"]

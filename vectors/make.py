@@ -27,6 +27,7 @@ from makers import (
     moving,
     ok,
     ok_session,
+    resting,
     takeovers,
 )  # noqa: E402
 
@@ -38,6 +39,7 @@ MAKERS = (
     ("ok", dispatchers),
     ("ok", counters),
     ("ok", channels),
+    ("ok", resting),
     ("bad", bad_wire),
     ("bad", bad_sealed),
     ("bad", bad_objects),
@@ -47,6 +49,7 @@ MAKERS = (
     ("bad", dispatchers.bad),
     ("bad", counters.bad),
     ("bad", channels.bad),
+    ("bad", resting.bad),
 )
 
 

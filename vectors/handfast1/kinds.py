@@ -18,6 +18,7 @@ from . import (
     kinds_counter,
     kinds_grant,
     kinds_move,
+    kinds_rest,
     kinds_route,
     passwords,
     play,
@@ -35,6 +36,7 @@ __all__ = [
     "kinds_counter",
     "kinds_grant",
     "kinds_move",
+    "kinds_rest",
     "kinds_route",
 ]
 
