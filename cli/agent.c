@@ -57,6 +57,8 @@ static struct {
 static const char *const words[] = {
 	[HF_AGENT_SESSION] = "opened",
 	[HF_AGENT_RESUMED] = "resumed",
+	[HF_AGENT_RESTED] = "rested",
+	[HF_AGENT_DISCARDED] = "discarded",
 	[HF_AGENT_ENDED] = "ended",
 };
 
@@ -195,6 +197,32 @@ listen_somewhere(int *fd, const struct hf_peers *peers)
 	return CLI_OK;
 }
 
+/* Where sessions rest, if anywhere. The key is beside the socket, and so goes
+ * when the machine starts again, or where the file says. */
+static int
+open_store(const struct hf_peers *peers)
+{
+	const char *key = hf_peers_store_key(peers);
+	char beside[HF_AGENT_PATH + 8], why[HF_WHY_MAX] = "";
+	enum hf_err e;
+
+	if (*hf_peers_store(peers) == '\0')
+		return CLI_OK;
+	if (*key == '\0' && !life.bound)
+		return cli_error(CLI_USAGE,
+		    "%s: store: no store-key, and the socket is not of the "
+		    "agent's making (%s)",
+		    life.config, hf_error_name(HF_E_CONFIG));
+	if (*key == '\0') {
+		(void)snprintf(beside, sizeof(beside), "%s.key", life.path);
+		key = beside;
+	}
+	e = hf_agent_store(life.agent, hf_peers_store(peers), key, why);
+	return e == HF_OK ? CLI_OK :
+			    cli_error(hf_error_exit((int)e), "%s (%s)", why,
+				hf_error_name((int)e));
+}
+
 static int
 begin(struct hf_peers *peers)
 {
@@ -211,7 +239,8 @@ begin(struct hf_peers *peers)
 		hf_peers_free(peers);
 		return cli_fail(e, "agent");
 	}
-	if ((r = watch_signals()) != CLI_OK)
+	if ((r = open_store(peers)) != CLI_OK ||
+	    (r = watch_signals()) != CLI_OK)
 		return r;
 	if ((e = hf_agent_listen(life.agent, fd)) != HF_OK)
 		return cli_fail(e, "agent");
@@ -232,8 +261,11 @@ run(void)
 	}
 	log_json = hf_peers_log_json(peers);
 	loop_files(1 << 20);
-	if ((r = begin(peers)) != CLI_OK)
+	if ((r = begin(peers)) != CLI_OK) {
+		if (life.bound)
+			(void)unlink(life.path);
 		return r;
+	}
 	hf_notify("READY=1");
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
 	if (life.bound)

@@ -177,7 +177,7 @@ hf_agent_new(struct hf_agent **out, uv_loop_t *loop, struct hf_peers *peers,
 	agent->loop = loop;
 	agent->told = told;
 	agent->owner = owner;
-	agent->door_fd = -1;
+	agent->door_fd = agent->rest_dir = -1;
 	/* None of these fails after its argument was checked. */
 	if (uv_timer_init(loop, &agent->look) != 0 ||
 	    uv_check_init(loop, &agent->round) != 0 ||
@@ -218,8 +218,10 @@ hf_agent_configure(struct hf_agent *agent, struct hf_peers *peers)
 {
 	struct hf__held *held;
 
-	for (held = agent->held; held != NULL; held = held->next)
+	for (held = agent->held; held != NULL; held = held->next) {
+		hf__rest_drop(held);
 		held->listed = 0;
+	}
 	hf_peers_free(agent->peers);
 	agent->peers = peers;
 }
@@ -252,7 +254,7 @@ hf_agent_stop(struct hf_agent *agent)
 	for (held = agent->held; held != NULL; held = next_held) {
 		next_held = held->next;
 		held->waiting = NULL;
-		hf__reach_end(held, 0);
+		hf__reach_leave(held);
 	}
 	hf__agent_left(agent);
 }
@@ -283,6 +285,7 @@ hf_agent_free(struct hf_agent *agent)
 {
 	if (agent == NULL)
 		return;
+	hf__rest_end(agent);
 	hf_peers_free(agent->peers);
 	free(agent);
 }

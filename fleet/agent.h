@@ -34,6 +34,10 @@ void hf_peers_free(struct hf_peers *peers);
 size_t hf_peers_count(const struct hf_peers *peers);
 /* The socket that the file names; "" where it names none. */
 const char *hf_peers_socket(const struct hf_peers *peers);
+/* Where it says that sessions rest, and the file of the key that seals them;
+ * "" where it does not. */
+const char *hf_peers_store(const struct hf_peers *peers);
+const char *hf_peers_store_key(const struct hf_peers *peers);
 /* 1 when a peer is for other users than this one. */
 int hf_peers_for_others(const struct hf_peers *peers);
 int hf_peers_log_json(const struct hf_peers *peers);
@@ -76,6 +80,8 @@ struct hf_agent_event {
 	enum {
 		HF_AGENT_SESSION, /* it is open */
 		HF_AGENT_RESUMED, /* it went on with a new connection */
+		HF_AGENT_RESTED,  /* it was put to rest; err: or why not */
+		HF_AGENT_DISCARDED, /* what rested cannot be waked: err */
 		HF_AGENT_ENDED,	  /* it is over: err */
 		HF_AGENT_REFUSED, /* an application: err */
 		HF_AGENT_CHANNEL  /* an application's is over: err, reason */
@@ -97,6 +103,14 @@ HF_MUST_USE enum hf_err hf_agent_new(struct hf_agent **agent, uv_loop_t *loop,
     void *owner);
 /* Takes applications from a listening socket, which it closes in the end. */
 HF_MUST_USE enum hf_err hf_agent_listen(struct hf_agent *agent, int fd);
+/* Sessions rest in that directory, which is made (0700) and must be this
+ * user's, sealed under the key in that file, which is made (0600). What rests
+ * there is waked when it is asked for (spec section 21.4).
+ * @return HF_OK; HF_E_POLICY for a directory or file that is another's, or not
+ * closed; HF_E_OBJECT, HF_E_TOO_BIG for a key that is none; HF_E_CONFIG;
+ * HF_E_IO; HF_E_MEMORY; `why` says more */
+HF_MUST_USE enum hf_err hf_agent_store(struct hf_agent *agent, const char *dir,
+    const char *key, char why[HF_WHY_MAX]);
 /* Takes one, by a connected socket, that may have every peer. When it is over
  * the agent stops. */
 HF_MUST_USE enum hf_err hf_agent_serve(struct hf_agent *agent, int fd);
@@ -104,8 +118,9 @@ HF_MUST_USE enum hf_err hf_agent_serve(struct hf_agent *agent, int fd);
  * the channels that they have, and end with the last one. The peers are the
  * agent's. */
 void hf_agent_configure(struct hf_agent *agent, struct hf_peers *peers);
-/* Closes all that is open; channels end with HF_E_AGENT_GONE. The loop then
- * runs out of what is the agent's; hf_agent_free() follows. */
+/* Closes all that is open, or puts it to rest; channels end with
+ * HF_E_AGENT_GONE. The loop then runs out of what is the agent's;
+ * hf_agent_free() follows. */
 void hf_agent_stop(struct hf_agent *agent);
 /* After the loop has ended. Accepts NULL. */
 void hf_agent_free(struct hf_agent *agent);

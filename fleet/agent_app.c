@@ -259,6 +259,8 @@ close_session(struct hf__app *a, const struct hf__wire *w)
 	    name->len);
 	if (entry != NULL && (held = listed(a->agent, entry)) != NULL)
 		hf__held_end(held, HF_E_RESET, HF_REASON_SHUTDOWN);
+	if (entry != NULL)
+		hf__rest_remove(a->agent, entry->name);
 	done(a, entry == NULL ? HF_E_CONFIG : HF_OK);
 }
 

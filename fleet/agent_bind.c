@@ -14,12 +14,11 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "agent_path.h"
 
-/* The directory, made where there is none: nobody else's, and no link. */
-static enum hf_err
-own_directory(const char *dir, int others)
+enum hf_err
+hf__own_directory(const char *dir, unsigned mode)
 {
-	mode_t mode = others ? 0711 : 0700;
 	struct stat st;
 	int fd, made = mkdir(dir, mode) == 0, r;
 
@@ -58,7 +57,7 @@ hf_agent_bind(int *fd, const char *path, int others)
 	    strlen(path) >= HF_AGENT_PATH)
 		return HF_E_ARG;
 	(void)snprintf(text, sizeof(text), "%.*s", (int)(slash - path), path);
-	if ((e = own_directory(text, others)) != HF_OK)
+	if ((e = hf__own_directory(text, others ? 0711 : 0700)) != HF_OK)
 		return e;
 	(void)snprintf(text, sizeof(text), "unix:%s", path);
 	if ((e = hf_address_parse(at, &n, text)) != HF_OK ||

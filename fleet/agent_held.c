@@ -72,6 +72,7 @@ hf__held_join(struct hf__held *held, struct hf__app *app)
 
 	held->apps++;
 	if (held->state == HF_AGENT_OPEN) {
+		hf__rest_drop(held);
 		hf__app_carry(app);
 		return;
 	}

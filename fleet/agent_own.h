@@ -80,6 +80,12 @@ void hf__app_write(struct hf__app *app);
 
 /* --- agent_held.c: the session with one peer -------------------------------------- */
 
+enum hf__rests {
+	HF__RESTS_NO_MORE, /* no object is there, or not this session's */
+	HF__RESTS,
+	HF__RESTS_NOT /* none could be made of what it is now */
+};
+
 struct hf__held {
 	struct hf_agent *agent;
 	struct hf__held *next, *prev;
@@ -110,6 +116,10 @@ struct hf__held {
 	uint64_t broken_ms;  /* since when it has no connection */
 	int connected, refused, ending;
 	int elsewhere;	   /* the server asks for it */
+	/* agent_rest.c */
+	enum hf__rests rested;
+	uint64_t rested_at; /* own records, when it was put to rest */
+	uint64_t rest_by;   /* 0, or the agent ends: until when it may take */
 	enum hf_err first; /* why the first address failed */
 };
 
@@ -143,10 +153,29 @@ void hf__held_state(struct hf__wire *wire, const struct hf__entry *entry,
 void hf__reach_begin(struct hf__held *held);
 /* The session is not wanted any more: it ends in order, or at once. */
 void hf__reach_end(struct hf__held *held, int at_once);
+/* The agent ends: the session is put to rest where it can, else ends so. */
+void hf__reach_leave(struct hf__held *held);
+void hf__reach_tell(struct hf__held *held, int what, enum hf_err err);
 /* Whatever has a time. */
 void hf__reach_look(struct hf__held *held, uint64_t now);
 /* 1 when nothing is under way. */
 int hf__reach_quiet(const struct hf__held *held);
+
+/* --- agent_rest.c: sessions at rest, where the file names a place for them ---- */
+
+/* Puts it to rest: 1 when it is. */
+int hf__rest_put(struct hf__held *held);
+/* Wakes what rests for that peer, if anything does, and takes it away. */
+void hf__rest_take(struct hf__held *held);
+/* What rests of it is taken away: it will send, or has ended. */
+void hf__rest_drop(struct hf__held *held);
+/* The same of a peer that has no session. */
+void hf__rest_remove(struct hf_agent *agent, const char *peer);
+/* Its session may have sent something by itself. */
+void hf__rest_moved(struct hf__held *held);
+/* 1 when nothing else is to be looked at: the agent ends. */
+int hf__rest_look(struct hf__held *held, uint64_t now);
+void hf__rest_end(struct hf_agent *agent);
 
 /* --- agent.c ------------------------------------------------------------------------- */
 
@@ -162,6 +191,8 @@ struct hf_agent {
 	uv_timer_t look;
 	uv_check_t round;
 	int listening, door_fd, deaf, stopping, alone;
+	int rest_dir;
+	uint8_t *rest_key; /* sodium_malloc memory; NULL: nothing rests */
 	uint8_t scratch[HF_LINK_SCRATCH];
 	uint8_t in[HF__APP_READ + HF__WIRE_MAX];
 };

@@ -27,6 +27,10 @@ HF_MUST_USE enum hf_err hf__who(struct hf__who *who, int fd);
 HF_MUST_USE enum hf_err hf__agent_where(char out[HF__PATH_MAX]);
 HF_MUST_USE enum hf_err hf__peers_where(char out[HF__PATH_MAX]);
 
+/* The directory, made where there is none: nobody else's, and no link. HF_OK;
+ * HF_E_POLICY; HF_E_IO, errno says why. */
+HF_MUST_USE enum hf_err hf__own_directory(const char *dir, unsigned mode);
+
 /* Connects to an agent: only where nobody could have put another in its
  * place.
  * @return HF_OK; HF_E_ARG; HF_E_NO_AGENT; HF_E_POLICY; HF_E_IO */

@@ -28,8 +28,8 @@ static void attempt(struct hf__held *);
 
 /* --- what is told ----------------------------------------------------------------- */
 
-static void
-tell(struct hf__held *held, int what, enum hf_err err)
+void
+hf__reach_tell(struct hf__held *held, int what, enum hf_err err)
 {
 	struct hf_agent_event event = { .peer = held->entry->name };
 	char text[HF_ADDRESS_TEXT];
@@ -80,7 +80,7 @@ opened(void *owner, struct hf_link *link)
 	if (hf_session_mobility(s) != HF_MOVES_NOT)
 		held->session = hf_link_keep_session(link);
 	hf__held_opened(held);
-	tell(held, same ? HF_AGENT_RESUMED : HF_AGENT_SESSION, HF_OK);
+	hf__reach_tell(held, same ? HF_AGENT_RESUMED : HF_AGENT_SESSION, HF_OK);
 }
 
 static void
@@ -95,6 +95,7 @@ moved(void *owner, struct hf_link *link)
 	/* Where that fails it is made when it is needed. */
 	if (count > 0)
 		(void)!hf_session_prepare(s);
+	hf__rest_moved(held);
 	if (held->state != HF_AGENT_OPEN ||
 	    (held->strength == hf_session_strength(s) &&
 		held->epoch == hf_session_epoch(s)))
@@ -183,10 +184,17 @@ passing(enum hf_err err)
 static void
 give_up(struct hf__held *held, enum hf_err err)
 {
+	int rests = held->rest_by != 0 &&
+	    (held->session == NULL ? held->rested == HF__RESTS :
+				     hf__rest_put(held));
+
+	if (!rests)
+		hf__rest_drop(held);
 	hf_session_free(held->session);
 	held->session = NULL;
 	held->connect_by = held->again_at = held->broken_ms = 0;
-	tell(held, HF_AGENT_ENDED, err);
+	if (!rests)
+		hf__reach_tell(held, HF_AGENT_ENDED, err);
 	hf__held_failed(held, err);
 }
 
@@ -254,7 +262,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 		held->last = err;
 		held->state = HF_AGENT_BROKEN;
 		held->quiet_ms = hf__agent_ms();
-		tell(held, HF_AGENT_ENDED, err);
+		hf__reach_tell(held, HF_AGENT_ENDED, err);
 		hf__held_cut(held, err, HF_REASON_LOST);
 	} else {
 		give_up(held, err);
@@ -375,6 +383,9 @@ hf__reach_begin(struct hf__held *held)
 	if (held->again_at != 0)
 		return; /* soon */
 	held->state = HF_AGENT_OPENING;
+	hf__rest_drop(held);
+	if (held->session == NULL)
+		hf__rest_take(held);
 	held->tried = 0;
 	held->refused = 0;
 	held->first = HF_OK;
@@ -399,6 +410,7 @@ hf__reach_begin(struct hf__held *held)
 void
 hf__reach_end(struct hf__held *held, int at_once)
 {
+	hf__rest_drop(held);
 	held->listed = 0;
 	held->ending = 1;
 	held->again_at = 0;
@@ -411,6 +423,24 @@ hf__reach_end(struct hf__held *held, int at_once)
 	} else {
 		hf_link_abort(held->link, HF_E_GONE);
 	}
+}
+
+void
+hf__reach_leave(struct hf__held *held)
+{
+	if (!held->listed || held->session == NULL ||
+	    held->agent->rest_key == NULL) {
+		hf__reach_end(held, 0);
+		return;
+	}
+	held->listed = 0;
+	held->ending = 1;
+	held->again_at = 0;
+	held->rest_by = hf__agent_ms() + HF__END_MS;
+	if (held->link == NULL)
+		give_up(held, HF_E_GONE);
+	else if (!hf_link_opened(held->link))
+		hf_link_abort(held->link, HF_E_GONE);
 }
 
 int
@@ -426,6 +456,8 @@ hf__reach_look(struct hf__held *held, uint64_t now)
 	uint64_t idle = held->entry->idle_ms;
 	int unused = held->apps == 0 && !held->ending;
 
+	if (hf__rest_look(held, now))
+		return;
 	if (held->connect_by != 0 && now >= held->connect_by) {
 		held->connect_by = 0;
 		hf_link_abort(held->link, HF_E_IO);

@@ -351,6 +351,9 @@ read_all(struct hf_peers *f, cfg_t *cfg, const char *only,
 	if (at != NULL)
 		memcpy(f->socket, at, strlen(at) + 1);
 	f->log_json = cfg_getbool(cfg, "log-json");
+	if ((e = text(&f->store, cfg, "store", f->dir, why)) != HF_OK ||
+	    (e = text(&f->store_key, cfg, "store-key", f->dir, why)) != HF_OK)
+		return e;
 	if (n > HF_PEERS_MAX)
 		return hf__why(why, HF_E_CONFIG, "more than 64 peers");
 	for (i = 0; i < n; i++) {
@@ -397,6 +400,8 @@ parse(struct hf_peers *f, const char *body, const char *only,
 		CFG_STR_LIST("users", NULL, CFGF_NONE),
 		CFG_STR_LIST("groups", NULL, CFGF_NONE), CFG_END() };
 	cfg_opt_t top[] = { CFG_STR("socket", NULL, CFGF_NONE),
+		CFG_STR("store", NULL, CFGF_NONE),
+		CFG_STR("store-key", NULL, CFGF_NONE),
 		CFG_BOOL("log-json", cfg_false, CFGF_NONE),
 		CFG_SEC("peer", peer,
 		    CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -466,6 +471,8 @@ hf_peers_free(struct hf_peers *f)
 		return;
 	while (f->n > 0)
 		free_entry(&f->entry[--f->n]);
+	free(f->store);
+	free(f->store_key);
 	free(f->dir);
 	free(f);
 }
@@ -480,6 +487,18 @@ const char *
 hf_peers_socket(const struct hf_peers *f)
 {
 	return f->socket;
+}
+
+const char *
+hf_peers_store(const struct hf_peers *f)
+{
+	return f->store == NULL ? "" : f->store;
+}
+
+const char *
+hf_peers_store_key(const struct hf_peers *f)
+{
+	return f->store_key == NULL ? "" : f->store_key;
 }
 
 int

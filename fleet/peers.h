@@ -49,6 +49,7 @@ struct hf__entry {
 struct hf_peers {
 	char *dir; /* of the file; ends with a slash */
 	char socket[HF_AGENT_PATH];
+	char *store, *store_key; /* NULL: none */
 	int log_json;
 	unsigned refs; /* the agent and the sessions that use it */
 	size_t n;

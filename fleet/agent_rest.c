@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Where an agent's sessions rest (spec sections 21.4 and 21.5): one file for
+ * each peer in a directory, sealed under a key that is elsewhere. An object is
+ * there only while its session has sent nothing since, and is removed before
+ * it is used.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent_own.h"
+
+enum {
+	NAME_ROOM = HF__WIRE_PEER_MAX + 16,
+	QUIET_MS = 500 /* without a channel, before it is put to rest */
+};
+
+/* --- files --------------------------------------------------------------------------- */
+
+static enum hf_err
+write_all(int fd, const uint8_t *ptr, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, ptr, len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return HF_E_IO;
+		ptr += n;
+		len -= (size_t)n;
+	}
+	return HF_OK;
+}
+
+/* A new file of that name, and nobody else's. */
+static enum hf_err
+make_file(int dir, const char *name, const uint8_t *ptr, size_t len)
+{
+	enum hf_err e;
+	int fd;
+
+	if (unlinkat(dir, name, 0) != 0 && errno != ENOENT)
+		return HF_E_IO;
+	fd = openat(dir, name,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return HF_E_IO;
+	e = write_all(fd, ptr, len);
+	if (close(fd) != 0 && e == HF_OK)
+		e = HF_E_IO;
+	if (e != HF_OK)
+		(void)unlinkat(dir, name, 0);
+	return e;
+}
+
+static enum hf_err
+read_file(uint8_t out[HF_REST_MAX], size_t *len, int dir, const char *name)
+{
+	uint8_t more;
+	struct stat st;
+	ssize_t n = 0;
+	int fd;
+
+	*len = 0;
+	fd = openat(dir, name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd == -1)
+		return errno == ENOENT ? HF_E_NO_SESSION : HF_E_IO;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		n = -1;
+	while (n >= 0 && *len < HF_REST_MAX) {
+		n = read(fd, out + *len, HF_REST_MAX - *len);
+		if (n <= 0)
+			break;
+		*len += (size_t)n;
+	}
+	if (n > 0 && read(fd, &more, 1) != 0)
+		n = -1;
+	(void)close(fd);
+	return n >= 0 ? HF_OK : HF_E_ENTRY;
+}
+
+static void
+name_of(char name[NAME_ROOM], const char *peer, const char *more)
+{
+	(void)snprintf(name, NAME_ROOM, "%s.rest%s", peer, more);
+}
+
+/* --- the place and its key ----------------------------------------------------------- */
+
+/* Made where there is none, at once as a whole; one that is there stays. */
+static enum hf_err
+make_key(const char *path, char why[HF_WHY_MAX])
+{
+	uint8_t key[HF_KEY_BYTES];
+	char made[HF_AGENT_PATH + 8];
+	enum hf_err e = HF_OK;
+
+	if (access(path, F_OK) == 0)
+		return HF_OK;
+	(void)snprintf(made, sizeof(made), "%s.new", path);
+	randombytes_buf(key, sizeof(key));
+	if (make_file(AT_FDCWD, made, key, sizeof(key)) != HF_OK ||
+	    (link(made, path) != 0 && errno != EEXIST))
+		e = hf__why(why, HF_E_IO, "%s: %s", path, strerror(errno));
+	(void)unlink(made);
+	sodium_memzero(key, sizeof(key));
+	return e;
+}
+
+static enum hf_err
+read_key(uint8_t **key, const char *path, char why[HF_WHY_MAX])
+{
+	enum hf_err e;
+	size_t len;
+	char *bytes;
+
+	if (strlen(path) >= HF_AGENT_PATH)
+		return hf__why(why, HF_E_CONFIG, "store-key: too long");
+	if ((e = make_key(path, why)) != HF_OK ||
+	    (e = hf__file_read(&bytes, &len, path, HF_KEY_BYTES, 1, why)) !=
+		HF_OK)
+		return e;
+	if (len != HF_KEY_BYTES)
+		e = hf__why(why, HF_E_OBJECT, "%s: not 32 bytes", path);
+	else if ((*key = sodium_malloc(HF_KEY_BYTES)) == NULL)
+		e = hf__why(why, HF_E_MEMORY, "%s: out of memory", path);
+	else
+		memcpy(*key, bytes, HF_KEY_BYTES);
+	hf__file_free(bytes, len);
+	return e;
+}
+
+enum hf_err
+hf_agent_store(struct hf_agent *agent, const char *dir, const char *key,
+    char why[HF_WHY_MAX])
+{
+	enum hf_err e;
+
+	if ((e = hf__own_directory(dir, 0700)) != HF_OK)
+		return hf__why(why, e, "%s: %s", dir,
+		    e == HF_E_POLICY ? "not this user's directory, or others "
+				       "can change it" :
+				       strerror(errno));
+	if ((e = read_key(&agent->rest_key, key, why)) != HF_OK)
+		return e;
+	agent->rest_dir =
+	    open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (agent->rest_dir != -1)
+		return HF_OK;
+	hf__rest_end(agent);
+	return hf__why(why, HF_E_IO, "%s: %s", dir, strerror(errno));
+}
+
+void
+hf__rest_end(struct hf_agent *agent)
+{
+	if (agent->rest_dir != -1)
+		(void)close(agent->rest_dir);
+	agent->rest_dir = -1;
+	sodium_free(agent->rest_key);
+	agent->rest_key = NULL;
+}
+
+/* --- objects --------------------------------------------------------------------------- */
+
+static uint64_t
+sent_by(const struct hf__held *held)
+{
+	uint8_t digest[HF_KEY_BYTES];
+	uint64_t count;
+
+	return hf_session_digest(digest, &count, held->session,
+		   HF_INITIATOR) == HF_OK ?
+	    count :
+	    0;
+}
+
+/* All that was sent has been stored. */
+static int
+settled(const struct hf__held *held)
+{
+	uint64_t acked, bytes;
+
+	hf_session_acked(&acked, &bytes, held->session);
+	return !held->dirty && acked == sent_by(held);
+}
+
+int
+hf__rest_put(struct hf__held *held)
+{
+	struct hf_agent *agent = held->agent;
+	char name[NAME_ROOM], made[NAME_ROOM];
+	uint8_t object[HF_REST_MAX];
+	size_t len;
+	enum hf_err e;
+
+	if (held->session == NULL || agent->rest_key == NULL)
+		return 0;
+	name_of(name, held->entry->name, "");
+	name_of(made, held->entry->name, ".new");
+	e = hf_session_rest(object, sizeof(object), &len, held->session,
+	    held->entry->name, agent->rest_key);
+	if (e == HF_OK)
+		e = make_file(agent->rest_dir, made, object, len);
+	if (e == HF_OK &&
+	    renameat(agent->rest_dir, made, agent->rest_dir, name) != 0)
+		e = HF_E_IO;
+	if (e != HF_OK) /* one from before is out of date */
+		hf__rest_remove(agent, held->entry->name);
+	held->rested = e == HF_OK ? HF__RESTS : HF__RESTS_NOT;
+	held->rested_at = sent_by(held);
+	hf__reach_tell(held, HF_AGENT_RESTED, e);
+	return e == HF_OK;
+}
+
+void
+hf__rest_remove(struct hf_agent *agent, const char *peer)
+{
+	char name[NAME_ROOM];
+
+	if (agent->rest_key == NULL)
+		return;
+	name_of(name, peer, "");
+	(void)unlinkat(agent->rest_dir, name, 0);
+}
+
+void
+hf__rest_drop(struct hf__held *held)
+{
+	if (held->rested == HF__RESTS)
+		hf__rest_remove(held->agent, held->entry->name);
+	held->rested = HF__RESTS_NO_MORE;
+}
+
+void
+hf__rest_take(struct hf__held *held)
+{
+	struct hf_agent *agent = held->agent;
+	uint8_t object[HF_REST_MAX];
+	char name[NAME_ROOM];
+	struct hf_span id;
+	size_t len;
+	enum hf_err e;
+
+	if (agent->rest_key == NULL)
+		return;
+	name_of(name, held->entry->name, "");
+	e = read_file(object, &len, agent->rest_dir, name);
+	if (e == HF_E_NO_SESSION)
+		return;
+	/* What cannot be taken away is not used. */
+	if (unlinkat(agent->rest_dir, name, 0) != 0 && e == HF_OK)
+		e = HF_E_IO;
+	if (e == HF_OK)
+		e = hf_session_wake(&held->session, held->entry->config,
+		    held->entry->name, object, len, agent->rest_key,
+		    (uint64_t)time(NULL));
+	if (e != HF_OK) {
+		held->session = NULL;
+		hf__reach_tell(held, HF_AGENT_DISCARDED, e);
+		return;
+	}
+	id = hf_session_id(held->session);
+	memcpy(held->sid, id.ptr, sizeof(held->sid));
+}
+
+/* --- when --------------------------------------------------------------------------------- */
+
+void
+hf__rest_moved(struct hf__held *held)
+{
+	if (held->rested == HF__RESTS && held->rested_at != sent_by(held))
+		hf__rest_drop(held);
+}
+
+static int
+quiet(const struct hf__held *held, uint64_t now)
+{
+	return held->listed && !held->ending && held->apps == 0 &&
+	    held->session != NULL && held->rested == HF__RESTS_NO_MORE &&
+	    now - held->quiet_ms >= QUIET_MS &&
+	    (held->state == HF_AGENT_BROKEN ||
+		(held->state == HF_AGENT_OPEN && settled(held)));
+}
+
+int
+hf__rest_look(struct hf__held *held, uint64_t now)
+{
+	if (held->agent->rest_key == NULL)
+		return 0;
+	if (held->rest_by == 0) {
+		if (quiet(held, now))
+			(void)hf__rest_put(held);
+		return 0;
+	}
+	/* It is put to rest when its link has ended. */
+	if (held->link != NULL && hf_link_opened(held->link) &&
+	    ((held->apps == 0 && settled(held)) || now >= held->rest_by))
+		hf_link_abort(held->link, HF_E_GONE);
+	return 1;
+}

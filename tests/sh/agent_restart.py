@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""An agent that starts again, with real processes: its sessions rest where its
+file says, and go on by a resume; what was changed, exchanged or put back does
+not, and costs a handshake.
+"""
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+import session as s  # noqa: E402
+from agenting import OVER, Hall, wait_for  # noqa: E402
+
+GONE, RESTARTED = 82, 130
+CLOCK = os.path.join(s.BUILD, "tests", "clock.so")
+DAY = 86400
+
+
+class Web(Hall):
+    """A cluster of two servers, and an agent whose sessions rest."""
+
+    def __init__(self, servers=("a", "b"), store="rest", **more):
+        super().__init__(())
+        house, self.store = self.house, store
+        house.hf("cluster", "init", "--ca", "ca", "--name", "web", "--store",
+                 "lmdb:db", "-o", "web.cert")
+        for name in servers:
+            self.join(name, **more)
+        self.peer("web", [self.responder[n].address for n in servers],
+                  expect="web")
+
+    def join(self, name, mobility="soft", **more):
+        house = self.house
+        house.identity(name)
+        house.certificate(name, "responder,server", "--cluster", "web")
+        house.hf("cluster", "admit", "--key", "web.key", "--store", "lmdb:db",
+                 "--cert", name + ".cert")
+        self.respond(name, "--store", "lmdb:db", "--cluster", "web.cert",
+                     "--takeover", mobility, identity=name + ".key",
+                     cert=name + ".cert", **more)
+
+    def configure(self, path="agent.conf"):
+        extra = "" if self.store is None else 'store = "%s"\n' % self.store
+        return self.house.write(path, 'socket = "%s"\n%s' % (self.path, extra)
+                                + "\n".join(self.sections) + "\n")
+
+    def again(self, how=signal.SIGTERM):
+        """The agent ends, and the next one begins."""
+        code = self.stop(how)
+        self.start()
+        return code
+
+    @property
+    def file(self):
+        return os.path.join(self.dir, "rest", "web.rest")
+
+    @property
+    def key(self):
+        return self.path + ".key"
+
+    def rests(self):
+        return os.path.exists(self.file)
+
+    def read(self):
+        with open(self.file, "rb") as f:
+            return f.read()
+
+    def write(self, data):
+        with open(self.file, "wb") as f:
+            f.write(data)
+
+    def begun(self):
+        """Of the session with the peer: handshakes and resumes."""
+        state = self.status()["web"]
+        return state["handshakes"], state["resumes"]
+
+    def goes_on(self, what, begun=(0, 1)):
+        s.same(what + ": it serves", True, self.app("web").opened()
+               .echo(b"and on"))
+        s.same(what + ": handshakes, resumes", begun, self.begun())
+
+    def seen(self, name):
+        """What a server was asked for: requests and resumes."""
+        words = " ".join(self.responder[name].log())
+        return (words.count("trace: received request "),
+                words.count("trace: received resume "))
+
+    def discarded(self):
+        """The errors of what could not be waked, in order."""
+        return [w.split("error=")[1].split()[0]
+                for w in self.words().splitlines()
+                if "result=discarded" in w]
+
+
+def in_order():
+    """SIGTERM, with a channel in use: it ends with a code of its own, and the
+    session goes on in the next agent, whose responder sees no handshake."""
+    for mobility in ("soft", "proved"):
+        with Web(("a",), mobility=mobility) as h:
+            what = "in order, %s" % mobility
+            h.start()
+            app, other = h.app("web").opened(), h.app("web").opened()
+            s.same(what + ": before", (True, True),
+                   (app.echo(b"x" * 50000), other.echo(b"y")))
+            sid = h.status()["web"]["sid"]
+            s.same(what + ": nothing rests", False, h.rests())
+            s.same(what + ": the agent ends", 0, h.stop())
+            s.same(what + ": its channels' end", [[OVER, GONE, RESTARTED]] * 2,
+                   [app.next(), other.next()])
+            s.same(what + ": it rests", True, h.rests())
+            s.same(what + ": for its user alone", [0o600, 0o600, 0o700],
+                   [os.stat(p).st_mode & 0o777 for p in
+                    (h.file, h.key, os.path.dirname(h.file))])
+            h.start()
+            s.same(what + ": it does not begin by itself", "down",
+                   h.status()["web"]["state"])
+            s.same(what + ": it still rests", True, h.rests())
+            h.goes_on(what)
+            s.same(what + ": taken", False, h.rests())
+            s.same(what + ": the same session", sid,
+                   h.status()["web"]["sid"])
+            s.same(what + ": at the responder", (1, 1), h.seen("a"))
+            s.same(what + ": and again", 0, h.again())
+            h.goes_on(what + ", again")
+            h.stop()
+
+
+def elsewhere():
+    """Its server died before the agent ended, or after: another one of the
+    cluster goes on."""
+    for first in ("server", "agent"):
+        with Web() as h:
+            what = "elsewhere, first the " + first
+            h.start()
+            app = h.app("web").opened()
+            s.same(what + ": before", True, app.echo(b"x"))
+            app.close()
+            wait_for(h.rests, "rest")  # all that was said is stored
+            if first == "server":
+                h.responder["a"].kill()
+                wait_for(lambda: h.status()["web"]["state"] == "broken",
+                         "the break")
+                h.stop()
+            else:
+                h.stop()
+                h.responder["a"].kill()
+            h.start()
+            h.goes_on(what)
+            s.same(what + ": no handshake there", (0, 1), h.seen("b"))
+            h.stop()
+
+
+def busy():
+    """SIGTERM while data is under way, both ways: it is lost, the session is
+    not. A responder that stands still holds nobody up, and nothing is lost
+    when it goes on."""
+    with Web(("a",)) as h:
+        h.start()
+        apps = [h.app("web").opened() for _ in range(3)]
+        for app in apps:
+            app.data(b"z" * 50000)
+        s.same("busy: the agent ends", 0, h.stop())
+        s.same("busy: channels", ["HF_E_AGENT_GONE"] * 3, [app.over() for app in apps])
+        s.same("busy: it rests", True, h.rests())
+        h.start()
+        h.goes_on("busy")
+        h.responder["a"].freeze()
+        app = h.app("web").opened()
+        app.data(b"z" * 1000)
+        begun = time.monotonic()
+        s.same("busy: frozen, the agent ends", 0, h.stop())
+        s.check("busy: frozen, soon", time.monotonic() - begun < 10)
+        os.kill(h.responder["a"].process.pid, signal.SIGCONT)
+        h.start()
+        h.goes_on("busy: frozen")
+        print(h.words()); print("\n".join(h.responder["a"].log()))
+        h.stop()
+
+
+def idle():
+    """kill -9 while nobody uses it: nothing is lost. In use it begins anew."""
+    with Web(("a",)) as h:
+        h.start()
+        app = h.app("web").opened()
+        s.same("idle: before", True, app.echo(b"x"))
+        time.sleep(0.8)
+        s.same("idle: in use", False, h.rests())
+        app.close()
+        wait_for(h.rests, "rest")
+        h.again(signal.SIGKILL)
+        h.goes_on("idle")
+        wait_for(h.rests, "rest")
+        first = h.read()
+        app = h.app("web").opened()
+        s.same("idle: not while it is used", False, h.rests())
+        s.same("idle: the same session", (0, 1), h.begun())
+        app.echo(b"y")
+        h.again(signal.SIGKILL)
+        s.same("idle: the channel's end", None, app.next())
+        h.goes_on("idle, killed in use", (1, 0))
+        wait_for(h.rests, "rest")
+        s.check("idle: another object", first != h.read())
+        h.stop()
+
+
+def closed():
+    """A session that is closed leaves nothing: by a question, after idle, for
+    a file that has it otherwise."""
+    with Web(("a",)) as h:
+        h.start()
+        h.app("web").opened().close()
+        wait_for(h.rests, "rest")
+        s.same("closed: by a question", 0,
+               h.run("agent", "close", "web").returncode)
+        s.same("closed: nothing rests", False, h.rests())
+        line = h.responder["a"].session()
+        s.check("closed: in order", "result=ok" in line, line)
+        h.app("web").opened().close()
+        wait_for(h.rests, "rest")
+        h.again()
+        s.same("closed: of no session, by a question", 0,
+               h.run("agent", "close", "web").returncode)
+        s.same("closed: nothing of it rests", False, h.rests())
+        h.goes_on("closed: of no session", (1, 0))
+        wait_for(h.rests, "rest")
+        h.configure()
+        h.agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: not h.rests(), "a reload")
+        h.peer("web", h.responder["a"].address, expect="web", idle=1)
+        h.configure()
+        h.agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: h.words().count("event=reload") == 2, "a reload")
+        h.app("web").opened().close()
+        wait_for(h.rests, "rest")
+        wait_for(lambda: not h.rests(), "idle")
+        h.stop()
+        s.same("closed: nor at the end", False, h.rests())
+
+
+def refused():
+    """What is not as it was: each is removed, and costs a handshake."""
+    with Web(("a",)) as h:
+        h.start()
+
+        def leave():
+            h.app("web").opened().close()
+            wait_for(h.rests, "rest")
+            h.stop()
+
+        def change():
+            raw = bytearray(h.read())
+            raw[-1] ^= 1
+            h.write(bytes(raw))
+
+        def exchange():
+            with open(h.key, "wb") as f:
+                f.write(os.urandom(32))
+
+        def link():
+            os.rename(h.file, h.file + ".x")
+            os.symlink("web.rest.x", h.file)
+        for what, how, error in (
+                ("changed", change, "HF_E_ENTRY"),
+                ("cut", lambda: h.write(h.read()[:-1]), "HF_E_ENTRY"),
+                ("empty", lambda: h.write(b""), "HF_E_ENTRY"),
+                ("too long", lambda: h.write(bytes(5000)), "HF_E_ENTRY"),
+                ("another key", exchange, "HF_E_ENTRY"),
+                ("no key", lambda: os.unlink(h.key), "HF_E_ENTRY"),
+                ("a link", link, "HF_E_IO"),
+                ("another name", lambda: h.peer(
+                    "web", h.responder["a"].address, expect="a"),
+                 "HF_E_ENTRY")):
+            leave()
+            how()
+            before = len(h.discarded())
+            h.start()
+            h.goes_on("refused: " + what, (1, 0))
+            s.same("refused: %s: why" % what, [error],
+                   h.discarded()[before:])
+            s.same("refused: %s: it is gone" % what, False,
+                   os.path.lexists(h.file))
+        h.stop()
+
+
+def put_back():
+    """An old copy, after it was used: the responder refuses it."""
+    with Web(("a",)) as h:
+        h.start()
+        h.app("web").opened().close()
+        wait_for(h.rests, "rest")
+        h.stop()
+        old = h.read()
+        h.start()
+        h.goes_on("put back: once")
+        h.stop()
+        h.write(old)
+        h.start()
+        h.goes_on("put back: twice", (1, 0))
+        s.same("put back: it was whole", [], h.discarded())
+        words = "\n".join(h.responder["a"].log())
+        s.check("put back: the responder's word", "HF_E_REPLAY" in words,
+                words)
+        h.stop()
+
+
+def expired():
+    """Nobody asked until the session was over, by all clocks."""
+    if not os.path.exists(CLOCK):
+        s.note("there is no %s: expired was left out" % CLOCK)
+        return
+    with Web(()) as h:
+        clock = os.path.join(h.dir, "clock")
+        env = {"LD_PRELOAD": CLOCK, "HANDFAST_CLOCK": clock,
+               "ASAN_OPTIONS": "verify_asan_link_order=0:" +
+               os.environ.get("ASAN_OPTIONS", "")}
+
+        def jump(seconds):
+            with open(clock + ".new", "w") as f:
+                f.write("%d\n" % seconds)
+            os.rename(clock + ".new", clock)
+        jump(0)
+        h.join("a", env=env)
+        h.peer("web", h.responder["a"].address, expect="web")
+        for late in (DAY - 60, DAY + 1):
+            jump(0)
+            h.start(env=env)
+            h.app("web").opened().close()
+            h.stop()
+            s.same("expired: it rests", True, h.rests())
+            jump(late)
+            h.start(env=env)
+            h.goes_on("expired: %d s later" % late,
+                      (0, 1) if late < DAY else (1, 0))
+            h.run("agent", "close", "web")
+            h.stop()
+        s.same("expired: why", ["HF_E_EXPIRED"], h.discarded())
+
+
+def places():
+    """A place or a key that is not the agent's alone: it does not start."""
+    with Web(("a",)) as h:
+        h.start()
+        h.status()
+        h.stop()
+        key = h.key
+
+        def refused(what, code, name):
+            got, words = h.fails()
+            s.check("places: " + what, got == code and name in words, got,
+                    words)
+        os.chmod(key, 0o640)
+        refused("a key that others can read", 5, "HF_E_POLICY")
+        os.chmod(key, 0o600)
+        os.chown(key, 65534, -1)
+        refused("another's key", 5, "HF_E_POLICY")
+        os.chown(key, os.geteuid(), -1)
+        with open(key, "wb") as f:
+            f.write(bytes(31))
+        refused("half a key", 6, "HF_E_OBJECT")
+        with open(key, "wb") as f:
+            f.write(bytes(33))
+        refused("a long key", 6, "HF_E_TOO_BIG")
+        os.unlink(key)
+        rest = os.path.join(h.dir, "rest")
+        os.chmod(rest, 0o777)
+        refused("a directory that others can change", 5, "HF_E_POLICY")
+        os.rmdir(rest)
+        os.symlink("db", rest)
+        refused("a link", 5, "HF_E_POLICY")
+        os.unlink(rest)
+        h.start()
+        s.same("places: made anew", True, os.path.isdir(rest))
+        h.stop()
+        s.check("places: no socket is left", not os.path.exists(h.path))
+
+
+def without():
+    """No place is named, or the session does not move: it ends in order."""
+    with Web(("a",), store=None) as h:
+        h.start()
+        h.app("web").opened().close()
+        s.same("without: the agent ends", 0, h.stop())
+        line = h.responder["a"].session()
+        s.check("without: in order", "result=ok" in line, line)
+        s.same("without: nothing is made", [False, False],
+               [os.path.exists(p) for p in (h.file, h.key)])
+        h.start()
+        h.goes_on("without", (1, 0))
+        h.stop()
+    with Web(("a",)) as h:
+        h.respond("one")
+        h.peer("one", h.responder["one"].address)
+        h.start()
+        h.app("one").opened().close()
+        h.stop()
+        line = h.responder["one"].session()
+        s.check("without: one that does not move", "result=ok" in line, line)
+        s.same("without: nothing rests", [], os.listdir(
+            os.path.join(h.dir, "rest")))
+
+
+TESTS = (in_order, elsewhere, busy, idle, closed, refused, put_back, expired,
+         places, without)
+
+if __name__ == "__main__":
+    for test in TESTS:
+        if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]:
+            test()
+    s.finish()
