@@ -78,13 +78,13 @@ struct hf_agent_peer {
 /* What is told; all but `err` borrowed. */
 struct hf_agent_event {
 	enum {
-		HF_AGENT_SESSION, /* it is open */
-		HF_AGENT_RESUMED, /* it went on with a new connection */
-		HF_AGENT_RESTED,  /* it was put to rest; err: or why not */
+		HF_AGENT_SESSION,   /* it is open */
+		HF_AGENT_RESUMED,   /* it went on with a new connection */
+		HF_AGENT_RESTED,    /* it was put to rest; err: or why not */
 		HF_AGENT_DISCARDED, /* what rested cannot be waked: err */
-		HF_AGENT_ENDED,	  /* it is over: err */
-		HF_AGENT_REFUSED, /* an application: err */
-		HF_AGENT_CHANNEL  /* an application's is over: err, reason */
+		HF_AGENT_ENDED,	    /* it is over: err */
+		HF_AGENT_REFUSED,   /* an application: err */
+		HF_AGENT_CHANNEL    /* an application's is over: err, reason */
 	} what;
 	const char *peer; /* NULL: it named none */
 	const char *address;

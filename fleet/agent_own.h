@@ -115,12 +115,12 @@ struct hf__held {
 	uint64_t again_at;   /* 0, or when to try again */
 	uint64_t broken_ms;  /* since when it has no connection */
 	int connected, refused, ending;
-	int elsewhere;	   /* the server asks for it */
+	int elsewhere; /* the server asks for it */
 	/* agent_rest.c */
 	enum hf__rests rested;
 	uint64_t rested_at; /* own records, when it was put to rest */
 	uint64_t rest_by;   /* 0, or the agent ends: until when it may take */
-	enum hf_err first; /* why the first address failed */
+	enum hf_err first;  /* why the first address failed */
 };
 
 /* The session for that entry: the one that there is, or a new one. NULL: no

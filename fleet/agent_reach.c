@@ -80,7 +80,8 @@ opened(void *owner, struct hf_link *link)
 	if (hf_session_mobility(s) != HF_MOVES_NOT)
 		held->session = hf_link_keep_session(link);
 	hf__held_opened(held);
-	hf__reach_tell(held, same ? HF_AGENT_RESUMED : HF_AGENT_SESSION, HF_OK);
+	hf__reach_tell(held, same ? HF_AGENT_RESUMED : HF_AGENT_SESSION,
+	    HF_OK);
 }
 
 static void
@@ -184,10 +185,14 @@ passing(enum hf_err err)
 static void
 give_up(struct hf__held *held, enum hf_err err)
 {
-	int rests = held->rest_by != 0 &&
+	int rests;
+
+	/* A resume that is under way is not waited for. */
+	if (held->rest_by != 0 && held->session != NULL)
+		(void)!hf_session_eof(held->session);
+	rests = held->rest_by != 0 &&
 	    (held->session == NULL ? held->rested == HF__RESTS :
 				     hf__rest_put(held));
-
 	if (!rests)
 		hf__rest_drop(held);
 	hf_session_free(held->session);

@@ -48,9 +48,9 @@ opens(struct hf_span object)
 		return false;
 	sent = past_of(plain, RESTED_SENT);
 	acked = past_of(plain, RESTED_ACKED);
-	if (acked.count == sent.count ? !past_same(&acked, &sent) :
-					acked.count > sent.count ||
-		    acked.bytes > sent.bytes)
+	if (acked.count == sent.count ?
+		!past_same(&acked, &sent) :
+		acked.count > sent.count || acked.bytes > sent.bytes)
 		return false;
 	return shape_number(plain, RESTED_COVERED) <=
 	    past_of(plain, RESTED_RECEIVED).count;

@@ -98,6 +98,22 @@ move_to(struct end *end, int server)
 	return converse(&c, i, end);
 }
 
+/* The initiator's process ends, and another one goes on. */
+static enum hf_err
+rest(void)
+{
+	static const uint8_t key[HF_KEY_BYTES] = { 3 };
+	uint8_t object[HF_REST_MAX];
+	size_t len;
+	enum hf_err e;
+
+	if ((e = hf_session_rest(object, sizeof(object), &len, i, "p", key)) !=
+	    HF_OK)
+		return e;
+	hf_session_free(i);
+	return hf_session_wake(&i, c.world.i, "p", object, len, key, NOW);
+}
+
 static enum hf_err
 whole(void)
 {
@@ -109,6 +125,8 @@ whole(void)
 	    (e = converse(&c, i, &a)) != HF_OK ||
 	    (e = end_checkpoint(&a)) != HF_OK || (e = talk(&a)) != HF_OK ||
 	    (e = move_to(&b, 1)) != HF_OK || (e = talk(&b)) != HF_OK)
+		return e;
+	if ((e = rest()) != HF_OK)
 		return e;
 	c.shelf.len = 0;
 	if ((e = move_to(&d, 0)) != HF_OK)

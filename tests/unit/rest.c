@@ -447,6 +447,52 @@ settings(void **state)
 	finish();
 }
 
+/* By ticket: another one is somebody else's. */
+static void
+tickets(void **state)
+{
+	static const struct meeting by_ticket = { .method = HF_METHOD_TICKET,
+		.known = 1,
+		.target = "t" };
+
+	(void)state;
+	cluster_make(&c, &by_ticket, HF_MOVES_PROVED);
+	i = cluster_meet(&c, &a, 0);
+	memset(&b, 0, sizeof(b));
+	woken = NULL;
+	rest();
+	assert_ok(wake());
+	c.world.i->ticket[c.world.i->ticket_len - 1] ^= 1;
+	assert_err(wake(), HF_E_ENTRY);
+	c.world.i->ticket[c.world.i->ticket_len - 1] ^= 1;
+	assert_ok(wake());
+	assert_ok(cluster_move(&c, woken, &b, 1));
+	assert_int_equal(hf_session_strength(woken), HF_MOVES_PROVED);
+	assert_talks();
+	finish();
+}
+
+/* Its own close, which was stored, is known when it wakes: it does not close
+ * again. */
+static void
+closed(void **state)
+{
+	(void)state;
+	begin(HF_MOVES_SOFT);
+	assert_ok(hf_session_close(i));
+	assert_ok(converse(&c, i, &a));
+	expect(a.s, HF_CONTENT_CLOSE, NULL);
+	assert_ok(end_checkpoint(&a));
+	restart();
+	assert_ok(cluster_move(&c, woken, &b, 1));
+	assert_err(hf_session_refused(b.s), HF_OK);
+	assert_err(hf_session_send(woken, key, 1), HF_E_STATE);
+	say(b.s, "still");
+	assert_ok(converse(&c, woken, &b));
+	expect(woken, HF_CONTENT_DATA, "still");
+	finish();
+}
+
 /* Whom the process does not believe any more it does not go on with. */
 static void
 trust(void **state)
@@ -712,6 +758,8 @@ main(void)
 		cmocka_unit_test(nothing_of_a_bad_one),
 		cmocka_unit_test(expired),
 		cmocka_unit_test(settings),
+		cmocka_unit_test(tickets),
+		cmocka_unit_test(closed),
 		cmocka_unit_test(trust),
 		cmocka_unit_test(of_no_use),
 		cmocka_unit_test(own_certificate),
