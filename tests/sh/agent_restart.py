@@ -181,6 +181,33 @@ def busy():
         h.stop()
 
 
+def outstanding():
+    """The agent ends while its resume waits for an answer, or is killed then:
+    it was taken; it rests again, and its next resume has another serial."""
+    with Web(("a",)) as h:
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            h.start()
+            app = h.app("web").opened()
+            s.same("outstanding: before", True, app.echo(b"x"))
+            app.close()
+            wait_for(h.rests, "rest")
+            h.stop()
+            h.responder["a"].freeze()
+            h.start()
+            app = h.app("web")
+            wait_for(lambda: not h.rests(), "the resume")
+            time.sleep(0.3)
+            s.same("outstanding: it waits", "opening",
+                   h.status()["web"]["state"])
+            h.stop(how)
+            s.same("outstanding: it rests", how == signal.SIGTERM, h.rests())
+            os.kill(h.responder["a"].process.pid, signal.SIGCONT)
+            h.start()
+            h.goes_on("outstanding", (0, 1) if how == signal.SIGTERM else
+                      (1, 0))
+            h.stop()
+
+
 def idle():
     """kill -9 while nobody uses it: nothing is lost. In use it begins anew."""
     with Web(("a",)) as h:
@@ -373,6 +400,7 @@ def places():
         refused("a link", 5, "HF_E_POLICY")
         os.unlink(rest)
         h.start()
+        h.status()
         s.same("places: made anew", True, os.path.isdir(rest))
         h.stop()
         s.check("places: no socket is left", not os.path.exists(h.path))
@@ -403,7 +431,7 @@ def without():
             os.path.join(h.dir, "rest")))
 
 
-TESTS = (in_order, elsewhere, busy, idle, closed, refused, put_back, expired,
+TESTS = (in_order, elsewhere, busy, outstanding, idle, closed, refused, put_back, expired,
          places, without)
 
 if __name__ == "__main__":
