@@ -415,11 +415,11 @@ hf__reach_begin(struct hf__held *held)
 void
 hf__reach_end(struct hf__held *held, int at_once)
 {
-	hf__rest_drop(held);
 	held->listed = 0;
 	held->ending = 1;
 	held->again_at = 0;
 	if (held->link == NULL) {
+		hf__rest_drop(held);
 		hf_session_free(held->session);
 		held->session = NULL;
 		held->state = HF_AGENT_DOWN;

@@ -66,7 +66,6 @@ make_file(int dir, const char *name, const uint8_t *ptr, size_t len)
 static enum hf_err
 read_file(uint8_t out[HF_REST_MAX], size_t *len, int dir, const char *name)
 {
-	uint8_t more;
 	struct stat st;
 	ssize_t n = 0;
 	int fd;
@@ -84,8 +83,6 @@ read_file(uint8_t out[HF_REST_MAX], size_t *len, int dir, const char *name)
 			break;
 		*len += (size_t)n;
 	}
-	if (n > 0 && read(fd, &more, 1) != 0)
-		n = -1;
 	(void)close(fd);
 	return n >= 0 ? HF_OK : HF_E_ENTRY;
 }

@@ -938,10 +938,10 @@ HF_MUST_USE enum hf_err hf_session_earlier(struct hf_session *session,
 /** 1 when hf_session_reconnect() may succeed. */
 int hf_session_can_reconnect(const struct hf_session *session);
 /** Initiator: seals what another process needs to go on with the session; no
- * traffic key is in it. The session stays as it is; but what is sent, or taken
- * over, after that makes the object useless: whoever wakes it is refused, and
- * makes a handshake. What is acked by then is not asked for again. It is secret
- * as far as @p key is. (spec section 21.5)
+ * traffic key is in it. The session stays as it is; but what it sends after
+ * that, and a resume of its own, make the object useless: whoever wakes it then
+ * is refused, and makes a handshake. So may records that were not acked yet
+ * (hf_session_acked()). It is as secret as @p key. (spec section 21.5)
  * @param peer what wakes it must say the same, 1 to HF_NAME_MAX bytes
  * @param cap HF_REST_MAX is enough
  * @return HF_OK; HF_E_ARG; HF_E_STATE where it is neither open nor could
