@@ -26,7 +26,7 @@
 # sim           SEEDS runs of sessions that move, and what they reached
 # races         RACES of two servers for one session, an owner each time
 # storm         STORM sessions of a killed server come to two others at once
-# commits       what PostgreSQL's synchronous_commit costs, and what is lost
+# commits       what PostgreSQL's synchronous_commit costs, and KILLS lose
 # failovers     RUNS of stores whose second server takes over, each kind
 # outages       lost packets, cut connections, owners stopped for 30 s
 # cross         proto on s390x and i386 (qemu), by gcc and clang; with musl;
@@ -393,10 +393,11 @@ failovers: deps-test
 	$(SUBMAKE) $(JOBS) all $(PRELOAD_SO)
 	@HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
 	    $(PYTHON) tests/sh/failovers.py --runs $(RUNS)
+KILLS = 10
 commits: deps-test
 	$(SUBMAKE) $(JOBS) all $(BUILD)/history
 	@HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
-	    $(PYTHON) tests/commits.py
+	    $(PYTHON) tests/sh/commits.py $(KILLS)
 .PHONY: races outages failovers commits
 
 cross: deps-cross

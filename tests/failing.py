@@ -150,7 +150,7 @@ class RedisPair:
               self.second.offset("slave_repl_offset"), "all in the replica")
 
     def fail(self) -> None:
-        self.first.signal(signal.SIGKILL)
+        self.first.halt(signal.SIGKILL)
         self.link.cut()
         self.second.tell("replicaof", "no", "one")
 
@@ -213,18 +213,16 @@ class Postgres(servers.Server):
         return done.stdout.strip() if done.returncode == 0 else ""
 
     def crash(self) -> None:
-        """All of its processes at once, in the middle of whatever they do."""
+        """All of its processes at once, in the middle of whatever they do,
+        and none is left: its first one is stopped before, and makes no more.
+        What the files of the dead one say is for the next one to judge."""
+        self.process.send_signal(signal.SIGSTOP)
+        until(lambda: servers.state(self.process.pid)[0] == "T", "a stop")
         others = servers.children(self.process.pid)
         self.signal(signal.SIGKILL)
         self.process.wait()
-        until(lambda: not any(os.path.exists(f"/proc/{pid}")
-                              for pid in others), "the end of all of them")
-        for name in (".s.PGSQL.5432", ".s.PGSQL.5432.lock",
-                     "db/postmaster.pid"):
-            try:
-                os.unlink(os.path.join(self.dir, name))
-            except FileNotFoundError:
-                pass
+        until(lambda: not any(servers.lives(pid) for pid in others),
+              "the end of all of them")
 
     @staticmethod
     def forget() -> None:

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * history URI PROCESSES KEYS MS: so many processes ask one store for a while,
- * each in its turn a get, or a compare-and-set of what it saw last, of a key
- * among a few; and say when each began and ended. What it says on stdout, a
- * line each,
+ * history URI PROCESSES KEYS MS [keep]: so many processes ask one store for a
+ * while, each in its turn a get, or a compare-and-set of what it saw last, of a
+ * key among a few; and say when each began and ended. What it says on stdout,
+ * a line each,
  *
  *     PROCESS NUMBER i NS get KEY
  *     PROCESS NUMBER i NS swap KEY EXPECTED NEXT
  *     PROCESS NUMBER r NS RESULT [VALUE]
  *
- * is judged by tests/linear.py. "-" is nothing. No value is written twice.
+ * is judged by tests/linear.py. "-" is nothing. No value is written twice, and
+ * with "keep" nothing is removed: what is there tells what was written last.
  */
 #include <sys/wait.h>
 
@@ -32,6 +33,7 @@ static uv_loop_t loop;
 static char seen[KEYS_MAX][VALUE]; /* of each key, the last value */
 static unsigned long number;
 static unsigned who;
+static int keeps;
 
 static void
 die(const char *what)
@@ -134,7 +136,7 @@ swap(unsigned k)
 	enum hf_err e;
 
 	(void)snprintf(key, sizeof(key), "k%u", k % KEYS_MAX);
-	if (strcmp(seen[k], "-") == 0 || randombytes_uniform(10) > 0)
+	if (keeps || strcmp(seen[k], "-") == 0 || randombytes_uniform(10) > 0)
 		(void)snprintf(next, sizeof(next), "%u.%lu", who, number);
 	say('i', "swap %s %s %s", key, seen[k], next);
 	e = wait_for(hf_port_swap(port, text(key), text(seen[k]), text(next),
@@ -179,7 +181,8 @@ main(int argc, char **argv)
 	unsigned n, keys, ms;
 	int status, bad = 0;
 
-	if (argc != 5 || hf_init() != HF_OK)
+	keeps = argc == 6 && strcmp(argv[5], "keep") == 0;
+	if (argc != 5 + keeps || hf_init() != HF_OK)
 		return 2;
 	n = (unsigned)strtoul(argv[2], NULL, 10);
 	keys = (unsigned)strtoul(argv[3], NULL, 10);

@@ -22,13 +22,27 @@ for _number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(_number, signal.SIG_DFL)
 
 
-def children(pid: int) -> list[int]:
+def state(pid: int) -> tuple[str, int]:
+    """The letter of a process and its parent; ("", 0) where there is none."""
     try:
-        with open(f"/proc/{pid}/task/{pid}/children",
-                  encoding="ascii") as f:
-            return [int(n) for n in f.read().split()]
+        with open(f"/proc/{pid}/stat", encoding="utf-8",
+                  errors="replace") as f:
+            words = f.read().rpartition(")")[2].split()
+        return words[0], int(words[1])
     except OSError:
-        return []
+        return "", 0
+
+
+def lives(pid: int) -> bool:
+    """One that has ended and is not waited for yet holds nothing any more."""
+    return state(pid)[0] not in ("", "X", "Z")
+
+
+def children(pid: int) -> list[int]:
+    """Of each process its parent is asked: the kernel's own list of children
+    may lack one while others end."""
+    return [n for name in os.listdir("/proc") if name.isdigit()
+            for n in (int(name),) if state(n)[1] == pid]
 
 
 class Server:
@@ -56,6 +70,8 @@ class Server:
 
     def signal(self, how: int) -> None:
         assert self.process is not None
+        if self.process.poll() is not None:
+            return  # another may have its number by now
         for pid in [self.process.pid, *children(self.process.pid)]:
             try:
                 os.kill(pid, how)
