@@ -10,6 +10,8 @@
 
 #include "stores.h"
 
+enum { EVICT_TRIES = 100 };
+
 const char help_session[] =
     "usage: handfast session list --store URI\n"
     "       handfast session show --store URI SESSION\n"
@@ -102,20 +104,31 @@ find(struct hf_store *store, const char *text)
 	return e == HF_OK ? CLI_OK : cli_fail(e, "%s", text);
 }
 
+/* Its owner may write it at any time: then it is read anew, and tried again. */
 static int
 evict(struct hf_store *store)
 {
-	uint8_t key[2 + HF_SID_BYTES] = { 's', '/' };
-	enum hf_err e;
+	uint8_t bytes[2 + HF_SID_BYTES] = { 's', '/' };
+	const struct hf_span key = { bytes, sizeof(bytes) };
+	enum hf_err e = HF_OK;
+	int n;
 
-	memcpy(key + 2, job.found.sid, HF_SID_BYTES);
-	e = hf_store_swap(store, (struct hf_span){ key, sizeof(key) },
-	    (struct hf_span){ job.bytes, job.len },
-	    (struct hf_span){ NULL, 0 }, 0);
-	if (e == HF_E_FENCED)
-		return cli_error(CLI_STORE,
-		    "it was changed meanwhile; try again");
-	return e == HF_OK ? CLI_OK : cli_store_fail(e, store, job.uri);
+	memcpy(bytes + 2, job.found.sid, HF_SID_BYTES);
+	for (n = 0; n < EVICT_TRIES && e == HF_OK; n++) {
+		e = hf_store_swap(store, key,
+		    (struct hf_span){ job.bytes, job.len },
+		    (struct hf_span){ NULL, 0 }, 0);
+		if (e != HF_E_FENCED)
+			return e == HF_OK ? CLI_OK :
+					    cli_store_fail(e, store, job.uri);
+		e = hf_store_get(store, key, job.bytes, &job.len);
+	}
+	if (e == HF_E_NO_SESSION) /* by somebody else */
+		return CLI_OK;
+	if (e != HF_OK)
+		return cli_store_fail(e, store, job.uri);
+	return cli_error(CLI_STORE,
+	    "it was changed again and again meanwhile; try again");
 }
 
 static int
