@@ -16,7 +16,7 @@
 # fuzz-corpus   takes what they found into tests/fuzz, and measures it
 # lint          the house rules and four static checkers
 # format        clang-format over all C
-# demo-cluster  a stream outlives five servers
+# demo-cluster  a stream outlives five servers; STORE='lmdb redis postgres'
 # demo-dispatch 200 sessions move about while servers come and go
 # bench         measures, writes build/bench.json; bench-lib: the library alone
 # demo-agent    50 processes on one session; bench-agent: what sharing costs
@@ -28,6 +28,7 @@
 # storm         STORM sessions of a killed server come to two others at once
 # commits       what PostgreSQL's synchronous_commit costs, and KILLS lose
 # failovers     RUNS of stores whose second server takes over, each kind
+# stopped       stores that answer nothing: sessions go on, takeovers fail
 # outages       lost packets, cut connections, owners stopped for 30 s
 # cross         proto on s390x and i386 (qemu), by gcc and clang; with musl;
 #               only one: make cross CROSS=s390x-gcc
@@ -387,6 +388,11 @@ outages: deps-test
 	$(SUBMAKE) $(JOBS) all
 	@HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
 	    $(PYTHON) tests/sh/outages.py --long
+# Live sessions on a store that is stopped, and such as would move.
+stopped: deps-test
+	$(SUBMAKE) $(JOBS) all
+	@HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
+	    $(PYTHON) tests/sh/stopped.py
 # Stores that fail under sessions, RUNS of each kind.
 RUNS = 20
 failovers: deps-test
@@ -398,7 +404,7 @@ commits: deps-test
 	$(SUBMAKE) $(JOBS) all $(BUILD)/history
 	@HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
 	    $(PYTHON) tests/sh/commits.py $(KILLS)
-.PHONY: races outages failovers commits
+.PHONY: races outages stopped failovers commits
 
 cross: deps-cross
 	+@MAKE='$(MAKE)' \
@@ -694,9 +700,13 @@ demo: deps
 	@$(PROGRAM) demo
 
 # Two servers, one store, and the owner of a session killed five times.
-demo-cluster: deps
+# A real server is started for any other store.
+STORE ?= lmdb
+demo-cluster: $(if $(filter-out lmdb,$(STORE)),deps-test,deps)
 	$(SUBMAKE) $(JOBS) all
-	@$(PYTHON) tests/demo_cluster.py $(PROGRAM)
+	@for s in $(STORE); do \
+	    $(PYTHON) tests/demo_cluster.py --store $$s $(PROGRAM) || exit 1; \
+	done
 # Three servers behind a dispatcher, drained, killed and added.
 demo-dispatch: deps
 	$(SUBMAKE) $(JOBS) all

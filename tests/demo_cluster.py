@@ -210,7 +210,7 @@ def main() -> int:
     parser.add_argument("--mib", type=int, default=200)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--store", choices=("lmdb", *servers.KINDS),
-                        default=os.environ.get("STORE", "lmdb"))
+                        default="lmdb")
     parser.add_argument("program")
     args = parser.parse_args()
     program = os.path.abspath(args.program)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """Sessions that outlive their server, by real processes on one store: killed,
-stopped and woken, sent home; a store that hangs, is emptied, brought back or
+stopped and woken, sent home; a store that is emptied, brought back or
 spoilt; members that are let go. What arrives is compared byte by byte. The
 store is LMDB; of the cases that differ with it, all three.
 """
@@ -448,57 +448,6 @@ def brought_back():
     c.close()
 
 
-def hanging_store():
-    """A store that answers nothing: live sessions go on, a takeover fails
-    in bounded time, and the client begins anew or says why not."""
-    c, client = begun("--no-fallback", "--retry", "3s", checkpoint="record")
-    holder = subprocess.Popen(
-        ["/usr/bin/python3", "-c", HOLD, c.path("db")],
-        stdout=subprocess.PIPE)
-    holder.stdout.read(1)
-    holder.send_signal(signal.SIGSTOP)
-    say(client, b"second ")
-    arrived(c, b"first second ")
-    s.ok("hanging store: a live session goes on")
-    began = time.monotonic()
-    c.kill("a")
-    code = client.wait(timeout=WAIT)
-    s.same("hanging store: exit code", 8, code)
-    s.check("hanging store: in time", time.monotonic() - began < 15)
-    s.check("hanging store: the cause", "HF_E_STORE" in c.words(), c.words())
-    holder.kill()
-    holder.wait()
-    c.close()
-    for kind in kinds():
-        stopped_store(kind, "--no-fallback")
-        stopped_store(kind)
-
-
-def stopped_store(kind, *more):
-    """The same by a server that is stopped. A client that may begin anew
-    does, and its session cannot move while the store is away."""
-    c, client = begun(*more, "--retry", "3s", checkpoint="record", kind=kind)
-    what = "stopped %s%s" % (kind, "" if more else ", fallback")
-    c.server.signal(signal.SIGSTOP)
-    say(client, b"second ")
-    arrived(c, b"first second ")
-    s.ok("%s: a live session goes on" % what)
-    began = time.monotonic()
-    c.kill("a")
-    if more:
-        s.same("%s: exit code" % what, 8, client.wait(timeout=WAIT))
-        s.check("%s: the cause" % what, "HF_E_STORE" in c.words(), c.words())
-    else:
-        wait_for(lambda: "continuity lost" in c.words(), "a new session")
-        say(client, b"third")
-        wait_for(lambda: any(open(f, "rb").read().endswith(b"third")
-                             for f in c.files()), "data of the new session")
-        s.same("%s: exit code" % what, 3, ends(client)[0])
-    s.check("%s: in time" % what, time.monotonic() - began < 15)
-    c.server.signal(signal.SIGCONT)
-    c.close()
-
-
 # Holds LMDB's one lock of writers: a process that stopped while it wrote.
 HOLD = """
 import ctypes, sys, time
@@ -578,7 +527,7 @@ def main():
     if shutil.which("gdb") is None:
         s.note("no gdb: the stopped owner was not tested")
     tests = [killed, refreshed, echoed, read_meanwhile, sent_home, emptied,
-             brought_back, hanging_store, members, evicted, released]
+             brought_back, members, evicted, released]
     if shutil.which("gdb") is not None:
         tests.append(stopped_owner)
     names = sys.argv[1:]
