@@ -97,6 +97,7 @@ opened(struct hf_served *conn)
 	(void)conn;
 	pthread_mutex_lock(&lock);
 	log_.opened++;
+	pthread_cond_signal(&news);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -175,6 +176,22 @@ next_end(unsigned *method)
 	log_.seen++;
 	pthread_mutex_unlock(&lock);
 	return e;
+}
+
+/* Until so many have been let in. */
+static inline void
+await_opened(unsigned n)
+{
+	struct timespec until;
+	int late = 0;
+
+	assert_int_equal(clock_gettime(CLOCK_REALTIME, &until), 0);
+	until.tv_sec += WAIT_MS / 1000;
+	pthread_mutex_lock(&lock);
+	while (log_.opened < n && late == 0)
+		late = pthread_cond_timedwait(&news, &lock, &until);
+	assert_int_equal(log_.opened, n);
+	pthread_mutex_unlock(&lock);
 }
 
 static inline const struct hf_vault *

@@ -272,7 +272,7 @@ two_at_once(void **state)
 	}
 	talk(&v[0]);
 	assert_ok(hf_session_send(v[1].s, (const uint8_t *)"data", 4));
-	(void)usleep(100000);
+	await_opened(1); /* else whoever is looked at first */
 	talk(&v[1]);
 	assert_err(outcome(&v[1]), HF_E_TRUNCATED);
 	assert_err(next_end(NULL), HF_E_LIMITED);
