@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import servers as stores
 import session as s
 
 WAIT = 60 if s.SAN else 30
@@ -60,6 +61,9 @@ class Stage:
 
     def path(self, name):
         return os.path.join(self.dir, name)
+
+    def pause(self, name):
+        stores.pause(self.running[name], self.path("db"))
 
     def run(self, *words):
         return subprocess.run([s.PROGRAM, *words], cwd=self.dir,

@@ -6,6 +6,7 @@ postgres or nobody.
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import os
 import pwd
@@ -43,6 +44,19 @@ def children(pid: int) -> list[int]:
     may lack one while others end."""
     return [n for name in os.listdir("/proc") if name.isdigit()
             for n in (int(name),) if state(n)[1] == pid]
+
+
+def pause(process: subprocess.Popen[bytes], store: str) -> None:
+    """Stops a server in nobody's turn to write to an LMDB store: one that is
+    stopped in its own keeps all others from writing, and whoever takes no
+    turns waits for it without an end."""
+    with open(os.path.join(store, "turn.lock"), "rb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        process.send_signal(signal.SIGSTOP)
+        while state(process.pid)[0] != "T":
+            if process.poll() is not None:
+                raise OSError("what was to be stopped has ended")
+            time.sleep(0.001)
 
 
 class Server:

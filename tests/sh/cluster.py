@@ -111,6 +111,9 @@ class Cluster:
             os.unlink(self.path(name + ".sock"))
         return code
 
+    def pause(self, name):
+        servers.pause(self.servers[name], self.path("db"))
+
     def client(self, *more, to=("a", "b"),
                token=("--identity", "alice.key", "--cert", "alice.cert")):
         words = []
@@ -361,8 +364,7 @@ def stopped_owner():
     """An owner that slept while another took over wakes: it is fenced, and
     what it would have said is refused."""
     c, client = begun()
-    time.sleep(0.5)  # nobody is to be stopped who holds the store's lock
-    c.servers["a"].send_signal(signal.SIGSTOP)
+    c.pause("a")
     say(client, b"second ")
     os.rename(c.path("a.sock"), c.path("a.away"))
     cut(c, client)
@@ -399,7 +401,7 @@ def emptied():
     byte that was not acked, and says so; or none, where that is wanted."""
     c, client = begun()
     time.sleep(0.5)  # until the ack has come
-    c.servers["b"].send_signal(signal.SIGSTOP)
+    c.pause("b")
     sid = c.rows()[0].split()[0]
     s.same("emptied: evict", 0, c.run("session", "evict", "--store",
                                       "lmdb:db", sid[:8]).returncode)
@@ -430,7 +432,7 @@ def brought_back():
     """The store brings back what was before the last ack: the client
     notices."""
     c, client = begun("--no-fallback", checkpoint="record")
-    c.servers["a"].send_signal(signal.SIGSTOP)
+    c.pause("a")
     shutil.copytree(c.path("db"), c.path("old"))
     c.servers["a"].send_signal(signal.SIGCONT)
     say(client, b"acked, and gone")

@@ -242,7 +242,7 @@ def half_closed():
     opened(g, client)
     wait_for(g.owners, "an owner")
     owner = g.owners()[0]
-    g.running[owner].send_signal(signal.SIGSTOP)
+    g.pause(owner)
     client.stdin.close()
     time.sleep(0.5)
     g.do("dispatch", "drain", owner, "--control", "d.ctl")

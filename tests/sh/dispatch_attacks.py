@@ -343,8 +343,7 @@ def stands_still():
         say(client, b"first")
         wait_for(lambda: g.owners() == ["a"] and g.received() == [b"first"],
                  "a stored session")
-        time.sleep(0.5)  # one that is writing would hold LMDB's lock
-        g.running["a"].send_signal(signal.SIGSTOP)
+        g.pause("a")
         pid = feed(client, data) if what != "found out" else None
         if what != "found out":
             time.sleep(0.5)

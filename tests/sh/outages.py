@@ -394,8 +394,7 @@ def slept():
     k.wait_for(lambda: c.owner() is not None, "a stored session")
     a, b = (c.owner(), "b" if c.owner() == "a" else "a")
     old = c.relays[a].live()[0]
-    time.sleep(0.5)  # nobody is to be stopped who holds the store's lock
-    c.servers[a].send_signal(signal.SIGSTOP)
+    c.pause(a)
     stopped = time.monotonic()
     k.say(client, b"second ")
     time.sleep(0.3)  # it lies before the sleeper's door

@@ -327,7 +327,7 @@ def not_heard_of_yet():
     """A server that slept while the key changed takes over what is sealed
     under the new one: it reads its grants before it refuses."""
     c, client = begun()
-    c.servers["b"].send_signal(signal.SIGSTOP)
+    c.pause("b")
     s.same("not heard of: done", 0,
            c.run("cluster", "rotate", "--key", "web.key", "--store",
                  "lmdb:db", "--scope", "default").returncode)
