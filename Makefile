@@ -439,15 +439,18 @@ bench-agent: deps
 	$(BUILD)/bench-agent '$(abspath $(PROGRAM))' $(BUILD)/bench.json
 .PHONY: bench-agent
 
-# About ten minutes.
+# About ten minutes, where nobody else is at work; each step is said.
 MANY = 1000000
 bench-stores: deps-test
 	$(SUBMAKE) $(JOBS) all $(BUILD)/bench-stores $(BUILD)/bench-wall
 	rm -f $(BUILD)/bench-store-*.json
-	for s in lmdb redis postgres; do \
+	@for s in lmdb redis postgres; do \
+		echo "$$s: what is asked of it, with 1000 sessions and $(MANY)"; \
 		$(BUILD)/bench-stores $(MANY) $(BUILD)/bench-store-$$s.json $$s && \
+		echo "$$s: takeovers beside handshakes" && \
 		$(BUILD)/bench-wall '$(abspath $(PROGRAM))' \
 		    $(BUILD)/bench-store-$$s.json $$s && \
+		echo "$$s: takeovers among 1000 sessions and $(MANY)" && \
 		$(BUILD)/bench-wall '$(abspath $(PROGRAM))' \
 		    $(BUILD)/bench-store-$$s.json $$s $(MANY) || exit 1; \
 	done

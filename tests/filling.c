@@ -37,6 +37,14 @@ filling_entry(uint8_t entry[FILLING_ENTRY], unsigned long n,
 
 static unsigned long waiting;
 
+/* Of what takes minutes it is said how far it is. */
+static void
+say(unsigned long n, unsigned long of)
+{
+	if (of >= 10 * FILLING_SAID && n % FILLING_SAID == 0)
+		(void)fprintf(stderr, "   %lu of %lu sessions\n", n, of);
+}
+
 static void
 stored(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 {
@@ -67,7 +75,7 @@ filling(struct hf_port *port, uv_loop_t *loop, unsigned long from,
 				exit(1);
 			}
 			waiting++;
-			from++;
+			say(++from, to);
 		}
 		(void)uv_run(loop, UV_RUN_ONCE);
 	}

@@ -8,7 +8,11 @@
 
 #include "fleet.h"
 
-enum { FILLING_ENTRY = 700, FILLING_AT_ONCE = 400 };
+enum {
+	FILLING_ENTRY = 700,
+	FILLING_AT_ONCE = 400,
+	FILLING_SAID = 100000 /* so many, then a line on stderr */
+};
 
 /* A session's key: as random as an id. */
 struct hf_span filling_key(uint8_t key[18], unsigned long n);
