@@ -35,6 +35,14 @@ real_must(int ok, const char *what)
 	exit(1);
 }
 
+void
+real_ok(enum hf_err e, const char *what)
+{
+	if (e != HF_OK)
+		(void)fprintf(stderr, "%s: ", hf_error_name((int)e));
+	real_must(e == HF_OK, what);
+}
+
 uint64_t
 real_ns(void)
 {

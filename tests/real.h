@@ -37,7 +37,8 @@ struct real_end {
 
 /* Ends the program with a word of what failed. */
 void real_must(int ok, const char *what);
-#define REAL_OK(call) real_must((call) == HF_OK, #call)
+void real_ok(enum hf_err e, const char *what);
+#define REAL_OK(call) real_ok((call), #call)
 
 /* Makes a CA, a cluster, its servers a, b and c and the client alice, in a new
  * directory under `under`. */
