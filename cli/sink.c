@@ -40,10 +40,13 @@ echo_opened(struct lane *lane)
 	/* What channels carry ends with the connection. */
 	if (lane->channel != NULL || hf_session_mobility(s) == HF_MOVES_NOT)
 		return;
-	if ((e = calloc(1, sizeof(*e))) == NULL) {
+	/* Its marks are many, and none is read before it was set. */
+	if ((e = malloc(sizeof(*e))) == NULL) {
 		lane_abort(lane, HF_E_MEMORY);
 		return;
 	}
+	e->skip = e->out = 0;
+	e->first = e->n = 0;
 	lane->sink = e;
 	if (hf_session_bases(&bases, s) != HF_OK)
 		return;

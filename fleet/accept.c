@@ -20,7 +20,7 @@
 #include "server.h"
 
 enum {
-	TURN = 16,	/* callers taken before sessions have their turn */
+	TURN = 16, /* callers taken before sessions have their turn, at most */
 	RETRY_MS = 100, /* when descriptors or memory ran out */
 	SAY_MS = 1000	/* between two words about callers turned away */
 };
@@ -121,6 +121,7 @@ hf__door_pass(struct hf_worker *w, struct hf_served_own *c)
 		return;
 	}
 	hf__worker_begin(w, c);
+	hf_link_look(c->conn.link);
 }
 
 /* Where a header named another place, that is where it is from. */
@@ -185,17 +186,33 @@ pause_door(struct hf__listener *l)
 	l->paused = 1;
 }
 
+/* One who comes alone is not made to wait until it is known that nobody comes
+ * behind him; in a crowd, more are taken each turn of the loop. */
+static int
+next_turn(struct hf__listener *l)
+{
+	uint64_t ms = uv_now(&l->worker->loop);
+
+	if (ms - l->knocked_ms > 1)
+		l->turn = 1;
+	else if (l->turn < TURN)
+		l->turn *= 2;
+	l->knocked_ms = ms;
+	return l->turn;
+}
+
 static void
 knocked(uv_poll_t *poll, int status, int events)
 {
 	struct hf__listener *l = poll->data;
 	struct hf_worker *w = l->worker;
 	struct hf_address a;
-	int fd, i;
+	int fd, i, turn;
 
 	(void)status;
 	(void)events;
-	for (i = 0; i < TURN; i++) {
+	turn = next_turn(l);
+	for (i = 0; i < turn; i++) {
 		if (w->conns_n + w->line_n + w->greetings_n >=
 		    w->server->worker_conns) {
 			pause_door(l);

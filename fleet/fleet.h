@@ -86,6 +86,9 @@ uv_stream_t *hf_link_stream(struct hf_link *link);
  * with that error. */
 void hf_link_start(struct hf_link *link, struct hf_config *config,
     const uint8_t *source, size_t source_len);
+/* After the start: takes what the peer has said already, without the loop's
+ * next turn. */
+void hf_link_look(struct hf_link *link);
 /* From now, before the start: the peer's first message must be complete in
  * `ms`. The session's deadline counts too. */
 void hf_link_hurry(struct hf_link *link, uint64_t ms);

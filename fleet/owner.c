@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "owner.h"
+#include "store_now.h"
 
 enum {
 	REST_MS = 100, /* after a write that failed */
@@ -195,13 +196,22 @@ written(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 static void
 write_next(struct hf_owner *o, enum doing what)
 {
+	uint64_t expires = hf_session_expires(hf_link_session(o->link));
 	uint8_t key[HF__OWNER_KEY_BYTES];
+	int asked;
 
 	o->doing = what;
-	o->op = hf_port_swap(o->port, key_of(o, key), span(&o->known),
-	    span(&o->next), hf_session_expires(hf_link_session(o->link)),
-	    written, o);
-	if (o->op == NULL)
+	/* The link waits for a claim, and takes its answer at any time. */
+	if (what == CLAIMING) {
+		asked =
+		    hf__port_swap_now(&o->op, o->port, key_of(o, key),
+			span(&o->known), span(&o->next), expires, written, o);
+	} else {
+		o->op = hf_port_swap(o->port, key_of(o, key), span(&o->known),
+		    span(&o->next), expires, written, o);
+		asked = o->op != NULL;
+	}
+	if (!asked)
 		tell(o, what, HF_E_STORE);
 }
 
@@ -253,8 +263,7 @@ hf_owner_state(struct hf_owner *o)
 	uint8_t key[HF__OWNER_KEY_BYTES];
 
 	o->doing = FETCHING;
-	o->op = hf_port_get(o->port, key_of(o, key), fetched, o);
-	if (o->op != NULL)
+	if (hf__port_get_now(&o->op, o->port, key_of(o, key), fetched, o))
 		return;
 	o->doing = NOTHING;
 	hf_link_supply(o->link, HF_E_STORE, NULL, 0);

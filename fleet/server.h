@@ -79,6 +79,8 @@ struct hf__listener {
 	struct hf_worker *worker; /* NULL: not in use */
 	int fd, family;
 	int paused; /* nobody is taken now */
+	int turn; /* callers taken at the last knock, at most; and its time */
+	uint64_t knocked_ms;
 };
 
 struct hf_worker {

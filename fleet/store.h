@@ -9,7 +9,7 @@
 #ifndef FLEET_STORE_H
 #define FLEET_STORE_H
 
-#include "fleet.h"
+#include "store_now.h"
 
 enum hf__op_kind { HF__OP_GET, HF__OP_SWAP, HF__OP_PAGE, HF__OP_SWEEP };
 
@@ -181,6 +181,8 @@ HF_MUST_USE enum hf_err hf__thread_new(struct hf__thread **thread,
 int hf__thread_end(struct hf__thread *thread);
 HF_MUST_USE enum hf_err hf__thread_port(struct hf_port *port);
 void hf__thread_port_close(struct hf_port *port);
+/* 0 where it must wait: nothing was done then. */
+int hf__thread_now(struct hf_port *port, struct hf_op *op);
 /* 0 when there are too many already. */
 int hf__thread_submit(struct hf_port *port, struct hf_op *op);
 /* 0 where its answer is already here. */

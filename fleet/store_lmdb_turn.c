@@ -87,11 +87,12 @@ hf__turn_close(struct hf__turn *t)
 void
 hf__turn_learn(struct hf__turn *t)
 {
-	uint32_t self = (uint32_t)syscall(SYS_gettid);
 	size_t i, n = sizeof(t->guess) / sizeof(t->guess[0]);
+	uint32_t self;
 
 	if (t->words == NULL || t->known)
 		return;
+	self = (uint32_t)syscall(SYS_gettid);
 	t->guesses = 0;
 	for (i = 0; i < LOOKED_AT / sizeof(uint32_t) && t->guesses < n; i++)
 		if ((t->words[i] & HOLDER) == self)

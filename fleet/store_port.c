@@ -272,18 +272,56 @@ hf_port_get(struct hf_port *p, struct hf_span key, hf_store_done *done,
 	return op == NULL ? NULL : hf__port_submit(p, op);
 }
 
+static struct hf_op *
+new_swap(struct hf_span key, struct hf_span expected, struct hf_span next,
+    uint64_t expires, hf_store_done *done, void *arg)
+{
+	struct hf_op *op = hf__op_new(key, done, arg);
+
+	if (op == NULL || hf__ask_swap(&op->ask, expected, next, expires))
+		return op;
+	hf__op_free(op);
+	return NULL;
+}
+
 struct hf_op *
 hf_port_swap(struct hf_port *p, struct hf_span key, struct hf_span expected,
     struct hf_span next, uint64_t expires, hf_store_done *done, void *arg)
 {
-	struct hf_op *op = hf__op_new(key, done, arg);
+	struct hf_op *op = new_swap(key, expected, next, expires, done, arg);
 
+	return op == NULL ? NULL : hf__port_submit(p, op);
+}
+
+/* An operation that is done at once is in no list and has no deadline. */
+static int
+submit_now(struct hf_op **at, struct hf_port *p, struct hf_op *op)
+{
+	*at = NULL;
 	if (op == NULL)
-		return NULL;
-	if (hf__ask_swap(&op->ask, expected, next, expires))
-		return hf__port_submit(p, op);
-	hf__op_free(op);
-	return NULL;
+		return 0;
+	if (p->line == NULL && hf__thread_now(p, op)) {
+		hf__op_finish(op);
+		return 1;
+	}
+	*at = hf__port_submit(p, op);
+	return *at != NULL;
+}
+
+int
+hf__port_get_now(struct hf_op **op, struct hf_port *p, struct hf_span key,
+    hf_store_done *done, void *arg)
+{
+	return submit_now(op, p, hf__op_new(key, done, arg));
+}
+
+int
+hf__port_swap_now(struct hf_op **op, struct hf_port *p, struct hf_span key,
+    struct hf_span expected, struct hf_span next, uint64_t expires,
+    hf_store_done *done, void *arg)
+{
+	return submit_now(op, p,
+	    new_swap(key, expected, next, expires, done, arg));
 }
 
 /* It stays in the list, to be freed with its answer or at its deadline. */

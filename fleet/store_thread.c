@@ -222,9 +222,9 @@ hf__thread_port_close(struct hf_port *p)
 }
 
 /* Does it here and now, if that need not wait; a write only where none is
- * before it. Who asked is told from the loop, as if it had been away. */
-static int
-do_now(struct hf_port *p, struct hf_op *op)
+ * before it. */
+int
+hf__thread_now(struct hf_port *p, struct hf_op *op)
 {
 	struct hf__thread *t = p->store->thread;
 	const char *reason = NULL;
@@ -235,13 +235,22 @@ do_now(struct hf_port *p, struct hf_op *op)
 	uv_mutex_unlock(&t->lock);
 	if (waits || !t->local->now(t->engine, &p->reader, &op->ask, &reason))
 		return 0;
-	uv_mutex_lock(&t->lock);
-	if (reason != NULL)
+	if (reason != NULL) {
+		uv_mutex_lock(&t->lock);
 		*t->reason = reason;
-	keep(op);
-	uv_mutex_unlock(&t->lock);
-	(void)uv_idle_start(&p->soon, soon);
+		uv_mutex_unlock(&t->lock);
+	}
 	return 1;
+}
+
+/* Who asked is told from the loop, as if it had been away. */
+static void
+tell_soon(struct hf_port *p, struct hf_op *op)
+{
+	uv_mutex_lock(&p->store->thread->lock);
+	keep(op);
+	uv_mutex_unlock(&p->store->thread->lock);
+	(void)uv_idle_start(&p->soon, soon);
 }
 
 int
@@ -250,8 +259,10 @@ hf__thread_submit(struct hf_port *p, struct hf_op *op)
 	struct hf__thread *t = p->store->thread;
 	int full;
 
-	if (do_now(p, op))
+	if (hf__thread_now(p, op)) {
+		tell_soon(p, op);
 		return 1;
+	}
 	uv_mutex_lock(&t->lock);
 	full = t->queued >= QUEUE_MAX;
 	if (!full) {

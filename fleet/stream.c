@@ -228,6 +228,22 @@ arrived(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 }
 
+void
+hf_link_look(struct hf_link *l)
+{
+	uv_os_fd_t fd;
+	uv_buf_t buf;
+	ssize_t n;
+
+	if (l->phase != RUNNING || !l->reading ||
+	    uv_fileno(&l->io.handle, &fd) != 0)
+		return;
+	alloc(&l->io.handle, 0, &buf);
+	n = recv(fd, buf.base, buf.len, MSG_DONTWAIT);
+	if (n > 0)
+		arrived(&l->io.stream, n, &buf);
+}
+
 static void
 shut(uv_shutdown_t *req, int status)
 {

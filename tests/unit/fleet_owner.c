@@ -7,6 +7,7 @@
 #include "cluster.h"
 
 #include "owner.h"
+#include "store_now.h"
 
 /* --- a store of one entry, and a link, that do as they are told ------------------- */
 
@@ -23,6 +24,7 @@ struct hf_op {
 struct hf_port {
 	struct hf_op op;
 	int waits, full;
+	int at_once; /* who can be told at once is */
 	int asked; /* operations, so far */
 };
 
@@ -152,6 +154,33 @@ static void
 store(void)
 {
 	says(perform());
+}
+
+static int
+submitted(struct hf_op **at, struct hf_op *op)
+{
+	*at = op;
+	if (op == NULL || !port.at_once)
+		return op != NULL;
+	*at = NULL;
+	store();
+	return 1;
+}
+
+int
+hf__port_get_now(struct hf_op **op, struct hf_port *p, struct hf_span key,
+    hf_store_done *done, void *arg)
+{
+	return submitted(op, hf_port_get(p, key, done, arg));
+}
+
+int
+hf__port_swap_now(struct hf_op **op, struct hf_port *p, struct hf_span key,
+    struct hf_span expected, struct hf_span next, uint64_t expires,
+    hf_store_done *done, void *arg)
+{
+	return submitted(op,
+	    hf_port_swap(p, key, expected, next, expires, done, arg));
 }
 
 static void
@@ -818,7 +847,7 @@ hand_over(void **state)
 
 /* An owner for the session that comes to server 1, and its resume. */
 static void
-asks_for_state(void)
+resume_is_here(void)
 {
 	struct blob resume;
 
@@ -836,6 +865,12 @@ asks_for_state(void)
 	hf_owner_end(owner, 0);
 	assert_ok(hf_owner_new(&owner, &loop, &port, &link_, c.vault[1],
 	    &(struct hf_checkpoint_policy){ HF_CHECKPOINT_RECORD, 0, 0 }));
+}
+
+static void
+asks_for_state(void)
+{
+	resume_is_here();
 	hf_owner_state(owner);
 	assert_asks(0);
 }
@@ -897,6 +932,52 @@ claim(void **state)
 	says(HF_E_FENCED);
 	says(HF_E_STORE);
 	assert_told(&link_.committed, 1, HF_E_FENCED);
+	finish();
+}
+
+static void
+at_once(void)
+{
+	begin(HF_CHECKPOINT_RECORD, 0);
+	stored();
+	resume_is_here();
+	port.at_once = 1;
+	port.asked = 0;
+	hf_owner_state(owner);
+	assert_told(&link_.supplied, 1, HF_OK);
+	assert_same(&link_.entry, &c.shelf);
+	assert_ok(
+	    hf_session_supply(b.s, HF_OK, link_.entry.entry, link_.entry.len));
+	assert_ok(hf_session_trust(b.s, HF_OK));
+}
+
+/* A store that need not wait: the link is told before it has asked. */
+static void
+told_at_once(void **state)
+{
+	(void)state;
+	at_once();
+	hf_owner_store(owner, hf_session_entry(b.s));
+	assert_told(&link_.committed, 1, HF_OK);
+	assert_int_equal(c.shelf.len, hf_session_entry(b.s).len);
+	assert_memory_equal(c.shelf.entry, hf_session_entry(b.s).ptr,
+	    c.shelf.len);
+	assert_int_equal(port.asked, 2);
+	finish();
+	/* Another was first: what is there is looked at as ever. */
+	at_once();
+	c.shelf.entry[c.shelf.len - 1] ^= 1;
+	hf_owner_store(owner, hf_session_entry(b.s));
+	assert_asks(0);
+	assert_int_equal(link_.committed, 0);
+	store();
+	assert_told(&link_.committed, 1, HF_E_FENCED);
+	finish();
+	/* Nothing can be asked. */
+	at_once();
+	port.full = 1;
+	hf_owner_store(owner, hf_session_entry(b.s));
+	assert_told(&link_.committed, 1, HF_E_STORE);
 	finish();
 }
 
@@ -1055,6 +1136,7 @@ main(void)
 		cmocka_unit_test(policies),
 		cmocka_unit_test(hand_over),
 		cmocka_unit_test(claim),
+		cmocka_unit_test(told_at_once),
 		cmocka_unit_test(state_refused),
 		cmocka_unit_test(another_session),
 		cmocka_unit_test(looks),
