@@ -196,16 +196,19 @@ written(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 static void
 write_next(struct hf_owner *o, enum doing what)
 {
-	uint64_t expires = hf_session_expires(hf_link_session(o->link));
+	const struct hf_session *s = hf_link_session(o->link);
+	uint64_t expires = hf_session_expires(s);
 	uint8_t key[HF__OWNER_KEY_BYTES];
 	int asked;
 
 	o->doing = what;
-	/* The link waits for a claim, and takes its answer at any time. */
+	/* The link waits for a claim, and takes its answer at any time. Whom
+	 * it fences the claim has told; its confirmation is no news. */
 	if (what == CLAIMING) {
-		asked =
-		    hf__port_swap_now(&o->op, o->port, key_of(o, key),
-			span(&o->known), span(&o->next), expires, written, o);
+		asked = hf__port_swap_now(&o->op, o->port, key_of(o, key),
+		    span(&o->known), span(&o->next), expires,
+		    hf_session_commit_kind(s) == HF_COMMIT_CONFIRM, written,
+		    o);
 	} else {
 		o->op = hf_port_swap(o->port, key_of(o, key), span(&o->known),
 		    span(&o->next), expires, written, o);

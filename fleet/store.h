@@ -35,6 +35,7 @@ struct hf__ask {
 	enum hf__op_kind kind;
 	size_t key_len, expected_len, value_len;
 	uint64_t expires;      /* what a sweep goes by */
+	int quietly;	       /* a swap that is no news to others */
 	struct hf__page *page; /* borrowed */
 	enum hf_err err;
 	uint8_t key[HF_STORE_KEY_MAX]; /* or the prefix of a page */

@@ -353,7 +353,7 @@ swap(struct lmdb *db, struct hf__ask *a, int wait)
 		return 0;
 	}
 	if ((r = put(txn, db, a, expires, found.len > 0)) != 0 ||
-	    (r = log_change(txn, db, key)) != 0)
+	    (!a->quietly && (r = log_change(txn, db, key)) != 0))
 		goto bad;
 	return commit(db, txn);
 bad:

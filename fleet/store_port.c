@@ -318,10 +318,13 @@ hf__port_get_now(struct hf_op **op, struct hf_port *p, struct hf_span key,
 int
 hf__port_swap_now(struct hf_op **op, struct hf_port *p, struct hf_span key,
     struct hf_span expected, struct hf_span next, uint64_t expires,
-    hf_store_done *done, void *arg)
+    int quietly, hf_store_done *done, void *arg)
 {
-	return submit_now(op, p,
-	    new_swap(key, expected, next, expires, done, arg));
+	struct hf_op *swap = new_swap(key, expected, next, expires, done, arg);
+
+	if (swap != NULL)
+		swap->ask.quietly = quietly;
+	return submit_now(op, p, swap);
 }
 
 /* It stays in the list, to be freed with its answer or at its deadline. */

@@ -25,7 +25,8 @@ struct hf_port {
 	struct hf_op op;
 	int waits, full;
 	int at_once; /* who can be told at once is */
-	int asked; /* operations, so far */
+	int quietly; /* nobody else was to be told of the last one */
+	int asked;   /* operations, so far */
 };
 
 struct hf_link {
@@ -177,8 +178,9 @@ hf__port_get_now(struct hf_op **op, struct hf_port *p, struct hf_span key,
 int
 hf__port_swap_now(struct hf_op **op, struct hf_port *p, struct hf_span key,
     struct hf_span expected, struct hf_span next, uint64_t expires,
-    hf_store_done *done, void *arg)
+    int quietly, hf_store_done *done, void *arg)
 {
+	port.quietly = quietly;
 	return submitted(op,
 	    hf_port_swap(p, key, expected, next, expires, done, arg));
 }
@@ -955,6 +957,8 @@ at_once(void)
 static void
 told_at_once(void **state)
 {
+	struct blob said;
+
 	(void)state;
 	at_once();
 	hf_owner_store(owner, hf_session_entry(b.s));
@@ -963,6 +967,17 @@ told_at_once(void **state)
 	assert_memory_equal(c.shelf.entry, hf_session_entry(b.s).ptr,
 	    c.shelf.len);
 	assert_int_equal(port.asked, 2);
+	/* Of a claim others must hear, of its confirmation nobody need. */
+	assert_false(port.quietly);
+	assert_ok(hf_session_commit(b.s, HF_OK));
+	take(&said, b.s);
+	assert_ok(give(i, said.bytes, said.len));
+	take(&said, i);
+	assert_ok(give(b.s, said.bytes, said.len));
+	assert_int_equal(hf_session_commit_kind(b.s), HF_COMMIT_CONFIRM);
+	hf_owner_store(owner, hf_session_entry(b.s));
+	assert_told(&link_.committed, 2, HF_OK);
+	assert_true(port.quietly);
 	finish();
 	/* Another was first: what is there is looked at as ever. */
 	at_once();

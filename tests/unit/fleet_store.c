@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fleet.h"
+#include "store_now.h"
 #include "testing.h"
 
 static const char *base;
@@ -345,6 +345,33 @@ run_for(unsigned ms)
 }
 
 static void
+done_with(void *arg, enum hf_err e, const uint8_t *value, size_t len)
+{
+	(void)value;
+	(void)len;
+	*(int *)arg = e == HF_OK ? 1 : -1;
+}
+
+/* The second is no news. */
+static void
+write_k_and_q(struct hf_store *mine)
+{
+	struct hf_port *own = NULL;
+	struct hf_op *op = NULL;
+	int done = 0;
+
+	write_k(mine);
+	if (hf_port_open(&own, mine, uv_default_loop()) != HF_OK ||
+	    !hf__port_swap_now(&op, own, text("q"), nothing, text("one"), NOW,
+		1, done_with, &done))
+		_exit(3);
+	while (done == 0)
+		(void)uv_run(uv_default_loop(), UV_RUN_ONCE);
+	if (done != 1)
+		_exit(4);
+}
+
+static void
 changes(void **state)
 {
 	(void)state;
@@ -354,12 +381,14 @@ changes(void **state)
 	hf_port_watch(port, changed, NULL);
 	run_for(50);
 	assert_ok(swap("k", NULL, "one")); /* one's own is no news */
-	other_process(write_k);
+	other_process(write_k_and_q);
 	run_for(600);
 	assert_int_equal(news, 1);
 	assert_string_equal(newest, "k");
 	assert_ok(get("k"));
 	assert_string_equal(got.value, "two");
+	assert_ok(get("q"));
+	assert_string_equal(got.value, "one");
 	hf_port_watch(port, NULL, NULL);
 }
 
