@@ -15,7 +15,7 @@
 
 #include "initiate.h"
 
-enum { AGAIN_MS = 20, PAUSE_MS = 100, DOUBLED = 4 };
+enum { AGAIN_MS = 20, PAUSE_MS = 100, DOUBLED = 4, REST_MS = 1 };
 
 /* The one session of this process. */
 static struct {
@@ -24,6 +24,7 @@ static struct {
 	uv_timer_t timer; /* the connect timeout */
 	uv_signal_t usr1; /* on to the next target */
 	uv_timer_t again; /* what could not be done at once */
+	uv_timer_t rest;  /* what need not be done now */
 	size_t target;
 	uv_connect_t connect;
 	struct loaded has;
@@ -152,6 +153,15 @@ opened(void *owner, struct hf_link *link)
 	joined_restart(self.joined, link);
 }
 
+/* Where that fails the key is made when it is needed. */
+static void
+prepare(uv_timer_t *timer)
+{
+	(void)timer;
+	if (self.link != NULL && hf_link_session(self.link) != NULL)
+		(void)!hf_session_prepare(hf_link_session(self.link));
+}
+
 static void
 moved(void *owner, struct hf_link *link)
 {
@@ -164,9 +174,9 @@ moved(void *owner, struct hf_link *link)
 		self.heard |= count > 0;
 	hf_session_acked(&count, &bytes, s);
 	joined_acked(self.joined, bytes);
-	/* Where that fails it is made when it is needed. */
-	if (count > 0)
-		(void)!hf_session_prepare(s);
+	/* Nothing that is on its way now waits for the next takeover's key. */
+	if (!uv_is_active((uv_handle_t *)&self.rest))
+		(void)uv_timer_start(&self.rest, prepare, REST_MS, 0);
 	if (hf_session_strength(s) == self.strength)
 		return;
 	self.strength = hf_session_strength(s);
@@ -480,16 +490,18 @@ attempt(uv_timer_t *timer)
 	}
 }
 
-/* Neither keeps the loop going. */
+/* None keeps the loop going. */
 static int
 watch(void)
 {
 	if (uv_timer_init(&self.loop, &self.again) != 0 ||
+	    uv_timer_init(&self.loop, &self.rest) != 0 ||
 	    uv_signal_init(&self.loop, &self.usr1) != 0 ||
 	    (self.args.target_n > 1 &&
 		uv_signal_start(&self.usr1, next_target, SIGUSR1) != 0))
 		return cli_error(CLI_IO, "cannot watch for signals");
 	uv_unref((uv_handle_t *)&self.again);
+	uv_unref((uv_handle_t *)&self.rest);
 	uv_unref((uv_handle_t *)&self.usr1);
 	return CLI_OK;
 }
