@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """interop.py [PROGRAM]: the Python implementation against the program, over
 TCP: both roles, three tokens (and plain passwords), both paths, suites 1
-and 2, and beside these cookies, grease, tickets that are issued in a session
-and refusals. Exit 0: all agree."""
+and 2, and beside these cookies, grease, tickets that are issued in a session,
+refusals, and channels. Exit 0: all agree."""
 
 from __future__ import annotations
 
@@ -147,14 +147,16 @@ def call(
     says: str = "",
 ) -> None:
     """One session: what is sent comes back, and the exit code is `code`."""
-    global failures, count
+    words = ["--connect", where, "--trust", "ca/ca.cert", *more]
+    try_it(name, [*command, "initiate", *words], code, says)
+
+
+def try_it(name: str, words: list[str], code: int = 0, says: str = "") -> None:
+    global count
     count += 1
     pathlib.Path("server.log").write_bytes(b"")
     done = subprocess.run(
-        [
-            *(*command, "initiate", "--connect", where),
-            *("--trust", "ca/ca.cert", *more),
-        ],
+        words,
         input=DATA,
         capture_output=True,
         timeout=WAIT,
@@ -164,13 +166,29 @@ def call(
     if code == 0:
         good = good and done.stdout == DATA
     good = good and says.encode() in done.stderr
-    print(f"{'PASS' if good else 'FAIL'} interop/{name}", flush=True)
+    tell(name, good)
     if not good:
-        failures += 1
-        words = done.stderr.decode().strip().replace("\n", " | ")
+        said = done.stderr.decode().strip().replace("\n", " | ")
         server = pathlib.Path("server.log").read_text().strip()
-        print(f"{name}: exit {done.returncode}: {words}", file=sys.stderr)
+        print(f"{name}: exit {done.returncode}: {said}", file=sys.stderr)
         print(server, file=sys.stderr)
+
+
+def tell(name: str, good: bool) -> None:
+    global failures
+    failures += not good
+    print(f"{'PASS' if good else 'FAIL'} interop/{name}", flush=True)
+
+
+def log_of_peer(name: str, says: str) -> None:
+    """What a responder says when its session has ended."""
+    global count
+    count += 1
+    end = time.monotonic() + WAIT
+    log = pathlib.Path("server.log")
+    while says not in log.read_text() and time.monotonic() < end:
+        time.sleep(0.01)
+    tell(name, log.read_text().count(says) == 1)
 
 
 def tokens(suite: str) -> dict[str, list[str]]:
@@ -296,6 +314,43 @@ def moves() -> None:
                 )
 
 
+AGENT = """peer echo {
+  address = {"%s"}
+  trust = {"ca/ca.cert"}
+  expect = "echo"
+  identity = "alice1.key"
+  certificate = "alice1.cert"
+}
+"""
+
+
+def channels() -> None:
+    """Channels in the place of data: the Python initiator's at the program's
+    responder, and those of the program's agent at the Python responder."""
+    args = tokens("1")["certificate"]
+    many = [*args, "--channels", "3"]
+    with Server([PROGRAM], "1") as where:
+        call("peer-channels", PEER, where, *many, says="3 channels")
+    with Server([PROGRAM], "1", "--channels", "0") as where:
+        call("peer-no-channels", PEER, where, *many, code=2)
+    with Server(PEER, "1", "--channels", "--sessions", "2") as where:
+        call("program-unasked", [PROGRAM], where, *args)
+        secret("agent.conf", AGENT % where)
+        path = os.path.abspath("run/agent")
+        words = ["agent", "--config", "agent.conf", "--agent", path]
+        with open("agent.log", "ab") as log:
+            agent = subprocess.Popen([PROGRAM, *words], stderr=log)
+        end = time.monotonic() + WAIT
+        while not os.path.exists(path) and time.monotonic() < end:
+            time.sleep(0.01)
+        shared = ["initiate", "--shared", "echo", "--agent", path]
+        for i in range(3):
+            try_it(f"agent-channel-{i + 1}", [PROGRAM, *shared])
+        agent.terminate()
+        agent.wait(WAIT)
+        log_of_peer("agent-one-session", "peer: 3 channels")
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -307,6 +362,7 @@ def main() -> int:
         matrix(PEER, program, "program-to-peer")
         beside(program, PEER, "peer-to-program")
         beside(PEER, program, "program-to-peer")
+        channels()
         os.chdir("/")
     print(f"{count - failures} passed, {failures} failed")
     return 1 if failures else 0

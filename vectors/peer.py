@@ -32,6 +32,7 @@ from handfast1 import (  # noqa: E402
 from handfast1.certs import Identity, Trust  # noqa: E402
 from handfast1.errors import ERRORS, HandfastError, need  # noqa: E402
 
+import carrier  # noqa: E402
 from mover import Mover, address  # noqa: E402
 
 DATA_MAX = 65536
@@ -201,6 +202,7 @@ def initiate(args: argparse.Namespace) -> None:
             prekey=password and not args.no_prekey,
             grease=args.grease,
             refresh=args.refresh,
+            channels=args.channels > 0,
         ),
         secrets.token_bytes,
     )
@@ -213,7 +215,10 @@ def initiate(args: argparse.Namespace) -> None:
         link.guarded(side.start)
         link.handshake()
         print(f"peer: open, {describe(side)}", file=sys.stderr)
-        pump(args, link)
+        if args.channels:
+            carrier.initiate(link, args.channels)
+        else:
+            pump(args, link)
 
 
 def pump(args: argparse.Namespace, link: Link) -> None:
@@ -331,6 +336,7 @@ def serve(args: argparse.Namespace, house: House, sock: socket.socket) -> None:
             cookie_key=b"\x5a" * 32,
             source=b"",
             grease=args.grease,
+            channels=args.channels,
         ),
         secrets.token_bytes,
     )
@@ -342,6 +348,9 @@ def serve(args: argparse.Namespace, house: House, sock: socket.socket) -> None:
     if args.issue_tickets and not single:
         side.send(records.TICKET, issue(side, keys[0], args.issue_tickets))
         link.flush()
+    if side.channels:
+        carrier.respond(link)
+        return
     closed = False
     while side.state == "open":
         for kind, data in link.new():
@@ -433,6 +442,7 @@ def options() -> argparse.ArgumentParser:
     left.add_argument("--ticket-out")
     left.add_argument("--plain-password", action="store_true")
     left.add_argument("--no-prekey", action="store_true")
+    left.add_argument("--channels", type=int, default=0, metavar="N")
 
     right = roles.add_parser("respond", parents=[common])
     right.set_defaults(run=respond)
@@ -442,6 +452,7 @@ def options() -> argparse.ArgumentParser:
     right.add_argument("--plain-password", metavar="USER:PASSWORD")
     right.add_argument("--issue-tickets", type=int, metavar="SECONDS")
     right.add_argument("--echo", action="store_true")
+    right.add_argument("--channels", action="store_true")
     right.add_argument("--sessions", type=int, default=1)
     right.add_argument(
         "--retry",

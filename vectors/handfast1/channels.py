@@ -291,6 +291,20 @@ class Mux:
             raise self.fault
         return b"".join(cbor.encode(frame) for frame in self._frames())
 
+    def records(self, most: int) -> Iterator[bytes]:
+        """The same in records of at most so many bytes, each of at least one
+        frame."""
+        if self.fault:
+            raise self.fault
+        part = b""
+        for frame in map(cbor.encode, self._frames()):
+            if part and len(part) + len(frame) > most:
+                yield part
+                part = b""
+            part += frame
+        if part:
+            yield part
+
     def _frames(self) -> Iterator[list[Any]]:
         while self.control:
             yield self._control(self.control[0])

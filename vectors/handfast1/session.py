@@ -170,6 +170,15 @@ class Session:
 
         self._guard(fail)
 
+    def fail(self, fault: HandfastError) -> None:
+        """What a record carries is wrong, to those whom it is for."""
+
+        def judge() -> None:
+            raise fault
+
+        self._kind = -1
+        self._guard(judge)
+
     def tick(self, seconds: int) -> None:
         """Time passes."""
         self.elapsed += seconds
