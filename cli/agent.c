@@ -5,6 +5,8 @@
  * applications and sessions is seen to elsewhere.
  */
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -13,7 +15,7 @@
 #include <unistd.h>
 
 #include "agenting.h"
-#include "serve.h"
+#include "confine.h"
 
 /* clang-format off */
 const char help_agent[] =
@@ -49,6 +51,7 @@ static struct {
 	int check;
 	uv_loop_t loop;
 	uv_signal_t term, intr, hup;
+	struct watchdog watchdog;
 	struct hf_agent *agent;
 	char where[HF_AGENT_PATH];
 	int bound; /* the socket is of our making */
@@ -109,15 +112,37 @@ told(void *owner, const struct hf_agent_event *e)
 }
 
 static int
+wrong_file(enum hf_err e, const char *why)
+{
+	return cli_error(hf_error_exit((int)e), "%s (%s)", why,
+	    hf_error_name((int)e));
+}
+
+static int
 read_file(struct hf_peers **peers)
 {
 	char why[HF_WHY_MAX] = "";
 	enum hf_err e;
 
-	if ((e = hf_peers_read(peers, life.config, NULL, why)) == HF_OK)
-		return CLI_OK;
-	return cli_error(hf_error_exit((int)e), "%s (%s)", why,
-	    hf_error_name((int)e));
+	e = hf_peers_read(peers, life.config, NULL, why);
+	return e == HF_OK ? CLI_OK : wrong_file(e, why);
+}
+
+/* Secrets are read, and the socket is made, by the user that it becomes. */
+static int
+become_user(void)
+{
+	char why[HF_WHY_MAX] = "";
+	struct hf_peers *top;
+	enum hf_err e;
+	int r;
+
+	e = hf_peers_read_top(&top, life.config, why);
+	if (e != HF_OK)
+		return wrong_file(e, why);
+	r = confine_user(hf_peers_user(top));
+	hf_peers_free(top);
+	return r;
 }
 
 static void
@@ -127,6 +152,7 @@ stop(uv_signal_t *handle, int signum)
 	(void)signum;
 	hf_notify("STOPPING=1");
 	hf_agent_stop(life.agent);
+	watchdog_end(&life.watchdog);
 	uv_close((uv_handle_t *)&life.term, NULL);
 	uv_close((uv_handle_t *)&life.intr, NULL);
 	uv_close((uv_handle_t *)&life.hup, NULL);
@@ -138,17 +164,19 @@ reload(uv_signal_t *handle, int signum)
 {
 	struct hf_peers *peers;
 	struct log_line line;
-	int r = read_file(&peers);
+	int r;
 
 	(void)handle;
 	(void)signum;
-	if (r == CLI_OK)
+	hf_notify_reloading();
+	if ((r = read_file(&peers)) == CLI_OK)
 		hf_agent_configure(life.agent, peers);
 	log_begin(&line, "reload");
 	log_text(&line, "result", r == CLI_OK ? "ok" : "failed");
 	log_end(&line);
-	hf_notify(r == CLI_OK ? "STATUS=file read anew" :
-				"STATUS=reload failed: the old file is used");
+	hf_notify(r == CLI_OK ?
+		"READY=1\nSTATUS=file read anew" :
+		"READY=1\nSTATUS=reload failed: the old file is used");
 }
 
 static int
@@ -174,7 +202,8 @@ listen_somewhere(int *fd, const struct hf_peers *peers)
 	if ((*fd = hf_agent_inherited()) != -1)
 		return CLI_OK;
 	if (path == NULL && *hf_peers_socket(peers) != '\0')
-		path = hf_peers_socket(peers);
+		/* Other peers may come in their place. */
+		path = strcpy(life.where, hf_peers_socket(peers));
 	if (path == NULL) {
 		if (hf_agent_where(life.where, 0) != HF_OK)
 			return cli_usage("agent", "no --agent PATH");
@@ -193,7 +222,6 @@ listen_somewhere(int *fd, const struct hf_peers *peers)
 		return cli_fail(e, "%s", path);
 	life.path = path;
 	life.bound = 1;
-	(void)fprintf(stderr, "handfast: listening on unix:%s\n", path);
 	return CLI_OK;
 }
 
@@ -223,13 +251,37 @@ open_store(const struct hf_peers *peers)
 				hf_error_name((int)e));
 }
 
+/* Whatever it writes: its socket it takes away in the end, sessions rest. */
+static int
+confine(const struct hf_peers *peers)
+{
+	struct confine dirs = { .n = 0 };
+	const char *store = hf_peers_store(peers);
+	const char *key = hf_peers_store_key(peers);
+	int r = CLI_OK;
+
+	if (!hf_peers_sandbox(peers))
+		return CLI_OK;
+	if (life.bound)
+		r = confine_beside(&dirs, life.path);
+	/* The store is judged when it is opened, and made as it would make it. */
+	if (r == CLI_OK && *store != '\0') {
+		(void)mkdir(store, 0700);
+		r = confine_dir(&dirs, store);
+	}
+	if (r == CLI_OK && *store != '\0' && *key != '\0')
+		r = confine_beside(&dirs, key);
+	return r == CLI_OK ? confine_files(&dirs) : r;
+}
+
 static int
 begin(struct hf_peers *peers)
 {
-	int fd = -1, r;
+	int fd = -1, r, sandbox = hf_peers_sandbox(peers);
 	enum hf_err e;
 
 	if ((r = listen_somewhere(&fd, peers)) != CLI_OK ||
+	    (r = confine(peers)) != CLI_OK ||
 	    (r = loop_init(&life.loop)) != CLI_OK) {
 		hf_peers_free(peers);
 		return r;
@@ -242,9 +294,14 @@ begin(struct hf_peers *peers)
 	if ((r = open_store(peers)) != CLI_OK ||
 	    (r = watch_signals()) != CLI_OK)
 		return r;
+	if (sandbox)
+		confine_calls();
 	if ((e = hf_agent_listen(life.agent, fd)) != HF_OK)
 		return cli_fail(e, "agent");
-	return CLI_OK;
+	if (life.bound)
+		(void)fprintf(stderr, "handfast: listening on unix:%s\n",
+		    life.path);
+	return watchdog_begin(&life.watchdog, &life.loop, NULL);
 }
 
 static int
@@ -253,7 +310,7 @@ run(void)
 	struct hf_peers *peers;
 	int r;
 
-	if ((r = read_file(&peers)) != CLI_OK)
+	if ((r = become_user()) != CLI_OK || (r = read_file(&peers)) != CLI_OK)
 		return r;
 	if (life.check) {
 		hf_peers_free(peers);

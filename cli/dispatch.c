@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "dispatching.h"
 #include "stores.h"
 
@@ -59,7 +60,7 @@ static struct {
 	int check;
 	uv_loop_t loop;
 	uv_signal_t term, intr, hup;
-	uv_timer_t watchdog;
+	struct watchdog watchdog;
 	struct dispatch_file *file;
 	struct hf_store *store;
 	struct hf_dispatch *dispatch;
@@ -164,11 +165,9 @@ reload(uv_signal_t *handle, int signum)
 
 /* As long as all workers answer. */
 static void
-alive(uv_timer_t *timer)
+all_answer(void)
 {
-	(void)timer;
 	(void)hf_dispatch_counts(life.dispatch);
-	hf_notify("WATCHDOG=1");
 }
 
 static int
@@ -183,8 +182,7 @@ watch_signals(void)
 	    uv_signal_init(&life.loop, &life.hup) != 0 ||
 	    uv_signal_start(&life.term, stop, SIGTERM) != 0 ||
 	    uv_signal_start(&life.intr, stop, SIGINT) != 0 ||
-	    uv_signal_start(&life.hup, reload, SIGHUP) != 0 ||
-	    uv_timer_init(&life.loop, &life.watchdog) != 0)
+	    uv_signal_start(&life.hup, reload, SIGHUP) != 0)
 		return cli_error(CLI_IO, "cannot watch for signals");
 	return CLI_OK;
 }
@@ -211,7 +209,6 @@ begin_dispatch(void)
 static int
 begin(void)
 {
-	uint64_t watch;
 	int r;
 
 	if ((r = doors_bind(&life.doors, life.file)) != CLI_OK ||
@@ -228,10 +225,10 @@ begin(void)
 		 life.dispatch)) != CLI_OK)
 		return r;
 	dispatch_confine_calls(life.file);
-	if ((r = doors_open(&life.doors, life.dispatch)) != CLI_OK)
+	if ((r = doors_open(&life.doors, life.dispatch)) != CLI_OK ||
+	    (r = watchdog_begin(&life.watchdog, &life.loop, all_answer)) !=
+		CLI_OK)
 		return r;
-	if ((watch = hf_watchdog_ms()) > 0)
-		(void)uv_timer_start(&life.watchdog, alive, watch, watch);
 	return bound_write_port(life.port_file, &life.doors.bound[0]);
 }
 
@@ -247,7 +244,7 @@ finish(void)
 	uv_close((uv_handle_t *)&life.term, NULL);
 	uv_close((uv_handle_t *)&life.intr, NULL);
 	uv_close((uv_handle_t *)&life.hup, NULL);
-	uv_close((uv_handle_t *)&life.watchdog, NULL);
+	watchdog_end(&life.watchdog);
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&life.loop);
 	hf_dispatch_free(life.dispatch);

@@ -10,9 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "dispatching.h"
-
-enum { DIRS = 4, DIR_MAX = 512 };
 
 /* --- where it listens --------------------------------------------------------------- */
 
@@ -91,74 +90,40 @@ doors_remove(struct doors *d)
 /* --- what it gives up ------------------------------------------------------------------ */
 
 static int
-become(const char *user)
-{
-	switch (hf_user_become(user)) {
-	case HF_OK:
-		return CLI_OK;
-	case HF_E_ARG:
-		return cli_error(CLI_POLICY, "user %s: there is none", user);
-	default:
-		return cli_errno("user %s", user);
-	}
-}
-
-/* The directory that a file is in. */
-static void
-add_parent(char dirs[DIRS][DIR_MAX], size_t *n, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	int len = slash == NULL ? 1 : (int)(slash - path);
-
-	(void)snprintf(dirs[(*n)++], DIR_MAX, "%.*s", len == 0 ? 1 : len,
-	    slash == NULL ? "." : path);
-}
-
-static size_t
-list_dirs(char dirs[DIRS][DIR_MAX], const struct dispatch_file *f,
+list_dirs(struct confine *c, const struct dispatch_file *f,
     const char *port_file)
 {
-	size_t n = 0;
+	int r = CLI_OK;
 
 	if (strncmp(f->store, "lmdb:", 5) == 0) {
 		/* As the store would make it. */
 		(void)mkdir(f->store + 5, 0700);
-		(void)snprintf(dirs[n++], DIR_MAX, "%s", f->store + 5);
+		r = confine_dir(c, f->store + 5);
 	}
-	if (f->control[0] != '\0')
-		add_parent(dirs, &n, f->control);
-	if (strncmp(f->metrics, "unix:", 5) == 0)
-		add_parent(dirs, &n, f->metrics + 5);
-	if (port_file != NULL)
-		add_parent(dirs, &n, port_file);
-	return n;
+	if (r == CLI_OK && f->control[0] != '\0')
+		r = confine_beside(c, f->control);
+	if (r == CLI_OK && strncmp(f->metrics, "unix:", 5) == 0)
+		r = confine_beside(c, f->metrics + 5);
+	if (r == CLI_OK && port_file != NULL)
+		r = confine_beside(c, port_file);
+	return r;
 }
 
 int
 dispatch_confine(const struct dispatch_file *f, const char *port_file)
 {
-	char dirs[DIRS][DIR_MAX];
-	const char *list[DIRS];
-	int files = 0, r;
-	size_t i, n;
+	struct confine confine = { .n = 0 };
+	int r;
 
-	if (f->user[0] != '\0' && (r = become(f->user)) != CLI_OK)
+	if ((r = confine_user(f->user)) != CLI_OK || !f->sandbox)
 		return r;
-	if (!f->sandbox)
-		return CLI_OK;
-	n = list_dirs(dirs, f, port_file);
-	for (i = 0; i < n; i++)
-		list[i] = dirs[i];
-	if ((files = hf_sandbox_files(list, n)) == -1)
-		return cli_errno("sandbox");
-	if (files == 0)
-		cli_warn("this kernel has no Landlock");
-	return CLI_OK;
+	r = list_dirs(&confine, f, port_file);
+	return r == CLI_OK ? confine_files(&confine) : r;
 }
 
 void
 dispatch_confine_calls(const struct dispatch_file *f)
 {
-	if (f->sandbox && !hf_sandbox_calls())
-		cli_warn("no seccomp here");
+	if (f->sandbox)
+		confine_calls();
 }

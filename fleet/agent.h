@@ -29,6 +29,10 @@ struct hf_peers;
  * with an object in it */
 HF_MUST_USE enum hf_err hf_peers_read(struct hf_peers **peers,
     const char *path, const char *only, char why[HF_WHY_MAX]);
+/* Reads what stands before its peers alone, and none of the files that it
+ * names: whom to become before that. */
+HF_MUST_USE enum hf_err hf_peers_read_top(struct hf_peers **peers,
+    const char *path, char why[HF_WHY_MAX]);
 /* Wipes and frees; accepts NULL. */
 void hf_peers_free(struct hf_peers *peers);
 size_t hf_peers_count(const struct hf_peers *peers);
@@ -41,6 +45,10 @@ const char *hf_peers_store_key(const struct hf_peers *peers);
 /* 1 when a peer is for other users than this one. */
 int hf_peers_for_others(const struct hf_peers *peers);
 int hf_peers_log_json(const struct hf_peers *peers);
+/* Who an agent of these is to be, "" for who it is; and whether it gives up
+ * what it does not need. */
+const char *hf_peers_user(const struct hf_peers *peers);
+int hf_peers_sandbox(const struct hf_peers *peers);
 
 /* --- agent_path.c, agent_bind.c: where it is --- */
 

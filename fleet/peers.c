@@ -337,22 +337,39 @@ free_entry(struct hf__entry *p)
 
 /* --- the file ------------------------------------------------------------------------------ */
 
+/* What stands before the peers. */
 static enum hf_err
-read_all(struct hf_peers *f, cfg_t *cfg, const char *only,
-    char why[HF_WHY_MAX])
+read_top(struct hf_peers *f, cfg_t *cfg, char why[HF_WHY_MAX])
 {
-	unsigned i, n = cfg_size(cfg, "peer");
 	const char *at = cfg_getstr(cfg, "socket");
+	const char *user = cfg_getstr(cfg, "user");
 	enum hf_err e;
-	cfg_t *peer;
 
 	if (at != NULL && (*at != '/' || strlen(at) >= sizeof(f->socket)))
 		return hf__why(why, HF_E_CONFIG, "socket: not a whole path");
 	if (at != NULL)
 		memcpy(f->socket, at, strlen(at) + 1);
+	if (user != NULL && strlen(user) >= sizeof(f->user))
+		return hf__why(why, HF_E_CONFIG, "user: too long");
+	if (user != NULL)
+		memcpy(f->user, user, strlen(user) + 1);
 	f->log_json = cfg_getbool(cfg, "log-json");
-	if ((e = text(&f->store, cfg, "store", f->dir, why)) != HF_OK ||
-	    (e = text(&f->store_key, cfg, "store-key", f->dir, why)) != HF_OK)
+	f->sandbox = cfg_getbool(cfg, "sandbox");
+	e = text(&f->store, cfg, "store", f->dir, why);
+	return e == HF_OK ?
+	    text(&f->store_key, cfg, "store-key", f->dir, why) :
+	    e;
+}
+
+static enum hf_err
+read_all(struct hf_peers *f, cfg_t *cfg, const char *only,
+    char why[HF_WHY_MAX])
+{
+	unsigned i, n = cfg_size(cfg, "peer");
+	enum hf_err e;
+	cfg_t *peer;
+
+	if ((e = read_top(f, cfg, why)) != HF_OK || f->top_only)
 		return e;
 	if (n > HF_PEERS_MAX)
 		return hf__why(why, HF_E_CONFIG, "more than 64 peers");
@@ -402,7 +419,9 @@ parse(struct hf_peers *f, const char *body, const char *only,
 	cfg_opt_t top[] = { CFG_STR("socket", NULL, CFGF_NONE),
 		CFG_STR("store", NULL, CFGF_NONE),
 		CFG_STR("store-key", NULL, CFGF_NONE),
+		CFG_STR("user", NULL, CFGF_NONE),
 		CFG_BOOL("log-json", cfg_false, CFGF_NONE),
+		CFG_BOOL("sandbox", cfg_true, CFGF_NONE),
 		CFG_SEC("peer", peer,
 		    CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_END() };
@@ -429,9 +448,9 @@ directory(const char *path)
 	return strndup(path, slash == NULL ? 0 : (size_t)(slash + 1 - path));
 }
 
-enum hf_err
-hf_peers_read(struct hf_peers **peers, const char *path, const char *only,
-    char why[HF_WHY_MAX])
+static enum hf_err
+read_file(struct hf_peers **peers, const char *path, const char *only,
+    int top_only, char why[HF_WHY_MAX])
 {
 	char reason[HF_WHY_MAX] = "";
 	struct hf_peers *f;
@@ -448,6 +467,7 @@ hf_peers_read(struct hf_peers **peers, const char *path, const char *only,
 		return no_memory(why);
 	}
 	f->refs = 1;
+	f->top_only = top_only;
 	if (memchr(body, '\0', len) != NULL) {
 		e = hf__why(reason, HF_E_CONFIG, "a NUL in it");
 	} else {
@@ -462,6 +482,20 @@ hf_peers_read(struct hf_peers **peers, const char *path, const char *only,
 	}
 	hf_peers_free(f);
 	return hf__why(why, e, "%s: %.*s", path, HF_WHY_MAX / 2, reason);
+}
+
+enum hf_err
+hf_peers_read(struct hf_peers **peers, const char *path, const char *only,
+    char why[HF_WHY_MAX])
+{
+	return read_file(peers, path, only, 0, why);
+}
+
+enum hf_err
+hf_peers_read_top(struct hf_peers **peers, const char *path,
+    char why[HF_WHY_MAX])
+{
+	return read_file(peers, path, NULL, 1, why);
 }
 
 void
@@ -505,6 +539,18 @@ int
 hf_peers_log_json(const struct hf_peers *f)
 {
 	return f->log_json;
+}
+
+const char *
+hf_peers_user(const struct hf_peers *f)
+{
+	return f->user;
+}
+
+int
+hf_peers_sandbox(const struct hf_peers *f)
+{
+	return f->sandbox;
 }
 
 int

@@ -13,7 +13,8 @@
 enum {
 	HF__ADDRESSES = 8, /* of a peer, as text */
 	HF__FILES = 16,	   /* of one kind */
-	HF__ALLOWED = 64   /* users, or groups */
+	HF__ALLOWED = 64,  /* users, or groups */
+	HF__USER_NAME = 64
 };
 
 /* A secret in sodium_malloc memory. */
@@ -49,8 +50,10 @@ struct hf__entry {
 struct hf_peers {
 	char *dir; /* of the file; ends with a slash */
 	char socket[HF_AGENT_PATH];
-	char *store, *store_key; /* NULL: none */
-	int log_json;
+	char *store, *store_key;  /* NULL: none */
+	char user[HF__USER_NAME]; /* "": the one that it is */
+	int log_json, sandbox;
+	int top_only;  /* no peers were wanted */
 	unsigned refs; /* the agent and the sessions that use it */
 	size_t n;
 	struct hf__entry entry[HF_PEERS_MAX];

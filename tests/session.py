@@ -528,6 +528,16 @@ def latency(result):
     return t["alert"] - t["request"]
 
 
+def tasks(pid):
+    """What the kernel says of each thread of a process."""
+    found = []
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/status" % (pid, task)) as f:
+            found.append(dict(line.split(":\t", 1) for line in
+                              f.read().splitlines() if ":\t" in line))
+    return found
+
+
 def forms(secret):
     """A text as it could stand on the wire, by the name of the form."""
     found = {"as it is": secret, "upper case": secret.upper(),

@@ -17,6 +17,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
+from session import tasks  # noqa: E402
 from dispatching import Stage, ends, opened, play, say, wait_for  # noqa: E402
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -263,17 +264,6 @@ def watchdog():
     g.close()
 
 
-def status_of(task):
-    with open("/proc/%s/status" % task) as f:
-        return dict(line.split(":\t", 1) for line in
-                    f.read().splitlines() if ":\t" in line)
-
-
-def tasks(pid):
-    return [status_of("%d/task/%s" % (pid, t))
-            for t in os.listdir("/proc/%d/task" % pid)]
-
-
 def confined():
     """No thread of it may do what it need not; where that is not wanted it is
     left."""
@@ -363,7 +353,8 @@ def units():
         s.note("units: no systemd-analyze: not verified")
         return
     folder = tempfile.mkdtemp(prefix="handfast-units.")
-    names = ["handfast-dispatch.service", "handfast-dispatch.socket",
+    names = ["handfast-agent.service", "handfast-agent.socket",
+             "handfast-dispatch.service", "handfast-dispatch.socket",
              "handfast-respond.service"]
     for name in names:
         with open(os.path.join(TOP, "fleet", "systemd", name)) as f:
