@@ -13,7 +13,9 @@ local types = { [0] = "hello", "offer", "retry", "request", "grant",
     "confirm", "resume", "resumed", "alert", "query", [16] = "record" }
 local suites = { "x25519-chacha20poly1305", "x25519-aes256gcm",
     "x25519-aegis256", "xwing (reserved)" }
-local alerts = { "refused", "store", "unknown key", "no session", "target" }
+local alerts = { "refused", "store failure", "unknown key", "no session",
+    "no target" }
+local known = { "dispatched", "channels" } -- extensions
 
 local MESSAGE_MAX, RECORD_MAX, DEPTH = 16384, 65576, 8
 
@@ -26,16 +28,16 @@ f.cookie = ProtoField.bytes("handfast.cookie", "Cookie")
 f.certificate = ProtoField.bytes("handfast.certificate", "Certificate")
 f.prekey = ProtoField.bytes("handfast.prekey", "Prekey")
 f.key_id = ProtoField.bytes("handfast.key_id", "Key id")
-f.enc = ProtoField.bytes("handfast.enc", "Encapsulation")
-f.prekey_enc = ProtoField.bytes("handfast.prekey_enc",
-    "Encapsulation to the prekey")
-f.cert_enc = ProtoField.bytes("handfast.cert_enc",
-    "Encapsulation to the certificate")
 f.session_id = ProtoField.bytes("handfast.session_id", "Session id")
 f.epoch = ProtoField.uint32("handfast.epoch", "Epoch")
 f.serial = ProtoField.uint32("handfast.serial", "Serial")
 f.nonce = ProtoField.bytes("handfast.nonce", "Nonce")
 f.reply_key = ProtoField.bytes("handfast.reply_key", "Reply key")
+f.enc = ProtoField.bytes("handfast.enc", "Encapsulation")
+f.prekey_enc = ProtoField.bytes("handfast.prekey_enc",
+    "Encapsulation to the prekey")
+f.cert_enc = ProtoField.bytes("handfast.cert_enc",
+    "Encapsulation to the certificate")
 f.ext_key = ProtoField.int64("handfast.extension.key", "Extension")
 f.ext_value = ProtoField.bytes("handfast.extension.value", "Value")
 f.box = ProtoField.bytes("handfast.box", "Box")
@@ -199,11 +201,11 @@ local function text(field)
 	end
 end
 
-local function each(field, title, kind)
+local function each(field, title, kind, or_none)
 	return function(tree, buf, item)
-		if item.major == 7 then
+		if or_none and item.major == 7 then
 			tree:add(range(buf, item), title .. ": none")
-			return
+			return nil
 		elseif item.major ~= 4 then
 			return "not an array"
 		end
@@ -220,8 +222,8 @@ end
 local function meaning(key)
 	if key < 0 then
 		return "critical"
-	elseif key == 1 or key == 2 then
-		return key == 1 and "dispatched" or "channels"
+	elseif known[key] then
+		return known[key]
 	elseif key < 65536 then
 		return "ignored"
 	elseif key < 131072 then
@@ -273,11 +275,11 @@ local version = number(f.version)
 local suite = number(f.suite)
 local target = text(f.target)
 local cookie = none_or("Cookie", f.cookie)
-local chain = each(f.certificate, "Chain", bytes)
 local messages = {
 	[0] = { version, each(f.suite, "Suites", number), target, cookie,
 	    extensions },
-	[1] = { version, suite, chain, bytes(f.prekey), extensions },
+	[1] = { version, suite, each(f.certificate, "Chain", bytes),
+	    bytes(f.prekey), extensions },
 	[2] = { cookie },
 	[3] = { version, suite, bytes(f.key_id), target, cookie, bytes(f.enc),
 	    none_or("Encapsulation to the prekey", f.prekey_enc), extensions,
@@ -286,11 +288,11 @@ local messages = {
 	    none_or("Encapsulation to the certificate", f.cert_enc),
 	    extensions, sealed },
 	[5] = { sealed },
-	[6] = { version, bytes(f.session_id), number(f.epoch, 2 ^ 32 - 1),
-	    number(f.serial, 2 ^ 32 - 1), target, bytes(f.nonce), cookie,
+	[6] = { version, bytes(f.session_id), number(f.epoch, 4294967295),
+	    number(f.serial, 4294967295), target, bytes(f.nonce), cookie,
 	    none_or("Reply key", f.reply_key), extensions, sealed },
-	[7] = { bytes(f.nonce), none_or("Encapsulation", f.enc), chain,
-	    sealed },
+	[7] = { bytes(f.nonce), none_or("Encapsulation", f.enc),
+	    each(f.certificate, "Chain", bytes, true), sealed },
 	[8] = { number(f.alert) },
 	[9] = { extensions },
 	[16] = { sealed },
@@ -373,10 +375,10 @@ function handfast.dissector(buf, pinfo, tree)
 	return buf:len()
 end
 
--- A stream is taken for handfast's when it begins as one can: with a hello or
--- request (or what answers them) of version 1.
+-- A stream is taken for handfast's when it begins as one can: with a hello,
+-- request or resume of version 1, or what answers them.
 local first = { ["860001"] = true, ["860101"] = true, ["8a0301"] = true,
-    ["860401"] = true }
+    ["860401"] = true, ["8b0601"] = true, ["850758"] = true }
 local function heuristic(buf, pinfo, tree)
 	if buf:len() < 3 or not first[buf(0, 3):bytes():tohex(true)] then
 		return false

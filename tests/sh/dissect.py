@@ -24,8 +24,8 @@ def said():
                 yield (message["from"] == "initiator", message["type"],
                        bytes.fromhex(message["bytes"]))
     yield False, "query", bytes.fromhex("8209a201400240")
-    for code, name in enumerate(("refused", "store", "unknown key",
-                                 "no session", "target"), 1):
+    for code, name in enumerate(("refused", "store failure", "unknown key",
+                                 "no session", "no target"), 1):
         yield False, f"alert ({name})", bytes((0x82, 8, code))
 
 
