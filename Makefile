@@ -475,7 +475,7 @@ bench-dispatch: deps-bench-dispatch
 # Lint -----------------------------------------------------------------------
 
 LINT = includes symbols clang header cppcheck analyzer tidy format words \
-	length licence top version
+	length licence top version fuzz
 .PHONY: $(LINT:%=lint-%)
 lint: deps-lint
 	$(call run_tests,$(LINT:%=lint-%))
@@ -610,6 +610,9 @@ lint-top:
 lint-version:
 	@echo 'lint: version: one number'
 	@grep -qF '"$(VERSION)"' proto/error.c
+lint-fuzz:
+	@echo 'lint: fuzz: every fuzzer has a corpus and a floor'
+	@bash tests/fuzz.sh lint 0 $(FUZZ_NAMES)
 
 # What must be installed -----------------------------------------------------
 

@@ -2,6 +2,7 @@
 # Runs the fuzzers of build-fuzz/fuzz, two at a time:
 #   fuzz.sh run SECONDS NAME...    each for so long, from its corpus
 #   fuzz.sh corpus 0 NAME...       takes what they found into the corpora
+#   fuzz.sh lint 0 NAME...         whether each has a corpus and a floor
 # A fuzzer fails by a finding, which is kept in build-fuzz/found, or when its
 # corpus reaches less than nine tenths of the features that stand in
 # tests/fuzz/floors: then the corpus no longer fits what is fuzzed.
@@ -65,8 +66,34 @@ grow() {
 	done
 }
 
+# Every fuzzer has inputs and one floor; nothing is there for one that is not.
+judge() {
+	local bad=0 name path
+	wrong() { echo "tests/fuzz: $*"; bad=1; }
+	for name; do
+		[ -n "$(ls tests/fuzz/"$name".corpus 2>/dev/null)" ] ||
+			wrong "$name has no corpus"
+		[ "$(grep -cxE "$name [1-9][0-9]*" $floors)" -eq 1 ] ||
+			wrong "$name has not one line in floors"
+	done
+	for path in tests/fuzz/*.corpus; do
+		path=${path##*/}
+		[[ " $* " == *" ${path%.corpus} "* ]] ||
+			wrong "$path is of no fuzzer"
+	done
+	while read -r name _; do
+		[[ " $* " == *" $name "* ]] || wrong "floors: $name is no fuzzer"
+	done <$floors
+	LC_ALL=C sort -c $floors || bad=1
+	return $bad
+}
+
 what=$1 seconds=$2
 shift 2
+if [ "$what" = lint ]; then
+	judge "$@"
+	exit
+fi
 mkdir -p build-fuzz/log build-fuzz/found
 case $what in
 one)
@@ -78,7 +105,7 @@ corpus)
 		reached=$(measure "$name") || { echo "$name: fails" >&2; exit 1; }
 		echo "$name $reached"
 		{ grep -v "^$name " $floors; echo "$name $reached"; } |
-		    sort >build-fuzz/floors && mv build-fuzz/floors $floors
+		    LC_ALL=C sort >build-fuzz/floors && mv build-fuzz/floors $floors
 	done
 	;;
 run)
