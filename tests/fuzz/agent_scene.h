@@ -35,8 +35,10 @@ struct scene_app {
 	int fd; /* -1: not there */
 	unsigned tag, heard_tag;
 	uint64_t said, heard;
-	int any;  /* it says anything */
-	int deaf; /* it does not read */
+	uint64_t all; /* bytes before its end */
+	int finished; /* it has said that */
+	int any;      /* it says anything */
+	int deaf;     /* it does not read */
 	int info, end, over;
 	uint8_t part[SCENE_HEARD];
 	size_t part_len;
@@ -194,6 +196,28 @@ scene_heard(unsigned *tag, uint64_t *heard, struct hf_span data)
 		CLAIM(data.ptr[i] == scene_byte(*tag, (*heard)++));
 }
 
+/* 1 where whoever hears something can tell whose it is. */
+static inline int
+scene_told_apart(void)
+{
+	return !scene.raw_ends && !scene.raw_apps && scene.tags < SCENE_TAGS;
+}
+
+/* The peer has finished: what it said has come, all of it. */
+static inline void
+scene_end_heard(const struct scene_app *app)
+{
+	const struct scene_channel *ch;
+	size_t i, k;
+
+	for (i = 0; i < SCENE_ENDS; i++)
+		for (k = 0; k < scene.end[i].channels_n; k++) {
+			ch = &scene.end[i].channel[k];
+			CLAIM(ch->tag != app->heard_tag ||
+			    ch->said == app->heard);
+		}
+}
+
 static inline void
 scene_frame(struct scene_app *app, const struct hf__wire *w)
 {
@@ -206,7 +230,7 @@ scene_frame(struct scene_app *app, const struct hf__wire *w)
 		break;
 	case HF__WIRE_DATA:
 		CLAIM(app->info && !app->end);
-		if (scene.raw_ends || scene.tags >= SCENE_TAGS)
+		if (!scene_told_apart())
 			break;
 		scene_heard(&app->heard_tag, &app->heard, w->bytes[0]);
 		for (i = 0; i < SCENE_APPS; i++)
@@ -216,6 +240,8 @@ scene_frame(struct scene_app *app, const struct hf__wire *w)
 	case HF__WIRE_END:
 		CLAIM(app->info && !app->end);
 		app->end = 1;
+		if (scene_told_apart() && app->heard_tag != 0)
+			scene_end_heard(app);
 		break;
 	case HF__WIRE_OVER:
 	case HF__WIRE_DONE:
@@ -284,16 +310,22 @@ scene_put(struct scene_end *end, struct hf_span said)
 }
 
 static inline void
-scene_take(struct scene_end *end, struct scene_channel *ch)
+scene_take(struct scene_channel *ch)
 {
 	struct hf_span data = hf_channel_data(ch->channel);
 
-	(void)end;
+	size_t i;
+
 	if (data.len == 0)
 		return;
-	if (!scene.raw_apps && scene.tags < SCENE_TAGS)
+	if (scene_told_apart())
 		scene_heard(&ch->heard_tag, &ch->heard, data);
 	MUST(hf_channel_taken(ch->channel, data.len));
+	for (i = 0; i < SCENE_APPS; i++)
+		CLAIM(!scene_told_apart() ||
+		    !hf_channel_finished(ch->channel) ||
+		    scene.app[i].tag != ch->heard_tag ||
+		    (scene.app[i].finished && scene.app[i].all == ch->heard));
 }
 
 static inline void
@@ -447,6 +479,14 @@ scene_wait(uint64_t ms)
 		scene.agent->look.timer_cb(&scene.agent->look);
 }
 
+/* The file is read anew, and says the same. */
+static inline void
+scene_reload(void)
+{
+	scene.peers->refs++;
+	hf_agent_configure(scene.agent, scene.peers);
+}
+
 static inline struct hf_peers *
 scene_peers(void)
 {
@@ -486,6 +526,8 @@ scene_begin(const uint8_t *data, size_t len)
 	scene.tags = scene.refuses = 0;
 	scene.raw_apps = scene.raw_ends = 0;
 	scene.due_n = 0;
+	memset(scene.app, 0, sizeof(scene.app));
+	memset(scene.end, 0, sizeof(scene.end));
 	for (i = 0; i < SCENE_APPS; i++)
 		scene.app[i].fd = -1;
 	for (i = 0; i < SCENE_ENDS; i++)

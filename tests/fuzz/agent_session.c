@@ -67,6 +67,9 @@ app_acts(struct scene_app *app, unsigned what, struct hf_span *in)
 		say_data(app, in_word(in));
 		break;
 	case 2:
+		if (!app->finished)
+			app->all = app->said;
+		app->finished = 1;
 		say_frame(app, &w);
 		break;
 	case 3:
@@ -92,8 +95,7 @@ app_acts(struct scene_app *app, unsigned what, struct hf_span *in)
 }
 
 static void
-channel_acts(struct scene_end *end, struct scene_channel *ch, unsigned what,
-    struct hf_span *in)
+channel_acts(struct scene_channel *ch, unsigned what, struct hf_span *in)
 {
 	static uint8_t data[SAY_MAX];
 	size_t len, i, taken;
@@ -114,7 +116,7 @@ channel_acts(struct scene_end *end, struct scene_channel *ch, unsigned what,
 		    1 + (int)in_byte(in) % 127);
 		break;
 	default:
-		scene_take(end, ch);
+		scene_take(ch);
 	}
 }
 
@@ -183,11 +185,13 @@ step(struct hf_span *in)
 		else if ((op & 4) != 0)
 			end_acts(end, what, in);
 		else if (end->channels_n > 0)
-			channel_acts(end,
-			    &end->channel[(what >> 2) % end->channels_n],
+			channel_acts(&end->channel[(what >> 2) %
+					 end->channels_n],
 			    op >> 6 & 3, in);
 		break;
 	default:
+		if (op >> 7 != 0)
+			scene_reload();
 		scene_wait(what * 100 << (what & 4));
 	}
 }
