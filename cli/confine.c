@@ -87,13 +87,12 @@ lives(uv_timer_t *timer)
 {
 	const struct watchdog *w = timer->data;
 
-	if (w->look != NULL)
-		w->look();
-	hf_notify("WATCHDOG=1");
+	if (w->look == NULL || w->look())
+		hf_notify("WATCHDOG=1");
 }
 
 int
-watchdog_begin(struct watchdog *w, uv_loop_t *loop, void (*look)(void))
+watchdog_begin(struct watchdog *w, uv_loop_t *loop, int (*look)(void))
 {
 	uint64_t ms = hf_watchdog_ms();
 

@@ -27,14 +27,15 @@ int confine_files(const struct confine *confine);
 /* Most system calls, of all threads; when all is open. */
 void confine_calls(void);
 
-/* Says as often as it was asked to that this loop goes round. */
+/* Says as often as it was asked to that this loop goes round, and that the rest
+ * lives. */
 struct watchdog {
 	uv_timer_t timer;
-	void (*look)(void); /* whether the rest does, or NULL */
+	int (*look)(void); /* 1: so does the rest of it; or NULL */
 	int begun;
 };
 int watchdog_begin(struct watchdog *watchdog, uv_loop_t *loop,
-    void (*look)(void));
+    int (*look)(void));
 /* Closes it; the loop has to go round once more. */
 void watchdog_end(struct watchdog *watchdog);
 

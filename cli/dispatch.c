@@ -164,10 +164,11 @@ reload(uv_signal_t *handle, int signum)
 }
 
 /* As long as all workers answer. */
-static void
+static int
 all_answer(void)
 {
 	(void)hf_dispatch_counts(life.dispatch);
+	return 1;
 }
 
 static int

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "serve.h"
+#include "confine.h"
 
 enum {
 	DAY_MS = 86400000,
@@ -34,6 +34,7 @@ static struct {
 	uv_timer_t hourly; /* key grants last a day */
 	uv_timer_t soon;   /* they were changed now */
 	uv_async_t renew;  /* a session is sealed under newer ones */
+	struct watchdog watchdog;
 	struct hf_port *port;
 	struct hf_server *server;
 	struct hf_address bound[HF_LISTENERS_MAX];
@@ -202,6 +203,12 @@ daily(uv_timer_t *timer)
 }
 
 static int
+all_live(void)
+{
+	return hf_server_lives(life.server);
+}
+
+static int
 watch_grants(void)
 {
 	enum hf_err e;
@@ -249,6 +256,7 @@ unwatch_signals(void)
 	uv_close((uv_handle_t *)&life.hourly, NULL);
 	uv_close((uv_handle_t *)&life.soon, NULL);
 	uv_close((uv_handle_t *)&life.renew, NULL);
+	watchdog_end(&life.watchdog);
 	hf_port_close(life.port);
 	life.port = NULL;
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
@@ -310,8 +318,10 @@ serve(void)
 	if ((e = hf_server_start(life.server)) != HF_OK)
 		r = e == HF_E_IO ? cli_errno("cannot start threads") :
 				   cli_fail(e, "cannot start threads");
-	else if ((r = bound_write_port(respond.port_file, &life.bound[0])) ==
-	    CLI_OK) {
+	else if ((r = watchdog_begin(&life.watchdog, &life.loop, all_live)) ==
+		CLI_OK &&
+	    (r = bound_write_port(respond.port_file, &life.bound[0])) ==
+		CLI_OK) {
 		hf_notify("READY=1");
 		(void)uv_run(&life.loop, UV_RUN_DEFAULT);
 	}

@@ -545,6 +545,9 @@ HF_MUST_USE enum hf_err hf_server_generation(struct hf_server *server,
 /* Starts the threads; the generation must have been set.
  * @return HF_OK; HF_E_MEMORY; HF_E_IO, errno says why */
 HF_MUST_USE enum hf_err hf_server_start(struct hf_server *server);
+/* Asks every thread for a sign of life. 1 when all have given the one that they
+ * were asked for before, or were not asked yet. */
+int hf_server_lives(struct hf_server *server);
 /* Accepts no more; closes the sessions that are idle, cuts the others off
  * after two seconds. */
 void hf_server_stop(struct hf_server *server);

@@ -210,6 +210,20 @@ hf_server_start(struct hf_server *s)
 	return HF_OK;
 }
 
+int
+hf_server_lives(struct hf_server *s)
+{
+	int lives = 1;
+	unsigned i;
+
+	for (i = 0; i < s->started; i++) {
+		if (atomic_exchange(&s->worker[i]->asked, 1))
+			lives = 0;
+		hf__worker_wake(s->worker[i]);
+	}
+	return lives;
+}
+
 void
 hf_server_stop(struct hf_server *s)
 {

@@ -106,6 +106,7 @@ struct hf_worker {
 	unsigned ticks;		       /* since it stops */
 	uint64_t turned_away, said_ms; /* since it was said; when that was */
 	int stopping, closed;
+	atomic_int asked; /* whether it lives, and has not said so yet */
 	uint8_t scratch[HF_LINK_SCRATCH];
 };
 

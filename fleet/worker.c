@@ -198,6 +198,7 @@ woken(uv_async_t *async)
 {
 	struct hf_worker *w = async->data;
 
+	atomic_store(&w->asked, 0);
 	if (w->stopping)
 		return;
 	if (!atomic_load(&w->server->stopping)) {

@@ -284,6 +284,46 @@ two_at_once(void **state)
 	finish();
 }
 
+/* Whether it says so ten times in turn, after a while. */
+static int
+lives_now(int want)
+{
+	int i, n = 0;
+
+	for (i = 0; n < 10 && i < WAIT_MS / 20; i++) {
+		n = hf_server_lives(server) == want ? n + 1 : 0;
+		assert_int_equal(poll(NULL, 0, 20), 0);
+	}
+	return n == 10;
+}
+
+/* A thread that waits for something outside gives no sign of life. */
+static void
+lives(void **state)
+{
+	struct visitor v;
+	struct blob request;
+
+	(void)state;
+	options.busy = 1;
+	begin(HF_METHOD_CERTIFICATE);
+	assert_true(lives_now(1));
+	assert_ok(hf_session_new(&v.s, w.i, START_MS, NOW));
+	assert_ok(hf_session_trust(v.s, HF_OK));
+	take(&request, v.s);
+	/* The service takes it to judge. */
+	pthread_mutex_lock(&lock);
+	v.fd = dial(1);
+	say(v.fd, request.bytes, request.len);
+	assert_true(lives_now(0));
+	pthread_mutex_unlock(&lock);
+	assert_true(lives_now(1));
+	leave(&v);
+	assert_err(next_end(NULL), HF_E_GONE);
+	finish();
+	options.busy = 0;
+}
+
 /* A server that stops cuts what is not idle: its peer knows that there was
  * more. */
 static void
@@ -316,6 +356,7 @@ main(void)
 		cmocka_unit_test(garbage),
 		cmocka_unit_test(one_of_a_subject),
 		cmocka_unit_test(two_at_once),
+		cmocka_unit_test(lives),
 		cmocka_unit_test(stopped),
 	};
 
