@@ -61,7 +61,11 @@ struct hf_peers {
 
 struct hf__entry *hf__peers_find(struct hf_peers *peers, const char *name,
     size_t len);
-/* 1 where the file lets him have the peer. */
+/* peers_allow.c: the users and groups of a section, and 1 where the file lets
+ * him have the peer. */
+struct cfg_t;
+HF_MUST_USE enum hf_err hf__entry_read_allowed(struct hf__entry *entry,
+    struct cfg_t *section, char why[HF_WHY_MAX]);
 int hf__entry_allows(const struct hf__entry *entry, const struct hf__who *who);
 
 /* credentials.c: from the files to a configuration, or says why not. */
