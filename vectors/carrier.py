@@ -97,6 +97,8 @@ def respond(link: Any) -> None:
                 carrier.mux.free(ch)
         every = [ch for ch in every if not ch.ended]
         carrier.flush()
-        carrier.hear()
+        # What waits for credit only hears of it; what has made room goes on.
+        if not any(ch.unread and not ch.unsent for ch in every):
+            carrier.hear()
     carrier.end()
     print(f"peer: {count} channels", file=sys.stderr)
