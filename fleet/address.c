@@ -6,6 +6,7 @@
  */
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,6 +19,11 @@
 #include <unistd.h>
 
 #include "fleet.h"
+
+enum {
+	KEEPALIVE_S = 60,
+	UNSENT_MS = 120000 /* a peer that acknowledges nothing is gone */
+};
 
 enum { PORT_MAX = 65535 };
 
@@ -249,4 +255,17 @@ hf_address_connect(uv_connect_t *req, uv_stream_t *stream,
 	un = (const struct sockaddr_un *)&address->at;
 	uv_pipe_connect(req, (uv_pipe_t *)stream, un->sun_path, done);
 	return 0;
+}
+
+void
+hf_address_tune(uv_tcp_t *tcp)
+{
+	unsigned int unsent = UNSENT_MS;
+	uv_os_fd_t fd;
+
+	(void)uv_tcp_nodelay(tcp, 1);
+	(void)uv_tcp_keepalive(tcp, 1, KEEPALIVE_S);
+	if (uv_fileno((uv_handle_t *)tcp, &fd) == 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unsent,
+		    sizeof(unsent));
 }

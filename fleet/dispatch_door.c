@@ -54,7 +54,7 @@ begin(struct hf_dispatch *d, int fd, int family,
 		return;
 	}
 	if (family != AF_UNIX)
-		(void)uv_tcp_nodelay(&c->client->io.tcp, 1);
+		hf_address_tune(&c->client->io.tcp);
 	c->d = d;
 	c->source = *source;
 	memcpy(c->text, text, sizeof(c->text));

@@ -4,16 +4,11 @@
  * more than a buffer of them held. It knows where messages end and tells of
  * each one before it is carried; what it means is dispatch_conn.c's.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dispatch_own.h"
-
-enum { KEEPALIVE_S = 60 };
 
 /* --- legs ------------------------------------------------------------------------ */
 

@@ -91,7 +91,7 @@ connected(uv_connect_t *req, int status)
 	}
 	c->backend->taken++;
 	if (leg->family != AF_UNIX)
-		(void)uv_tcp_nodelay(&leg->io.tcp, 1);
+		hf_address_tune(&leg->io.tcp);
 	leg->from = &c->down;
 	c->up.to = leg;
 	c->up.held = 0;

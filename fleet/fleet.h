@@ -211,6 +211,10 @@ HF_MUST_USE enum hf_err hf_address_listen(int *fd, struct hf_address *bound,
  * @return 0 or a libuv error; the callback may follow only after 0 */
 HF_MUST_USE int hf_address_connect(uv_connect_t *req, uv_stream_t *stream,
     const struct hf_address *address, uv_connect_cb done);
+/* What a TCP stream of a peer should have: what is said goes out at once, and
+ * one whose network is gone is found out in two minutes. Comforts: without them
+ * it still works. */
+void hf_address_tune(uv_tcp_t *tcp);
 
 /*
  * proxy.c: for whom somebody comes, by the PROXY protocol, version 2

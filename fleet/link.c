@@ -4,8 +4,6 @@
  * a socket. It knows what a session may want and whom to ask for it; it does
  * not know who is trusted or what the data means.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <sodium.h>
@@ -326,17 +324,8 @@ hf_link_session(const struct hf_link *l)
 static void
 tune(struct hf_link *l)
 {
-	unsigned int unsent = UNSENT_MS;
-	uv_os_fd_t fd;
-
-	if (l->family == AF_UNIX)
-		return;
-	/* Comforts: a socket without them still works. */
-	(void)uv_tcp_nodelay(&l->io.tcp, 1);
-	(void)uv_tcp_keepalive(&l->io.tcp, 1, KEEPALIVE_S);
-	if (uv_fileno(&l->io.handle, &fd) == 0)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unsent,
-		    sizeof(unsent));
+	if (l->family != AF_UNIX)
+		hf_address_tune(&l->io.tcp);
 }
 
 void

@@ -9,9 +9,7 @@
 #include "fleet.h"
 
 enum {
-	LINGER_MS = 1000, /* for an alert to arrive */
-	KEEPALIVE_S = 60,
-	UNSENT_MS = 120000 /* a peer that acknowledges nothing is gone */
+	LINGER_MS = 1000 /* for an alert to arrive */
 };
 
 enum phase { FRESH, RUNNING, LINGERING, ENDING };
