@@ -203,8 +203,10 @@ hf_dispatch_recent(uint64_t *transfer_us, uint64_t *handshake_us,
 {
 	uint64_t ms = uv_now(d->loop);
 
-	*transfer_us = hf__times_recent(&d->rule.transfer, ms);
-	*handshake_us = hf__times_recent(&d->rule.handshake, ms);
+	*transfer_us =
+	    hf__share_recent(d->share, &d->share->rule.transfer, ms);
+	*handshake_us =
+	    hf__share_recent(d->share, &d->share->rule.handshake, ms);
 }
 
 int
@@ -248,20 +250,16 @@ hf__dispatch_new(struct hf_dispatch **dispatch, uv_loop_t *loop,
 	hf_dispatch_defaults(&d->config);
 	if ((d->ids = hf__ids_new(d->config.ids)) == NULL ||
 	    (store != NULL &&
-		(e = hf_port_open(&d->port, store, loop)) != HF_OK) ||
-	    uv_timer_init(loop, &d->look) != 0) {
+		(e = hf_port_open(&d->port, store, loop)) != HF_OK)) {
 		hf__ids_free(d->ids);
-		hf_port_close(d->port);
 		free(d);
 		return e != HF_OK ? e : HF_E_MEMORY;
 	}
 	d->look.data = d;
 	d->looked = uv_now(loop);
-	if (uv_timer_start(&d->look, look, HF__LOOK_MS, HF__LOOK_MS) != 0) {
-		hf__ids_free(d->ids);
-		free(d);
-		return HF_E_IO;
-	}
+	/* Neither fails. */
+	(void)uv_timer_init(loop, &d->look);
+	(void)uv_timer_start(&d->look, look, HF__LOOK_MS, HF__LOOK_MS);
 	*dispatch = d;
 	return HF_OK;
 }

@@ -101,8 +101,8 @@ HF_MUST_USE enum hf_err hf_dispatch_new(struct hf_dispatch **dispatch,
     const struct hf_dispatch_hooks *hooks, void *owner);
 void hf_dispatch_defaults(struct hf_dispatch_config *config);
 /* Work is done by so many threads, this loop's one among them. Each looks
- * after the servers and remembers sessions for itself; limits, counts, drains
- * and configurations are those of all. Once, before all that follows.
+ * after the servers and remembers sessions for itself; limits, counts, drains,
+ * configurations and the rule of transfers are those of all. Once, before all that follows.
  * @return HF_OK; HF_E_ARG; HF_E_MEMORY; HF_E_IO */
 HF_MUST_USE enum hf_err hf_dispatch_workers(struct hf_dispatch *dispatch,
     unsigned n);

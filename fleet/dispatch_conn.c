@@ -124,7 +124,7 @@ hf__conn_say_again(struct hf__conn *c)
 
 /* A server that went between its resumed and the initiator's confirm: when
  * that has come the initiator is asked to go on elsewhere. One that asked for
- * a message anew: that goes to another. */
+ * a message anew: that goes to another, as nobody may ask for it once more. */
 static int
 wait_for_initiator(struct hf__conn *c)
 {
@@ -134,6 +134,8 @@ wait_for_initiator(struct hf__conn *c)
 	if (c->retried) {
 		c->phase = HF__FIRST;
 		c->asked = 1;
+		c->tried[0] = c->backend;
+		c->tried_n = 1;
 	}
 	hf__conn_leave(c);
 	hf__flow_wipe_sending(&c->up);
@@ -178,7 +180,7 @@ wants_resume(struct hf__conn *c)
 {
 	return c->d->config.ask && !c->asked &&
 	    (!c->d->config.faster ||
-		!hf__rule_anew(&c->d->rule, uv_now(c->d->loop)));
+		!hf__share_anew(c->d->share, uv_now(c->d->loop)));
 }
 
 /* What waits goes nowhere. What comes next is a first message. */
@@ -188,6 +190,7 @@ next_first(struct hf__conn *c, const uint8_t *word, size_t len)
 	c->phase = HF__FIRST;
 	c->due = uv_now(c->d->loop) + c->d->config.header_ms;
 	c->asked = c->skip = 1;
+	c->tried_n = 0;
 	hf__flow_say(&c->down, word, len);
 }
 
@@ -247,7 +250,6 @@ first_message(struct hf__conn *c, const uint8_t *message, size_t len)
 		return HF__ENDED;
 	}
 	c->up.held = 1;
-	c->tried_n = 0;
 	hf__route(c);
 	return held(c);
 }
@@ -344,6 +346,7 @@ static enum hf__verdict
 from_server(struct hf__conn *c, int type, const uint8_t *message, size_t len)
 {
 	uint64_t us = uv_hrtime() / 1000 - c->first_us;
+	struct hf__share *share = c->d->share;
 	uint64_t ms = uv_now(c->d->loop);
 	uint8_t key_id[HF_KEY_ID_BYTES];
 
@@ -363,12 +366,12 @@ from_server(struct hf__conn *c, int type, const uint8_t *message, size_t len)
 	if (type == OFFER && hf_offer_key_id(key_id, message, len) == HF_OK)
 		hf__backend_learn(c->backend, key_id);
 	if (type == GRANT)
-		hf__times_add(&c->d->rule.handshake, &c->d->counts.handshake,
-		    us, ms);
+		hf__share_took(share, &share->rule.handshake,
+		    &c->d->counts.handshake, us, ms);
 	if (type == RESUMED) {
 		c->resumed = 1;
-		hf__times_add(&c->d->rule.transfer, &c->d->counts.transfer, us,
-		    ms);
+		hf__share_took(share, &share->rule.transfer,
+		    &c->d->counts.transfer, us, ms);
 	}
 	/* Whoever was thought to own it does not go on with it. */
 	if (type == ALERT && c->type == RESUME)

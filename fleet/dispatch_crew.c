@@ -96,6 +96,38 @@ hf__share_conns(struct hf__share *s)
 	return n;
 }
 
+void
+hf__share_took(struct hf__share *s, struct hf__recent *kind,
+    struct hf_dispatch_times *own, uint64_t us, uint64_t ms)
+{
+	uv_mutex_lock(&s->lock);
+	hf__times_add(kind, own, us, ms);
+	uv_mutex_unlock(&s->lock);
+}
+
+uint64_t
+hf__share_recent(struct hf__share *s, const struct hf__recent *kind,
+    uint64_t ms)
+{
+	uint64_t us;
+
+	uv_mutex_lock(&s->lock);
+	us = hf__times_recent(kind, ms);
+	uv_mutex_unlock(&s->lock);
+	return us;
+}
+
+int
+hf__share_anew(struct hf__share *s, uint64_t ms)
+{
+	int anew;
+
+	uv_mutex_lock(&s->lock);
+	anew = hf__rule_anew(&s->rule, ms);
+	uv_mutex_unlock(&s->lock);
+	return anew;
+}
+
 /* --- threads ---------------------------------------------------------------------- */
 
 static void

@@ -121,13 +121,13 @@ hf__conn_look(struct hf__conn *c, uint64_t ms)
 }
 
 /* So many initiators of a server that is left, or that answers nobody, are
- * asked to go on elsewhere as the rate allows. */
+ * asked to go on elsewhere as the rate allows: a worker's share of it, in
+ * thousandths of a query of all. */
 void
 hf__conns_ask(struct hf_dispatch *d, uint64_t passed)
 {
-	unsigned share =
-	    (unsigned)((d->config.drain_rate * passed / d->workers + 999) /
-		1000);
+	const uint64_t more = d->config.drain_rate * passed;
+	const uint64_t one = (uint64_t)1000 * d->workers;
 	struct hf__conn *c, *next;
 	struct hf__backend *b;
 
@@ -139,9 +139,11 @@ hf__conns_ask(struct hf_dispatch *d, uint64_t passed)
 			continue;
 		if (b->drained_ms != d->looked) {
 			b->drained_ms = d->looked;
-			b->drain_due = share;
+			/* Less than one is kept for the next time. */
+			b->drain_due =
+			    more + (b->drain_due < one ? b->drain_due : 0);
 		}
-		if (b->drain_due > 0 && hf__conn_ask(c))
-			b->drain_due--;
+		if (b->drain_due >= one && hf__conn_ask(c))
+			b->drain_due -= one;
 	}
 }

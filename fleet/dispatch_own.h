@@ -39,8 +39,8 @@ struct hf__backend {
 	uint64_t taken, failed;
 	uint64_t seen_ms;    /* when it last answered */
 	uint64_t asked_ms;   /* when it was last asked */
-	unsigned drain_due;  /* queries that may be sent now */
-	uint64_t drained_ms; /* when some were allowed */
+	uint64_t drain_due;  /* what queries may cost now */
+	uint64_t drained_ms; /* when that was more */
 	struct hf__check *check;
 };
 
@@ -153,7 +153,6 @@ struct hf__conn {
 	uint64_t began, due, touched, first_us; /* ms; us */
 	uint64_t asked_ms;			/* when the query was sent */
 	uint64_t stuck, stuck_ms; /* what its server took; since when */
-	uint64_t moved;		  /* bytes when last looked at */
 	unsigned moves;
 	enum hf_err err;
 };
@@ -209,6 +208,8 @@ struct hf__backend *hf__table_owner(const struct hf_dispatch *d,
     const struct hf_name *owner);
 struct hf__backend *hf__table_key(const struct hf_dispatch *d,
     struct hf_span key_id);
+/* 1: this message was at that server already. */
+int hf__table_tried(const struct hf__conn *c, const struct hf__backend *b);
 int hf__table_has(const struct hf_dispatch *d, struct hf_span target);
 /* A server that stays, serves the target and was not tried: of the scope,
  * where that is told (NULL: any); one that is up, if there is any. NULL for
@@ -271,11 +272,12 @@ int hf__rule_anew(struct hf__rule *rule, uint64_t ms);
 
 /* --- dispatch_crew.c --- */
 
-/* What all workers of a dispatcher count together. */
+/* What all workers of a dispatcher count together, and judge by. */
 struct hf__share {
 	uv_mutex_t lock;
 	unsigned conns;
 	struct hf__tally sources;
+	struct hf__rule rule;
 };
 struct hf__share *hf__share_new(void);
 void hf__share_free(struct hf__share *share);
@@ -285,6 +287,13 @@ int hf__share_enter(struct hf__places *places, struct hf__share *share,
     const struct hf__source *source, unsigned most);
 void hf__share_leave(struct hf__share *share, const struct hf__places *places);
 unsigned hf__share_conns(struct hf__share *share);
+/* One of them took so long: it counts among the last of its kind, which is
+ * one of the share's rule, and in that worker's own distribution. */
+void hf__share_took(struct hf__share *share, struct hf__recent *kind,
+    struct hf_dispatch_times *own, uint64_t us, uint64_t ms);
+uint64_t hf__share_recent(struct hf__share *share,
+    const struct hf__recent *kind, uint64_t ms);
+int hf__share_anew(struct hf__share *share, uint64_t ms);
 
 /* The other workers. Each call waits until all of them have done so. */
 struct hf__crew;
@@ -297,7 +306,6 @@ const struct hf_dispatch_counts *hf__crew_counts(struct hf__crew *crew,
     const struct hf_dispatch_counts *own);
 void hf__crew_state(struct hf__crew *crew, struct hf_dispatch_state *state,
     size_t i);
-unsigned hf__crew_size(const struct hf__crew *crew);
 /* Ends their threads. */
 void hf__crew_stop(struct hf__crew *crew);
 void hf__crew_free(struct hf__crew *crew);
@@ -320,7 +328,6 @@ struct hf_dispatch {
 	struct hf__crew *crew; /* NULL: there is no other worker */
 	unsigned workers;      /* all of them */
 	struct hf_dispatch_counts counts;
-	struct hf__rule rule;
 	uv_timer_t look;
 	uint64_t looked;
 	uint8_t hash[16]; /* nobody can choose where he falls */

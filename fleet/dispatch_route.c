@@ -18,21 +18,10 @@ target_of(const struct hf__conn *c)
 }
 
 static int
-tried(const struct hf__conn *c, const struct hf__backend *b)
-{
-	unsigned i;
-
-	for (i = 0; i < c->tried_n; i++)
-		if (c->tried[i] == b)
-			return 1;
-	return 0;
-}
-
-static int
 can_take(const struct hf__conn *c, const struct hf__backend *b)
 {
 	return b != NULL && b->listed && b->up && !b->draining &&
-	    !tried(c, b) && hf__backend_serves(b, target_of(c));
+	    !hf__table_tried(c, b) && hf__backend_serves(b, target_of(c));
 }
 
 static void
@@ -81,7 +70,7 @@ by_owner(struct hf__conn *c, struct hf__backend *owner)
 	}
 	if (c->d->config.faster && c->tried_n == 0 &&
 	    hf__flow_between(&c->down) &&
-	    hf__rule_anew(&c->d->rule, uv_now(c->d->loop))) {
+	    hf__share_anew(c->d->share, uv_now(c->d->loop))) {
 		hf__conn_anew(c);
 		return;
 	}

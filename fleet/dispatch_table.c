@@ -98,8 +98,8 @@ hf__table_has(const struct hf_dispatch *d, struct hf_span target)
 	return 0;
 }
 
-static int
-tried(const struct hf__conn *c, const struct hf__backend *b)
+int
+hf__table_tried(const struct hf__conn *c, const struct hf__backend *b)
 {
 	unsigned i;
 
@@ -149,7 +149,7 @@ choose(const struct hf__conn *c, const struct hf_name *scope, int up)
 
 	for (i = 0; i < c->d->backends_n; i++) {
 		b = c->d->backend[i];
-		if (b->up != up || b->draining || tried(c, b) ||
+		if (b->up != up || b->draining || hf__table_tried(c, b) ||
 		    !hf__backend_serves(b, target) ||
 		    (scope != NULL && !same_name(&b->is.scope, scope)))
 			continue;

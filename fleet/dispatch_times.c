@@ -50,6 +50,8 @@ by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Another worker's clock, which stands still while its loop works, may be ahead
+ * of the one that asks. */
 uint64_t
 hf__times_recent(const struct hf__recent *r, uint64_t ms)
 {
@@ -57,7 +59,7 @@ hf__times_recent(const struct hf__recent *r, uint64_t ms)
 	size_t i, n = 0;
 
 	for (i = 0; i < r->n; i++)
-		if (ms - r->at_ms[i] < HF__RECENT_MS)
+		if (r->at_ms[i] + HF__RECENT_MS > ms)
 			us[n++] = r->us[i];
 	if (n < LEAST)
 		return 0;

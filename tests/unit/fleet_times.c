@@ -56,6 +56,8 @@ recent(void **state)
 	assert_int_equal(hf__times_recent(&r, 3000), 50);
 	assert_int_equal(hf__times_recent(&r, 3000 + HF__RECENT_MS - 1), 50);
 	assert_int_equal(hf__times_recent(&r, 3000 + HF__RECENT_MS), 0);
+	/* By another's clock, which is ahead. */
+	assert_int_equal(hf__times_recent(&r, 2999), 50);
 }
 
 /* Slower transfers: a handshake, but one of sixteen times a transfer, to see
