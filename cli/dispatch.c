@@ -6,7 +6,6 @@
  */
 
 #include <getopt.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,7 +58,7 @@ static struct {
 	uint64_t workers;
 	int check;
 	uv_loop_t loop;
-	uv_signal_t term, intr, hup;
+	struct loop_signals signals;
 	struct watchdog watchdog;
 	struct dispatch_file *file;
 	struct hf_store *store;
@@ -172,19 +171,14 @@ all_answer(void)
 }
 
 static int
-watch_signals(void)
+begin_loop(void)
 {
 	int r;
 
-	if ((r = loop_init(&life.loop)) != CLI_OK)
+	if ((r = loop_init(&life.loop)) != CLI_OK ||
+	    (r = loop_signals(&life.signals, &life.loop, stop, reload)) !=
+		CLI_OK)
 		return r;
-	if (uv_signal_init(&life.loop, &life.term) != 0 ||
-	    uv_signal_init(&life.loop, &life.intr) != 0 ||
-	    uv_signal_init(&life.loop, &life.hup) != 0 ||
-	    uv_signal_start(&life.term, stop, SIGTERM) != 0 ||
-	    uv_signal_start(&life.intr, stop, SIGINT) != 0 ||
-	    uv_signal_start(&life.hup, reload, SIGHUP) != 0)
-		return cli_error(CLI_IO, "cannot watch for signals");
 	return CLI_OK;
 }
 
@@ -214,8 +208,7 @@ begin(void)
 
 	if ((r = doors_bind(&life.doors, life.file)) != CLI_OK ||
 	    (r = dispatch_confine(life.file, life.port_file)) != CLI_OK ||
-	    (r = watch_signals()) != CLI_OK ||
-	    (r = begin_dispatch()) != CLI_OK)
+	    (r = begin_loop()) != CLI_OK || (r = begin_dispatch()) != CLI_OK)
 		return r;
 	if (life.file->control[0] != '\0' &&
 	    (r = control_open(&life.control, &life.loop, life.file->control,
@@ -242,9 +235,7 @@ finish(void)
 	hf_dispatch_stop(life.dispatch);
 	control_close(life.control);
 	http_close(life.http);
-	uv_close((uv_handle_t *)&life.term, NULL);
-	uv_close((uv_handle_t *)&life.intr, NULL);
-	uv_close((uv_handle_t *)&life.hup, NULL);
+	loop_signals_close(&life.signals);
 	watchdog_end(&life.watchdog);
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&life.loop);
@@ -272,22 +263,11 @@ run(void)
 	return r;
 }
 
-int
-cmd_dispatch(int argc, char **argv)
+static int
+read_options(int argc, char **argv)
 {
-	static const char *const words[] = { "status", "metrics", "drain",
-		"undrain" };
-	size_t i;
 	int c, r;
 
-	for (i = 0; argc > 1 && i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(argv[1], words[i]) == 0)
-			return dispatch_ask(argc - 1, argv + 1);
-	/* `run` may be left out. */
-	if (argc > 1 && strcmp(argv[1], "run") == 0) {
-		argc--;
-		argv++;
-	}
 	optind = 1;
 	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
 		switch (c) {
@@ -317,6 +297,27 @@ cmd_dispatch(int argc, char **argv)
 		    argv[optind]);
 	if (life.config == NULL)
 		return cli_usage("dispatch", "no --config FILE");
+	return CLI_OK;
+}
+
+int
+cmd_dispatch(int argc, char **argv)
+{
+	static const char *const words[] = { "status", "metrics", "drain",
+		"undrain" };
+	size_t i;
+	int r;
+
+	for (i = 0; argc > 1 && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(argv[1], words[i]) == 0)
+			return dispatch_ask(argc - 1, argv + 1);
+	/* `run` may be left out. */
+	if (argc > 1 && strcmp(argv[1], "run") == 0) {
+		argc--;
+		argv++;
+	}
+	if ((r = read_options(argc, argv)) != CLI_OK)
+		return r;
 	r = run();
 	free(life.file);
 	return r;

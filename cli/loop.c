@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -105,6 +106,28 @@ loop_init(uv_loop_t *loop)
 		return cli_error(CLI_IO, "cannot make an event loop: %s",
 		    uv_strerror(r));
 	return CLI_OK;
+}
+
+int
+loop_signals(struct loop_signals *s, uv_loop_t *loop, uv_signal_cb stop,
+    uv_signal_cb reload)
+{
+	if (uv_signal_init(loop, &s->term) == 0 &&
+	    uv_signal_init(loop, &s->intr) == 0 &&
+	    uv_signal_init(loop, &s->hup) == 0 &&
+	    uv_signal_start(&s->term, stop, SIGTERM) == 0 &&
+	    uv_signal_start(&s->intr, stop, SIGINT) == 0 &&
+	    uv_signal_start(&s->hup, reload, SIGHUP) == 0)
+		return CLI_OK;
+	return cli_error(CLI_IO, "cannot watch for signals");
+}
+
+void
+loop_signals_close(struct loop_signals *s)
+{
+	uv_close((uv_handle_t *)&s->term, NULL);
+	uv_close((uv_handle_t *)&s->intr, NULL);
+	uv_close((uv_handle_t *)&s->hup, NULL);
 }
 
 void

@@ -45,6 +45,14 @@ void bound_remove(const struct hf_address *bound, size_t n);
 /* loop.c: uv_loop_init() of the process's first loop, and its pool of threads;
  * has said what was wrong */
 int loop_init(uv_loop_t *loop);
+/* Signals of a program that goes on until it is told: SIGTERM and SIGINT stop
+ * it, SIGHUP has it read its files anew. Has said what was wrong. */
+struct loop_signals {
+	uv_signal_t term, intr, hup;
+};
+int loop_signals(struct loop_signals *signals, uv_loop_t *loop,
+    uv_signal_cb stop, uv_signal_cb reload);
+void loop_signals_close(struct loop_signals *signals);
 /* As many descriptors as this process may have, but no more than that. */
 void loop_files(unsigned most);
 
