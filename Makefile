@@ -17,7 +17,8 @@
 # lint          the house rules and four static checkers
 # format        clang-format over all C
 # demo-cluster  a stream outlives five servers; STORE='lmdb redis postgres'
-# demo-dispatch 200 sessions move about while servers come and go
+# demo-dispatch 200 sessions move about while servers come and go; STORE=...
+#               too, and WORKERS=2
 # bench         measures, writes build/bench.json; bench-lib: the library alone
 # demo-agent    50 processes on one session; bench-agent: what sharing costs
 # bench-stores  the three stores with MANY sessions, into build/bench.json
@@ -714,9 +715,13 @@ demo-cluster: $(if $(filter-out lmdb,$(STORE)),deps-test,deps)
 	    $(PYTHON) tests/demo_cluster.py --store $$s $(PROGRAM) || exit 1; \
 	done
 # Three servers behind a dispatcher, drained, killed and added.
-demo-dispatch: deps
+WORKERS ?= 1
+demo-dispatch: $(if $(filter-out lmdb,$(STORE)),deps-test,deps)
 	$(SUBMAKE) $(JOBS) all
-	@$(PYTHON) tests/demo_dispatch.py $(PROGRAM)
+	@for s in $(STORE); do \
+	    $(PYTHON) tests/demo_dispatch.py --store $$s \
+	        --workers $(WORKERS) $(PROGRAM) || exit 1; \
+	done
 .PHONY: demo-cluster demo-dispatch
 
 # 50 processes and one agent: one handshake with each of two responders.

@@ -7,7 +7,8 @@ see an error; what arrives is what was said; both ends' digests of each session
 agree; there is one handshake a client. Ends with 1 where anything of that
 fails.
 
-    demo_dispatch.py [--clients N] [--store lmdb|redis|postgres] PROGRAM
+    demo_dispatch.py [--clients N] [--store lmdb|redis|postgres]
+                     [--workers N] PROGRAM
 """
 
 from __future__ import annotations
@@ -138,10 +139,10 @@ class Crowd(threading.Thread):
 
 
 class Demo:
-    def __init__(self, n: int, db: str) -> None:
+    def __init__(self, n: int, db: str, workers: int) -> None:
         self.n, self.began = n, time.monotonic()
         self.stage = dispatching.Stage(
-            SERVERS, does=("--receive", "in"), db=db,
+            SERVERS, does=("--receive", "in"), db=db, workers=workers,
             **{"drain-rate": 500, "source-connections": 4 * n})
         self.clients: list[Client] = []
 
@@ -306,10 +307,12 @@ class Demo:
                          "the first time")
         moves = sum(c.moves for c in self.clients)
         least = min(c.moves for c in self.clients)
-        again = self.stage.status()["accepted"] - self.n
+        now = self.stage.status()
+        again = now["accepted"] - self.n
         print(f"handshakes  {n}: one a client, when it came first")
         print(f"moves       {moves}, {least} or more each; "
-              f"{again} of them by a new connection")
+              f"{again} of them by a new connection, {now['renewed']} whose "
+              "claim met a checkpoint")
 
     def times(self) -> None:
         now = self.stage.status()
@@ -319,11 +322,14 @@ class Demo:
                            now[what]["p99_us_at_most"] / 1000))
 
 
-def run(n: int, store: str, program: str) -> None:
+def run(n: int, store: str, workers: int, program: str) -> None:
+    if store != "lmdb" and not servers.KINDS[store].here():
+        raise Failed(f"there is no server of {store} here: make deps-test")
     server = None if store == "lmdb" else servers.KINDS[store](program)
-    print(f"{n} clients, a dispatcher, servers a (target a), b (target b), "
-          f"ab (both); one scope, one store: {store}", flush=True)
-    demo = Demo(n, "lmdb:db" if server is None else server.uri)
+    print(f"{n} clients, a dispatcher ({workers} workers), servers a (target "
+          f"a), b (target b), ab (both); one scope, one store: {store}",
+          flush=True)
+    demo = Demo(n, "lmdb:db" if server is None else server.uri, workers)
     try:
         demo.play()
         demo.end()
@@ -343,6 +349,8 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--store", choices=("lmdb", *servers.KINDS),
                         default=os.environ.get("STORE", "lmdb"))
+    parser.add_argument("--workers", type=int,
+                        default=int(os.environ.get("WORKERS", "1")))
     parser.add_argument("program")
     args = parser.parse_args()
     session.PROGRAM = os.path.abspath(args.program)
@@ -350,7 +358,7 @@ def main() -> int:
     if os.access("/dev/shm", os.W_OK) and "TMPDIR" not in os.environ:
         tempfile.tempdir = "/dev/shm"
     try:
-        run(args.clients, args.store, session.PROGRAM)
+        run(args.clients, args.store, args.workers, session.PROGRAM)
     except (Failed, TimeoutError, RuntimeError, OSError,
             subprocess.TimeoutExpired) as why:
         print(f"FAILED: {why}", file=sys.stderr)

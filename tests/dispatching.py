@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -35,14 +36,14 @@ class Stage:
     """A cluster of servers and a dispatcher before them."""
 
     def __init__(self, servers, scopes=None, more=(), proxy="false",
-                 does=("--receive", "in"), db="lmdb:db", **top):
+                 does=("--receive", "in"), db="lmdb:db", workers=1, **top):
         """servers: their targets by name. scopes: by name, NAME=TARGETS."""
         self.dir = tempfile.mkdtemp(prefix="handfast-dispatch.")
         stages.append(self)
         self.running, self.clients, self.targets = {}, [], servers
         self.scopes, self.top = scopes or {}, top
         self.more, self.proxy, self.does = more, proxy, does
-        self.db = db
+        self.db, self.workers = db, workers
         self.do("ca", "init", "ca", "--name", "CA")
         self.do("cluster", "init", "--ca", "ca", "--name", "web", "--store",
                 self.db, "-o", "web.cert")
@@ -122,7 +123,8 @@ class Stage:
             f.write("\n".join(lines) + "\n")
 
     def dispatch(self):
-        d = self.start("d", "dispatch", "--config", "d.conf")
+        d = self.start("d", "dispatch", "--config", "d.conf", "--workers",
+                       str(self.workers))
         wait_for(lambda: d.poll() is not None or
                  os.path.exists(self.path("d.ctl")), "a control socket")
         return d
@@ -207,6 +209,50 @@ def opened(stage, *clients):
     for c in clients:
         wait_for(lambda: "sent confirm" in stage.words(c) or
                  c.poll() is not None, "a session")
+
+
+REFUSED = b"\x82\x08\x01"
+HELLO = bytes([0x86, 0, 1, 0x82, 1, 2, 0x60, 0xf6, 0xa0])
+
+
+def reload(g):
+    """Its file is read anew."""
+    done = g.log("d").count("event=reload")
+    g.running["d"].send_signal(signal.SIGHUP)
+    wait_for(lambda: g.log("d").count("event=reload") > done, "a reload")
+
+
+def dial(g):
+    c = socket.socket(socket.AF_UNIX)
+    c.connect(g.path("d.sock"))  # waits where the line is full
+    c.settimeout(20)
+    return c
+
+
+def all_of(c):
+    """All that comes until the end."""
+    data = b""
+    try:
+        while True:
+            more = c.recv(65536)
+            if not more:
+                return data
+            data += more
+    except ConnectionError:
+        return data + b"(reset)"
+
+
+def resume(sid, target=b""):
+    return (b"\x8b\x06\x01\x50" + sid + b"\x00\x01" +
+            bytes([0x60 + len(target)]) + target + b"\x58\x20" +
+            os.urandom(32) + b"\xf6\xf6\xa0\x50" + os.urandom(16))
+
+
+def works(g, what):
+    """An honest client is served."""
+    client = g.client()
+    say(client, b"honest")
+    s.same(what + ": an honest client", 0, ends(client))
 
 
 def play(tests):

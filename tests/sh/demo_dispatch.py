@@ -7,6 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
+import servers  # noqa: E402
 import session as s  # noqa: E402
 
 DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
@@ -16,7 +17,8 @@ DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
 def demo(*words):
     return subprocess.run([sys.executable, DEMO, *words], timeout=800,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, env={**os.environ, "STORE": "lmdb"})
+                          text=True, env={**os.environ, "STORE": "lmdb",
+                                          "WORKERS": "1"})
 
 
 def shown():
@@ -26,6 +28,20 @@ def shown():
     s.check("shown: report", "digests of both directions\n" not in
             done.stdout and "handshakes  12: one a client" in done.stdout and
             done.stdout.count("kill -9") == 5, done.stdout)
+
+
+def others():
+    """The same with two workers, and on the stores that are servers."""
+    for store, kind in servers.KINDS.items():
+        if not kind.here():
+            s.note("others: no server of %s" % store)
+            continue
+        done = demo("--clients", "6", "--store", store, "--workers", "2",
+                    s.PROGRAM)
+        s.same("others: %s: exit code" % store, 0, done.returncode)
+        s.check("others: %s: report" % store, "(2 workers)" in done.stdout
+                and "one store: " + store in done.stdout and
+                "handshakes  6: one a client" in done.stdout, done.stdout)
 
 
 def fails():
@@ -38,5 +54,6 @@ def fails():
 if not os.access(s.PROGRAM, os.X_OK):
     s.skip("no program at " + s.PROGRAM)
 shown()
+others()
 fails()
 s.finish()
