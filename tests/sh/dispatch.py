@@ -179,16 +179,18 @@ def asked():
 def drained():
     """drain: each session goes on elsewhere under its connection, at the
     rate, until none is left; nobody new comes, until undrain."""
-    g = Stage({"a": [], "b": [], "c": []}, **{"drain-rate": 20})
+    g = Stage({"a": [], "b": [], "c": []}, **{"drain-rate": 2})
     clients = [g.client() for _ in range(12)]
     opened(g, *clients)
     for n, client in enumerate(clients):
         say(client, b"%d " % n)
     wait_for(lambda: len(g.rows()) == 12, "stored sessions")
     name = "a" if g.on("a") else "b"
-    had = g.on(name)
+    had, began = g.on(name), time.monotonic()
     g.do("dispatch", "drain", name, "--control", "d.ctl")
     wait_for(lambda: g.on(name) == 0, "nobody there")
+    took = time.monotonic() - began
+    s.check("drained: at the rate", took > had / 2 * 0.7, had, took)
     wait_for(lambda: name not in g.owners(), "nobody is left")
     s.same("drained: moves", had, g.status()["moves"])
     new = g.client()

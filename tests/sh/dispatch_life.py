@@ -3,6 +3,7 @@
 """How a dispatcher lives: with several threads, with sockets and a watchdog of
 whoever started it, as a user that may do little. Real processes.
 """
+import ctypes
 import os
 import pwd
 import re
@@ -36,9 +37,14 @@ def watched(pid):
     """How many descriptors each loop of a process watches, in order."""
     n = []
     for fd in os.listdir("/proc/%d/fd" % pid):
-        if os.readlink("/proc/%d/fd/%s" % (pid, fd)).endswith("[eventpoll]"):
+        try:
+            if not os.readlink("/proc/%d/fd/%s" %
+                               (pid, fd)).endswith("[eventpoll]"):
+                continue
             with open("/proc/%d/fdinfo/%s" % (pid, fd)) as f:
                 n.append(f.read().count("tfd:"))
+        except FileNotFoundError:
+            pass  # it was closed meanwhile
     return sorted(n)
 
 
@@ -109,6 +115,87 @@ def workers():
     for bad in ("0", "65", "x"):
         s.same("workers: %s" % bad, 2,
                g.run(*RUN, "--workers", bad).returncode)
+    g.close()
+
+
+def piled_up():
+    """Balance by a hash: whichever thread has a connection, those of one
+    source and target fall on one server."""
+    names = "abcefghi"
+    g = Stage({n: [] for n in names}, balance="hash")
+    g.kill("d")
+    d = start(g, "--workers", str(WORKERS))
+    before = watched(d.pid)
+    clients = []
+
+    def shared():
+        clients.extend(g.client() for _ in range(4))
+        opened(g, *clients)
+        return all(n >= m + 4 for n, m in zip(watched(d.pid), before))
+
+    wait_for(shared, "sessions of each thread")
+    s.same("piled up: one server", [0] * 7 + [len(clients)],
+           sorted(g.on(n) for n in names))
+    s.same("piled up: exit codes", [0] * len(clients),
+           [ends(c) for c in clients])
+    g.close()
+
+
+def judged():
+    """How long transfers and handshakes take is judged by those of all
+    threads: eight handshakes are enough, of which no thread had all."""
+    g = Stage({"a": []})
+    for turn in range(20):
+        g.kill("d")
+        d = start(g, "--workers", str(WORKERS))
+        before = watched(d.pid)
+        clients = [g.client() for _ in range(8)]
+        opened(g, *clients)
+        # Two descriptors a session; a look at the server has one.
+        shared = sum(n >= m + 4 for n, m in zip(watched(d.pid), before)) > 1
+        took = g.status()["handshake"]
+        s.same("judged: exit codes", [0] * 8, [ends(c) for c in clients])
+        if shared:
+            break
+    s.check("judged: by more than one thread", shared)
+    s.same("judged: all are counted", 8, took["count"])
+    s.check("judged: and judged by", took["recent_median_us"] > 0, took)
+    g.close()
+
+
+def health():
+    """Each thread looks after the servers; that one is up or down is said
+    once."""
+    g = Stage({"a": [], "b": []})
+    g.kill("d")
+    start(g, "--workers", str(WORKERS))
+    for turn in (1, 2):
+        g.kill("b")
+        wait_for(lambda: g.log("d").count("name=b state=down") >= turn,
+                 "a line of one that is down")
+        # Nobody is sent there, whichever thread has him.
+        some = [g.client("--responder-cert", "b.cert") for _ in range(6)]
+        s.same("health: exit codes", [0] * 6, [ends(c) for c in some])
+        g.serve("b")
+        wait_for(lambda: g.log("d").count("name=b state=up") >= turn,
+                 "a line of one that is up")
+        time.sleep(1)
+        s.same("health: said once", [turn] * 2,
+               [g.log("d").count("name=b state=" + x)
+                for x in ("down", "up")])
+    # Each finds out by itself, once, where it does not look; what they found
+    # is counted together.
+    g.configure(**{"health-ms": 3600000})
+    g.kill("d")
+    start(g, "--workers", str(WORKERS))
+    g.kill("b")
+
+    def failed():
+        some = [g.client("--responder-cert", "b.cert") for _ in range(6)]
+        s.same("health: exit codes", [0] * 6, [ends(c) for c in some])
+        return g.status()["servers"][1]["failed"] > 1
+
+    wait_for(failed, "more than one that failed")
     g.close()
 
 
@@ -215,6 +302,85 @@ def activated():
     g.close()
 
 
+class Stopped:
+    """One thread that is stopped, as a tracer does; the others run."""
+    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, tid):
+        self.tid = tid
+        if self.trace(self.SEIZE) != 0:
+            raise PermissionError("ptrace")
+        self.trace(self.INTERRUPT)
+        os.waitpid(tid, self.WALL)
+
+    def trace(self, what):
+        return ctypes.CDLL(None).ptrace(ctypes.c_long(what),
+                                        ctypes.c_long(self.tid), None, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.trace(self.DETACH)
+
+
+def is_silent(told, seconds):
+    """Whether nothing more is said, but for what was on its way."""
+    time.sleep(seconds / 2)
+    told.setblocking(False)
+    try:
+        while told.recv(200):
+            pass
+    except BlockingIOError:
+        pass
+    told.settimeout(seconds)
+    try:
+        told.recv(200)
+        return False
+    except socket.timeout:
+        return True
+    finally:
+        told.settimeout(30)
+
+
+def hung():
+    """A thread that hangs: it does not say that it is alive, whichever of
+    them it is; and it does again when that one goes on."""
+    g = Stage({"a": []})
+    g.kill("d")
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(g.path("notify"))
+    told.settimeout(30)
+    d = given_words(g, {"NOTIFY_SOCKET": g.path("notify"),
+                        "WATCHDOG_USEC": "200000"},
+                    "--workers", str(WORKERS))
+    s.same("hung: ready", b"READY=1", told.recv(200))
+    silent, threads = 0, os.listdir("/proc/%d/task" % d.pid)
+    try:
+        for tid in threads:
+            with Stopped(int(tid)):
+                silent += is_silent(told, 1)
+            wait_for(lambda: told.recv(200) == b"WATCHDOG=1", "a word")
+    except PermissionError:
+        s.note("hung: no thread may be stopped here")
+        silent = WORKERS
+    s.same("hung: each worker is missed", WORKERS, silent)
+    d.send_signal(signal.SIGTERM)
+    s.same("hung: exit code", 0, d.wait(timeout=30))
+    told.close()
+    g.close()
+
+
+def given_words(g, env, *more):
+    """Starts it with these in its environment."""
+    os.environ.update(env)
+    try:
+        return start(g, *more)
+    finally:
+        for name in env:
+            del os.environ[name]
+
+
 def watchdog():
     """It says that it is alive as often as it is asked to, and when it reads
     its file anew."""
@@ -223,13 +389,8 @@ def watchdog():
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     told.bind(g.path("notify"))
     told.settimeout(30)
-    env = {"NOTIFY_SOCKET": g.path("notify"), "WATCHDOG_USEC": "200000"}
-    os.environ.update(env)
-    try:
-        d = start(g, "--workers", "2")
-    finally:
-        for name in env:
-            del os.environ[name]
+    d = given_words(g, {"NOTIFY_SOCKET": g.path("notify"),
+                        "WATCHDOG_USEC": "200000"}, "--workers", "2")
     s.same("watchdog: ready first", b"READY=1", told.recv(200))
     began = time.monotonic()
     s.same("watchdog: alive", [b"WATCHDOG=1"] * 5,
@@ -293,6 +454,22 @@ def confined():
     s.same("confined: not wanted", ({"0"}, {"0"}),
            tuple({t[k].strip() for t in tasks(d.pid)}
                  for k in ("NoNewPrivs", "Seccomp")))
+    g.kill("d")
+    # A store whose file lies elsewhere: what is written there is not its.
+    elsewhere = tempfile.mkdtemp(prefix="handfast-elsewhere.")
+    shutil.move(g.path("db/data.mdb"), elsewhere)
+    os.symlink(os.path.join(elsewhere, "data.mdb"), g.path("db/data.mdb"))
+    d = start(g)
+    s.same("confined: a file elsewhere, where that is not wanted", None,
+           d.poll())
+    g.kill("d")
+    g.configure()
+    d = start(g)
+    if "no Landlock" in g.log("d"):
+        s.note("confined: this kernel has no Landlock")
+    else:
+        s.same("confined: a file elsewhere", 8, d.poll())
+    shutil.rmtree(elsewhere)
     g.close()
 
 
@@ -378,4 +555,5 @@ def free(port):
             return False
 
 
-play([workers, share, activated, watchdog, confined, user, units])
+play([workers, piled_up, judged, health, share, activated, watchdog, hung,
+      confined, user, units])

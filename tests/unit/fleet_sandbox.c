@@ -72,8 +72,14 @@ files(const char *dir)
 	IS(writes(dir, "there") == EACCES);
 	(void)snprintf(path, sizeof(path), "%s/there", dir);
 	IS(unlink(path) == -1 && errno == EACCES);
+	IS(open(path, O_WRONLY | O_CLOEXEC) == -1 && errno == EACCES);
+	IS(version < 3 || (truncate(path, 0) == -1 && errno == EACCES));
 	IS(access(path, R_OK) == 0 && open(path, O_RDONLY) != -1);
-	IS(execl("/bin/true", "true", (char *)NULL) == -1 && errno == EACCES);
+	(void)snprintf(path, sizeof(path), "%s/own/new", dir);
+	IS(unlink(path) == 0);
+	/* Where it could, this child would not end with 0. */
+	IS(execl("/bin/false", "false", (char *)NULL) == -1 &&
+	    errno == EACCES);
 	return 0;
 }
 
@@ -111,7 +117,7 @@ calls(const char *dir)
 	IS(pthread_create(&thread, NULL, nothing, NULL) == 0);
 	IS(pthread_join(thread, NULL) == 0);
 	IS(fork() == -1 && errno == EPERM);
-	IS(execl("/bin/true", "true", (char *)NULL) == -1 && errno == EPERM);
+	IS(execl("/bin/false", "false", (char *)NULL) == -1 && errno == EPERM);
 	IS(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == -1 && errno == EPERM);
 	IS(setuid(0) == -1 && errno == EPERM);
 	return 0;
@@ -203,6 +209,9 @@ given(const char *arg)
 	(void)arg;
 	IS(fd != -1 && dup2(fd, 3) == 3 && dup2(0, 4) == 4);
 	IS(hf_given_sockets(fds, at, &n, 2) == HF_OK && n == 0);
+	IS(fcntl(3, F_SETFD, 0) == 0);
+	(void)setenv("LISTEN_FDS", "1", 1); /* nobody's */
+	IS(hf_given_sockets(fds, at, &n, 2) == HF_OK && n == 0);
 	say(1, getpid() + 1); /* another's */
 	IS(hf_given_sockets(fds, at, &n, 2) == HF_OK && n == 0);
 	say(3, getpid());
@@ -233,7 +242,7 @@ watchdog(const char *arg)
 	(void)snprintf(text, sizeof(text), "%ld", (long)getpid());
 	(void)setenv("WATCHDOG_PID", text, 1);
 	IS(hf_watchdog_ms() == 1500);
-	(void)setenv("WATCHDOG_USEC", "3s", 1);
+	(void)setenv("WATCHDOG_USEC", "3000000s", 1);
 	IS(hf_watchdog_ms() == 0);
 	return 0;
 }

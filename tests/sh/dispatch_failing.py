@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Servers that fail a dispatcher: they go when they have heard a session's
+resume, or have answered it, or want a hello anew; say nothing; stand still;
+die while a resume waits behind what is said to them.
+"""
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+import session as s  # noqa: E402
+from dispatching import (HELLO, Stage, dial, ends, opened, play,  # noqa: E402
+                         reload, say, wait_for)
+
+
+class Fake:
+    """A server that takes connections, hears a message and goes: it answers
+    a check of its health."""
+
+    def __init__(self, g, name):
+        self.taken = 0
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(g.path(name + ".sock"))
+        self.sock.listen(64)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                c, _ = self.sock.accept()
+            except OSError:
+                return
+            c.settimeout(2)
+            try:
+                data = c.recv(65536)
+                if data[:2] == b"\x86\x00":
+                    c.sendall(b"\x82\x02\x41\x00")
+                elif data:
+                    self.taken += 1
+            except OSError:
+                pass
+            c.close()
+
+
+def dies_in_transfer():
+    """The server that is to take a session over goes when it has heard the
+    resume: another takes it, and the client does not notice."""
+    g = Stage({"a": [], "b": []})
+    g.targets["x"] = []
+    fake = Fake(g, "x")
+    g.configure()
+    g.kill("d")
+    g.kill("b")
+    g.dispatch()
+    wait_for(lambda: [x["up"] for x in g.status()["servers"]] ==
+             [True, False, True], "who is up")
+    # Of three at the same time one finds that x has the fewest.
+    clients = [g.client("--responder-cert", "a.cert") for _ in range(3)]
+    opened(g, *clients)
+    for client in clients:
+        say(client, b"first ")
+    wait_for(lambda: g.owners() == ["a"] * 3 and
+             g.received() == [b"first "] * 3, "stored sessions")
+    g.serve("b")
+    wait_for(lambda: all(x["up"] for x in g.status()["servers"]), "all up")
+    for name in "ab" * 3:
+        other = "b" if name == "a" else "a"
+        before = [g.words(c).count("moved: epoch") for c in clients]
+        g.kill(name)
+        for n, client in enumerate(clients):
+            wait_for(lambda: g.words(client).count("moved: epoch") >
+                     before[n], "a move")
+        wait_for(lambda: g.owners() == [other] * 3, "the other one")
+        g.serve(name)
+        wait_for(lambda: all(x["up"] for x in g.status()["servers"]), "up")
+    for client in clients:
+        say(client, b"second")
+        s.same("dies in transfer: exit code", 0, ends(client))
+    s.same("dies in transfer: what arrived", [b"first second"] * 3,
+           g.received())
+    s.same("dies in transfer: handshakes", 3, g.shaken())
+    s.check("dies in transfer: it was tried", fake.taken > 0)
+    fake.sock.close()
+    g.close()
+
+
+class Halfway:
+    """A server's address: the first resume there is answered, and whoever
+    answered goes before a word more; all others are served."""
+
+    def __init__(self, g, name, of):
+        self.to, self.cut = g.path(of + ".sock"), 0
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(g.path(name + ".sock"))
+        self.sock.listen(64)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                near, _ = self.sock.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(self.to)
+                first = near.recv(65536)
+                far.sendall(first)
+            except OSError:
+                return
+            if first[:2] == b"\x8b\x06" and self.cut == 0:
+                self.cut += 1
+                near.sendall(far.recv(65536))
+                far.close()
+                near.close()
+                continue
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self.pump, args=pair,
+                                 daemon=True).start()
+
+    @staticmethod
+    def pump(here, there):
+        try:
+            while True:
+                data = here.recv(65536)
+                if not data:
+                    break
+                there.sendall(data)
+            there.shutdown(socket.SHUT_WR)
+        except OSError:
+            here.close()
+            there.close()
+
+
+def answered_and_gone():
+    """The server that takes a session over goes when it has answered, before
+    the client has confirmed: the client goes on with another, under the same
+    connection."""
+    g = Stage({"a": [], "b": []})
+    client = g.client("--responder-cert", "a.cert")
+    opened(g, client)
+    say(client, b"first ")
+    wait_for(lambda: g.owners() == ["a"] and g.received() == [b"first "],
+             "a stored session")
+    half = Halfway(g, "x", "b")
+    g.targets["x"] = []
+    g.configure(only=["a", "x"])
+    reload(g)
+    g.do("dispatch", "drain", "a", "--control", "d.ctl")
+    wait_for(lambda: g.owners() == ["b"] and
+             g.words(client).count("moved: epoch") == 2, "two moves")
+    now = g.status()
+    s.same("answered and gone: once", 1, half.cut)
+    s.same("answered and gone: connections", (1, 1),
+           (now["accepted"], now["rescued"]))
+    say(client, b"second")
+    s.same("answered and gone: exit code", 0, ends(client))
+    s.same("answered and gone: what arrived", [b"first second"],
+           g.received())
+    del g.targets["x"]
+    s.same("answered and gone: handshakes", 1, g.shaken())
+    half.sock.close()
+    g.close()
+
+
+def asked_and_gone():
+    """A server that wants a hello anew, with its cookie, and is gone before
+    that comes, or when it does: another has it, on the same connection."""
+    g = Stage({"a": []})
+    g.targets["x"] = []
+    fake = Fake(g, "x")
+    g.configure(only=["x", "a"])
+    reload(g)
+    other = g.client("--responder-cert", "a.cert")
+    opened(g, other)  # x has the fewest
+    c = dial(g)
+    c.sendall(HELLO)
+    s.same("asked and gone: a retry", b"\x82\x02\x41\x00", c.recv(100))
+    time.sleep(0.3)
+    c.sendall(HELLO[:7] + b"\x41\x00" + HELLO[8:])
+    s.same("asked and gone: an offer", b"\x86\x01", c.recv(65536)[:2])
+    c.close()
+    wait_for(lambda: g.status()["connections"] == 1, "its end")
+    client = g.client()
+    say(client, b"x")
+    s.same("asked and gone: exit codes", [0, 0], [ends(client), ends(other)])
+    s.same("asked and gone: connections", 3, g.status()["accepted"])
+    s.check("asked and gone: it was asked",
+            "received retry" in g.words(client), g.words(client))
+    fake.sock.close()
+    g.close()
+
+
+class Mute(Fake):
+    """One that answers a check of its health, and no resume."""
+
+    def run(self):
+        self.held = []
+        while True:
+            try:
+                c, _ = self.sock.accept()
+                data = c.recv(65536)
+                if data[:2] == b"\x86\x00":
+                    c.sendall(b"\x82\x02\x41\x00")
+                elif data:
+                    self.taken += 1
+                self.held.append(c)
+            except OSError:
+                return
+
+
+def mute():
+    """The server that is to take a session over says nothing: when its time
+    is up another has the resume, on the same connection."""
+    g = Stage({"a": [], "b": []}, **{"server-ms": 700})
+    client = g.client("--responder-cert", "a.cert")
+    opened(g, client)
+    say(client, b"first ")
+    wait_for(lambda: g.owners() == ["a"] and g.received() == [b"first "],
+             "a stored session")
+    fake = Mute(g, "x")
+    g.targets["x"] = []
+    g.configure()
+    reload(g)
+    # b has one connection, x has none: x is chosen first.
+    other = g.client("--responder-cert", "b.cert")
+    opened(g, other)
+    g.kill("a")
+    wait_for(lambda: g.owners() == ["b"] * 2, "the other one")
+    del g.targets["x"]
+    now = g.status()
+    s.same("mute: it was tried", (1, 1), (fake.taken, now["overdue"]))
+    s.same("mute: connections", 2, now["accepted"])
+    say(client, b"second")
+    s.same("mute: exit codes", [0, 0], [ends(client), ends(other)])
+    s.same("mute: what arrived", [b"first second"],
+           [x for x in g.received() if x])
+    s.same("mute: handshakes", 2, g.shaken())
+    for c in fake.held:
+        c.close()
+    fake.sock.close()
+    g.close()
+
+
+def behind():
+    """A server dies while a resume for another waits behind what is said to
+    it: the resume is not lost with that."""
+    g = Stage({"a": ["x"], "b": ["y"]})
+    client = g.client("--target", "x", "--target", "y")
+    opened(g, client)
+    say(client, b"first ")
+    wait_for(lambda: g.owners() == ["a"] and g.received() == [b"first "],
+             "a stored session")
+    g.running["d"].send_signal(signal.SIGSTOP)
+    say(client, b"then ")
+    time.sleep(0.3)
+    client.send_signal(signal.SIGUSR1)
+    wait_for(lambda: "sent resume" in g.words(client), "a resume")
+    g.kill("a")
+    g.running["d"].send_signal(signal.SIGCONT)
+    wait_for(lambda: g.owners() == ["b"], "the other one")
+    say(client, b"last")
+    s.same("behind: exit code", 0, ends(client))
+    s.same("behind: one connection", 1, g.status()["accepted"])
+    s.same("behind: what arrived", [b"first then last"], g.received())
+    s.same("behind: handshakes", 1, g.shaken())
+    g.close()
+
+
+def feed(client, data):
+    """Says it in a process of its own, however long that takes."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            say(client, data)
+        finally:
+            os._exit(0)
+    return pid
+
+
+def stands_still():
+    """A server whose process stands still, though its kernel takes
+    connections: found out, and its sessions move, also where a resume waits
+    behind what it does not read; and when it is drained."""
+    more = {"server-ms": 700, "connect-ms": 700, "answer-ms": 1000}
+    data = os.urandom(3 << 20)
+    for what, top in (("found out", {"health-ms": 300}),
+                      ("held up", {"health-ms": 3600000}),
+                      ("drained", {"health-ms": 3600000,
+                                   "server-ms": 3600000})):
+        # Held up: nobody else has what it had last; it is not asked.
+        on_b = ["y"] if what == "held up" else ["x", "y"]
+        g = Stage({"a": ["x"], "b": on_b}, **{**more, **top})
+        client = g.client("--responder-cert", "a.cert", "--target", "x",
+                          "--target", "y")
+        opened(g, client)
+        say(client, b"first")
+        wait_for(lambda: g.owners() == ["a"] and g.received() == [b"first"],
+                 "a stored session")
+        g.pause("a")
+        pid = feed(client, data) if what != "found out" else None
+        if what != "found out":
+            time.sleep(0.5)
+            client.send_signal(signal.SIGUSR1)
+        if what == "drained":
+            g.do("dispatch", "drain", "a", "--control", "d.ctl")
+        wait_for(lambda: g.owners() == ["b"], what)
+        s.check("stands still, %s: up" % what,
+                g.status()["servers"][0]["up"] == (what == "drained"))
+        now = g.status()
+        s.same("stands still, %s: connections" % what, (1, 0),
+               (now["accepted"], now["affinity"]))
+        g.running["a"].send_signal(signal.SIGCONT)
+        if pid is not None:
+            os.waitpid(pid, 0)
+        say(client, b"last")
+        s.same("stands still, %s: exit code" % what, 0, ends(client))
+        s.check("stands still, %s: what arrived" % what, g.received() ==
+                [b"first" + (data if pid else b"") + b"last"])
+        s.same("stands still, %s: handshakes" % what, 1, g.shaken())
+        g.close()
+
+
+play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
+      stands_still])
