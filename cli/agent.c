@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,7 +49,7 @@ static struct {
 	const char *config, *path;
 	int check;
 	uv_loop_t loop;
-	uv_signal_t term, intr, hup;
+	struct loop_signals signals;
 	struct watchdog watchdog;
 	struct hf_agent *agent;
 	char where[HF_AGENT_PATH];
@@ -153,9 +152,7 @@ stop(uv_signal_t *handle, int signum)
 	hf_notify("STOPPING=1");
 	hf_agent_stop(life.agent);
 	watchdog_end(&life.watchdog);
-	uv_close((uv_handle_t *)&life.term, NULL);
-	uv_close((uv_handle_t *)&life.intr, NULL);
-	uv_close((uv_handle_t *)&life.hup, NULL);
+	loop_signals_close(&life.signals);
 }
 
 /* The socket stays where it is: whoever changes that begins anew. */
@@ -177,19 +174,6 @@ reload(uv_signal_t *handle, int signum)
 	hf_notify(r == CLI_OK ?
 		"READY=1\nSTATUS=file read anew" :
 		"READY=1\nSTATUS=reload failed: the old file is used");
-}
-
-static int
-watch_signals(void)
-{
-	if (uv_signal_init(&life.loop, &life.term) != 0 ||
-	    uv_signal_init(&life.loop, &life.intr) != 0 ||
-	    uv_signal_init(&life.loop, &life.hup) != 0 ||
-	    uv_signal_start_oneshot(&life.term, stop, SIGTERM) != 0 ||
-	    uv_signal_start_oneshot(&life.intr, stop, SIGINT) != 0 ||
-	    uv_signal_start(&life.hup, reload, SIGHUP) != 0)
-		return cli_error(CLI_IO, "cannot watch for signals");
-	return CLI_OK;
 }
 
 /* Where it listens: what systemd gave, else the option, the file, the rest. */
@@ -292,7 +276,8 @@ begin(struct hf_peers *peers)
 		return cli_fail(e, "agent");
 	}
 	if ((r = open_store(peers)) != CLI_OK ||
-	    (r = watch_signals()) != CLI_OK)
+	    (r = loop_signals(&life.signals, &life.loop, stop, reload)) !=
+		CLI_OK)
 		return r;
 	if (sandbox)
 		confine_calls();
