@@ -10,7 +10,12 @@
 
 #include "link.h"
 
-enum { RECORD = HF_LINK_RECORD + 128, UNSENT_MAX = 1 << 17 };
+enum {
+	RECORD = HF_LINK_RECORD + 128,
+	UNSENT_MAX = 1 << 15,
+	FLIGHT_MIN = 1 << 16,
+	FLIGHT_US = 1 << 10 /* bytes that a fast way holds, a microsecond */
+};
 
 /* What the socket has taken cannot be overtaken: it takes little more than it
  * can send. */
@@ -25,6 +30,25 @@ keep_short(struct hf_link *l)
 	/* A comfort: a socket without it still works. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most,
 	    sizeof(most));
+}
+
+/* What is on its way to here cannot be overtaken either: no more of it than
+ * the way holds. */
+static void
+keep_light(const struct hf_link *l)
+{
+	size_t flight = FLIGHT_MIN;
+#ifdef __linux__
+	struct tcp_info info = { .tcpi_rtt = 0 };
+	socklen_t len = sizeof(info);
+	uv_os_fd_t fd;
+
+	if (l->family != AF_UNIX && uv_fileno(&l->io.handle, &fd) == 0 &&
+	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	    (size_t)info.tcpi_rtt * FLIGHT_US > flight)
+		flight = (size_t)info.tcpi_rtt * FLIGHT_US;
+#endif
+	hf_mux_flight(l->mux, flight);
 }
 
 /* A record of frames. Returns 0 when there is none to send now. */
@@ -105,6 +129,7 @@ hf_link_carry(struct hf_link *l, struct hf_mux *mux)
 		return HF_E_STATE;
 	keep_short(l);
 	l->mux = mux;
+	keep_light(l);
 	return HF_OK;
 }
 

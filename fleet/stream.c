@@ -183,6 +183,13 @@ alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	struct hf_link *l = handle->data;
 
 	(void)suggested;
+	/* Where there is more libuv would go on reading, many times: others of
+	 * the loop have their turn first. */
+	if (l->filled) {
+		l->filled = 0;
+		*buf = uv_buf_init(NULL, 0);
+		return;
+	}
 	*buf = uv_buf_init((char *)l->scratch, HF_LINK_SCRATCH);
 }
 
@@ -204,8 +211,9 @@ arrived(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct hf_link *l = stream->data;
 
-	if (n == 0 || l->phase == ENDING)
+	if (n == 0 || n == UV_ENOBUFS || l->phase == ENDING)
 		return;
+	l->filled = n == HF_LINK_SCRATCH;
 	if (l->phase == LINGERING) {
 		if (n < 0)
 			hf__link_end(l, l->err, 0);

@@ -7,7 +7,10 @@
 
 #include "channel.h"
 
-enum { TRIM = 32768 /* bytes of an empty buffer that are kept */ };
+enum {
+	TRIM = 32768, /* bytes of an empty buffer that are kept */
+	PART_MIN = HF_QUANTUM / 2
+};
 
 void
 hf__channel_trim(struct hf__buffer *b)
@@ -175,17 +178,33 @@ hf_channel_data(const struct hf_channel *ch)
 		ch->in.len };
 }
 
+/* Where many send at once each has its part of what may be on its way. */
+static size_t
+window_now(const struct hf_channel *ch)
+{
+	const struct hf_mux *m = ch->mux;
+	size_t n = m->line[HF__LINE_HEARD].n, part;
+
+	if (m->flight == 0 || n <= 1)
+		return m->limits.window;
+	part = m->flight / n;
+	if (part < PART_MIN)
+		part = PART_MIN;
+	return part < m->limits.window ? part : m->limits.window;
+}
+
 /* Credit in portions of half the window: what was given and is not used, and
  * what is unread, stay within it. */
 static void
 give(struct hf_channel *ch)
 {
-	size_t window = ch->mux->limits.window;
+	size_t window = window_now(ch);
 
 	if (ch->ended || ch->fin_got)
 		return;
-	if (window - ch->in.len - (size_t)ch->given < window / 2)
+	if (ch->in.len + (size_t)ch->given > window - window / 2)
 		return;
+	ch->window = window;
 	ch->credit_due = true;
 	hf__channel_settle(ch);
 }

@@ -42,11 +42,17 @@ bool hf__reason_sent(uint64_t reason);
 
 /* the mux ------------------------------------------------------------------- */
 
-/* Lines in which a channel stands, each at most once. */
+/* What is a word is sent ahead of turns. */
+enum { HF__WORD = 2048 };
+
+/* Lines in which a channel stands, each at most once; of WORD and DATA in one
+ * of both. */
 enum hf__line {
 	HF__LINE_ALL,	  /* every channel of the mux */
 	HF__LINE_CONTROL, /* has an open, a credit or a reset to send */
 	HF__LINE_DATA,	  /* has data and credit, or a fin to send */
+	HF__LINE_WORD,	  /* the same, but a few bytes, and it said little */
+	HF__LINE_HEARD,	  /* was heard lately, the last one last */
 	HF__LINE_NEWS,	  /* has something to tell its application */
 	HF__LINES
 };
@@ -72,11 +78,15 @@ struct hf_channel {
 	bool fin_sent, fin_got;
 	bool reset_sent, reset_got; /* or is in the control line, to be sent */
 	bool open_due, credit_due, reset_due;
-	bool turn; /* has had its quantum of this round */
+	bool turn;	/* has had its quantum of this round */
+	uint64_t round; /* in which it sent last; */
+	size_t said;	/* so many bytes */
 	int reason;
 	unsigned news;
 	uint64_t credit; /* bytes that may still be sent */
 	uint64_t given;	 /* bytes that the peer may still send */
+	uint64_t heard;	 /* of the mux, when it was heard last */
+	size_t window;	 /* of the credit that is due */
 	size_t deficit;
 	struct hf__buffer in, out;
 	void *kept;
@@ -94,6 +104,10 @@ struct hf_mux {
 	} line[HF__LINES];
 	struct hf_channel *table[HF__TABLE]; /* those not over, by number */
 	uint64_t own_next, peers_next;	     /* numbers */
+	uint64_t round;			     /* of turns */
+	size_t ahead; /* bytes of words since a turn began */
+	size_t flight;			     /* 0, or hf_mux_flight() */
+	uint64_t heard;			     /* bytes of data, of all channels */
 	size_t unnumbered;		     /* own, whose open is due */
 	size_t own_live, peers_live;	     /* not over */
 	size_t peers_held;		     /* handles of the peer's */

@@ -9,7 +9,12 @@
 
 #include "channel.h"
 
-enum { USUAL_CHANNELS = 256, USUAL_WINDOW = 262144, USUAL_SEND = 65536 };
+enum {
+	USUAL_CHANNELS = 256,
+	USUAL_WINDOW = 262144,
+	USUAL_SEND = 65536,
+	LATELY = 4 /* times what is on its way */
+};
 
 /* --- lines -------------------------------------------------------------------- */
 
@@ -142,6 +147,16 @@ has_data(const struct hf_channel *ch)
 	return ch->out.len > 0 ? ch->credit > 0 : ch->finishing;
 }
 
+/* Whoever has little to say, and said less than his share in this round, does
+ * not wait for those that always have more. */
+static bool
+is_word(const struct hf_channel *ch)
+{
+	return ch->out.len <= HF__WORD &&
+	    (ch->round < ch->mux->round ||
+		ch->said + ch->out.len <= HF_QUANTUM);
+}
+
 void
 hf__channel_settle(struct hf_channel *ch)
 {
@@ -150,9 +165,13 @@ hf__channel_settle(struct hf_channel *ch)
 	else
 		hf__line_remove(ch, HF__LINE_CONTROL);
 	if (has_data(ch)) {
-		hf__line_add(ch, HF__LINE_DATA);
+		if (!ch->place[HF__LINE_WORD].in &&
+		    !ch->place[HF__LINE_DATA].in)
+			hf__line_add(ch,
+			    is_word(ch) ? HF__LINE_WORD : HF__LINE_DATA);
 		return;
 	}
+	hf__line_remove(ch, HF__LINE_WORD);
 	hf__line_remove(ch, HF__LINE_DATA);
 	ch->turn = false;
 	ch->deficit = 0;
@@ -241,6 +260,21 @@ on_open(struct hf_mux *m, const struct hf__frame *f)
 	return HF_OK;
 }
 
+/* Who was heard lately is who sends now. */
+static void
+hear(struct hf_channel *ch, size_t len)
+{
+	struct hf_mux *m = ch->mux;
+
+	m->heard += len;
+	ch->heard = m->heard;
+	hf__line_remove(ch, HF__LINE_HEARD);
+	hf__line_add(ch, HF__LINE_HEARD);
+	while (m->heard - m->line[HF__LINE_HEARD].first->heard >
+	    LATELY * (uint64_t)m->flight)
+		hf__line_remove(m->line[HF__LINE_HEARD].first, HF__LINE_HEARD);
+}
+
 static enum hf_err
 on_data(struct hf_channel *ch, const struct hf__frame *f)
 {
@@ -251,6 +285,7 @@ on_data(struct hf_channel *ch, const struct hf__frame *f)
 	if (f->span.len > ch->given)
 		return HF_E_TOO_BIG;
 	ch->given -= f->span.len;
+	hear(ch, f->span.len);
 	if (!ch->held || ch->ended)
 		return HF_OK;
 	if ((room = hf__buffer_room(&ch->in, f->span.len)) == NULL)
@@ -365,6 +400,7 @@ hf_mux_new(struct hf_mux **mux, enum hf_role role,
 	if ((m = calloc(1, sizeof(*m))) == NULL)
 		return HF_E_MEMORY;
 	m->limits = limits == NULL ? usual : *limits;
+	m->round = 1; /* in which nobody said anything */
 	number_anew(m, role);
 	*mux = m;
 	return HF_OK;
@@ -431,6 +467,12 @@ hf_mux_restart(struct hf_mux *m, enum hf_reason reason)
 	number_anew(m, m->own_next % 2 == 0 ? HF_INITIATOR : HF_RESPONDER);
 	m->err = HF_OK;
 	return HF_OK;
+}
+
+void
+hf_mux_flight(struct hf_mux *m, size_t bytes)
+{
+	m->flight = bytes;
 }
 
 int

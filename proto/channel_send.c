@@ -2,7 +2,8 @@
 /*
  * What a mux sends next (spec section 20.4): first opens, credits and resets,
  * of which each channel has one of each at most; then data, by deficit round
- * robin. Nothing is decided before it is asked for.
+ * robin, words of channels that say little ahead of it. Nothing is decided
+ * before it is asked for.
  */
 #include <string.h>
 
@@ -19,7 +20,8 @@ int
 hf_mux_pending(const struct hf_mux *m)
 {
 	return m->err == HF_OK &&
-	    (m->line[HF__LINE_CONTROL].n > 0 || m->line[HF__LINE_DATA].n > 0);
+	    (m->line[HF__LINE_CONTROL].n > 0 ||
+		m->line[HF__LINE_WORD].n > 0 || m->line[HF__LINE_DATA].n > 0);
 }
 
 static size_t
@@ -28,11 +30,11 @@ room(const struct hf__writer *w)
 	return w->cap - w->len;
 }
 
-/* The window as it is now, less what the peer may still send. */
+/* The window, less what the peer may still send. */
 static uint32_t
 grant(const struct hf_channel *ch)
 {
-	return (uint32_t)(ch->mux->limits.window - ch->in.len - ch->given);
+	return (uint32_t)(ch->window - ch->in.len - ch->given);
 }
 
 static void
@@ -105,22 +107,43 @@ put_data(struct hf__writer *w, struct hf_channel *ch, size_t n)
 	    (struct hf_span){ ch->out.ptr + ch->out.start, n });
 	hf__buffer_take(&ch->out, n);
 	ch->credit -= n;
-	ch->deficit -= n;
+	ch->said += n;
 	if (above && ch->out.len <= half)
 		hf__channel_news(ch, HF_NEWS_WRITABLE);
 	if (ch->out.len == 0)
 		hf__channel_trim(&ch->out);
 }
 
+/* It is done for now: it stands again behind the others, or in no line. */
+static bool
+put_end(struct hf__writer *w, struct hf_channel *ch, enum hf__line line)
+{
+	if (ch->out.len == 0 && ch->finishing) {
+		if (room(w) < HF__FRAME_SMALL_BYTES)
+			return false;
+		put_fin(w, ch); /* which may free it */
+		return true;
+	}
+	ch->turn = false;
+	hf__line_remove(ch, line);
+	hf__channel_settle(ch);
+	return true;
+}
+
 /* The first in line has its turn. False: it goes on in the next record. */
 static bool
 put_turn(struct hf__writer *w, struct hf_channel *ch)
 {
+	struct hf_mux *m = ch->mux;
 	size_t want, n;
 
 	if (!ch->turn) {
 		ch->turn = true;
 		ch->deficit += HF_QUANTUM;
+		/* Everybody before it had a turn in this round. */
+		m->round += ch->round == m->round;
+		ch->round = m->round;
+		ch->said = m->ahead = 0;
 	}
 	want = least(ch->deficit, least(ch->out.len, (size_t)ch->credit));
 	if (want > 0) {
@@ -129,20 +152,49 @@ put_turn(struct hf__writer *w, struct hf_channel *ch)
 		n = least(want, room(w) - HF__FRAME_HEAD);
 		if (n < want && n < CRUMB && w->len > 0)
 			return false;
+		ch->deficit -= n;
 		put_data(w, ch, n);
 		if (n < want)
 			return false;
 	}
-	if (ch->out.len == 0 && ch->finishing) {
-		if (room(w) < HF__FRAME_SMALL_BYTES)
-			return false;
-		put_fin(w, ch); /* which may free it */
-		return true;
+	return put_end(w, ch, HF__LINE_DATA);
+}
+
+/* A word goes in one piece where a record has room for that. */
+static bool
+put_word(struct hf__writer *w, struct hf_channel *ch)
+{
+	struct hf_mux *m = ch->mux;
+	size_t want, n;
+
+	if (ch->round < m->round) {
+		ch->round = m->round;
+		ch->said = 0;
 	}
-	ch->turn = false;
-	hf__line_remove(ch, HF__LINE_DATA);
-	hf__channel_settle(ch);
-	return true;
+	want = least(HF__WORD, least(ch->out.len, (size_t)ch->credit));
+	if (want > 0) {
+		if (room(w) <= HF__FRAME_HEAD)
+			return false;
+		n = least(want, room(w) - HF__FRAME_HEAD);
+		if (n < want && w->len > 0)
+			return false;
+		m->ahead += n;
+		put_data(w, ch, n);
+	}
+	return put_end(w, ch, HF__LINE_WORD);
+}
+
+/* Words first; but whoever always has more gets his turns between them. False:
+ * there was no room. */
+static bool
+put_next(struct hf__writer *w, struct hf_mux *m)
+{
+	struct hf_channel *word = m->line[HF__LINE_WORD].first,
+			  *data = m->line[HF__LINE_DATA].first;
+
+	return word != NULL && (data == NULL || m->ahead < HF_QUANTUM) ?
+	    put_word(w, word) :
+	    put_turn(w, data);
 }
 
 enum hf_err
@@ -161,8 +213,9 @@ hf_mux_output(struct hf_mux *m, uint8_t *out, size_t cap, size_t *len)
 		while (more && m->line[HF__LINE_CONTROL].n > 0)
 			more =
 			    put_control(&w, m->line[HF__LINE_CONTROL].first);
-		while (more && m->line[HF__LINE_DATA].n > 0)
-			more = put_turn(&w, m->line[HF__LINE_DATA].first);
+		while (more &&
+		    m->line[HF__LINE_WORD].n + m->line[HF__LINE_DATA].n > 0)
+			more = put_next(&w, m);
 	} while (more && m->line[HF__LINE_CONTROL].n > 0);
 	*len = w.len;
 	return w.err;

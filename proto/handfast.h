@@ -1173,6 +1173,12 @@ HF_MUST_USE enum hf_err hf_mux_seal(struct hf_mux *mux,
  * @param reason HF_REASON_MOVED, _LOST or _RESTARTED */
 HF_MUST_USE enum hf_err hf_mux_restart(struct hf_mux *mux,
     enum hf_reason reason);
+/** About how many bytes of all channels may be on their way here while several
+ * of them send at the same time: each gets credit for its part, at least for
+ * half of HF_QUANTUM and at most for its window. What is on its way cannot be
+ * overtaken; but where it is less than the way holds all are slower.
+ * @param bytes 0, as it begins: each has its window */
+void hf_mux_flight(struct hf_mux *mux, size_t bytes);
 /** Bytes of memory it holds now, buffers and channels included. */
 size_t hf_mux_bytes(const struct hf_mux *mux);
 /** Channels that are not over, or whose handle was not freed. */

@@ -16,6 +16,7 @@ LABEL_MAX = 64
 FIRST_CREDIT = 65536
 CREDIT_MAX = 1 << 24
 QUANTUM = 16384
+WORD = 2048
 CANCELLED, REFUSED, LIMIT, LOST = 1, 2, 4, 129
 
 
@@ -55,6 +56,8 @@ class Channel:
     over: bool = False
     ended: bool = False
     reason: int = 0
+    round: int = 0  # in which it said something last,
+    said: int = 0  # and how much
     due: dict[int, int] = field(default_factory=dict)  # opens and the like
 
     @property
@@ -77,6 +80,8 @@ class Mux:
         self.all: list[Channel] = []
         self.control: list[Channel] = []
         self.turns: list[Channel] = []
+        self.words: list[Channel] = []
+        self.round, self.ahead = 1, 0
         self.opened: list[Channel] = []  # by the peer, not told yet
         self.fault: HandfastError | None = None
 
@@ -198,13 +203,22 @@ class Mux:
         self._line(ch)
 
     def _line(self, ch: Channel) -> None:
-        for line, wanted in ((self.control, ch.due), (self.turns, ch.ready)):
-            if wanted and ch not in line:
-                line.append(ch)
-            elif not wanted and ch in line:
+        if ch.due and ch not in self.control:
+            self.control.append(ch)
+        elif not ch.due and ch in self.control:
+            self.control.remove(ch)
+        if ch.ready and ch not in self.turns + self.words:
+            (self.words if self._is_word(ch) else self.turns).append(ch)
+        for line in (self.turns, self.words):
+            if not ch.ready and ch in line:
                 line.remove(ch)
         if ch.over and not ch.held and not ch.due and ch in self.all:
             self.all.remove(ch)
+
+    def _is_word(self, ch: Channel) -> bool:
+        said = ch.said if ch.round == self.round else 0
+        size = len(ch.unsent)
+        return size <= WORD and said + size <= QUANTUM
 
     def drop(self, reason: int) -> None:
         for ch in list(self.all):
@@ -308,8 +322,11 @@ class Mux:
     def _frames(self) -> Iterator[list[Any]]:
         while self.control:
             yield self._control(self.control[0])
-        while self.turns:
-            yield from self._turn(self.turns.pop(0))
+        while self.turns or self.words:
+            if self.words and (not self.turns or self.ahead < QUANTUM):
+                yield from self._word(self.words.pop(0))
+            else:
+                yield from self._turn(self.turns.pop(0))
         while self.control:
             yield self._control(self.control[0])
 
@@ -333,11 +350,24 @@ class Mux:
         return frame
 
     def _turn(self, ch: Channel) -> Iterator[list[Any]]:
-        size = min(QUANTUM, len(ch.unsent), ch.credit)
+        self.round += ch.round == self.round
+        ch.round, ch.said, self.ahead = self.round, 0, 0
+        yield from self._say(ch, QUANTUM)
+
+    def _word(self, ch: Channel) -> Iterator[list[Any]]:
+        if ch.round < self.round:
+            ch.round, ch.said = self.round, 0
+        before = ch.said
+        yield from self._say(ch, WORD)
+        self.ahead += ch.said - before
+
+    def _say(self, ch: Channel, most: int) -> Iterator[list[Any]]:
+        size = min(most, len(ch.unsent), ch.credit)
         if size:
             yield [DATA, ch.number, ch.unsent[:size]]
             ch.unsent = ch.unsent[size:]
             ch.credit -= size
+            ch.said += size
         if not ch.unsent and ch.finishing and ch.cut:
             self._refuse(ch, ch.cut)
         elif not ch.unsent and ch.finishing:

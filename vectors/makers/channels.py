@@ -129,6 +129,17 @@ def good() -> Iterator[Json]:
         send=40000,
     )
     yield end(
+        "words",
+        *[opening(x) for x in "abc"],
+        *[send(i, 65536) for i in range(3)],
+        *[send(i, size) for i, size in enumerate((40000, 40000, 2000))],
+        feed(*[(R.CREDIT, 2 * i, size) for i, size in enumerate((35000, 9, 1500))]),
+        do("finish", 2),
+        feed(*[(R.CREDIT, 2 * i, 35000) for i in range(3)]),
+        **I,
+        send=70000,
+    )
+    yield end(
         "hangup",
         opening(""),
         send(0, 9),
