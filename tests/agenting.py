@@ -4,15 +4,12 @@ program, and by the frames of its own protocol. What the tests of agents share.
 """
 import json
 import os
-import re
 import shutil
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
 import session as s
@@ -32,6 +29,20 @@ def wait_for(true, what, seconds=WAIT):
         if time.monotonic() > until:
             raise TimeoutError(what)
         time.sleep(0.01)
+
+
+def run(tests):
+    """Those that the command line names, or all. What breaks one off is said
+    as that, and the next one runs."""
+    for test in tests:
+        if len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]:
+            continue
+        try:
+            test()
+        except (TimeoutError, RuntimeError, OSError,
+                subprocess.TimeoutExpired) as e:
+            s.fail("%s: %s" % (test.__name__, e))
+    s.finish()
 
 
 # --- frames ---------------------------------------------------------------------

@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import (App, END, Hall, OVER, WAIT, wait_for)  # noqa: E402
+from agenting import (Hall, OVER, WAIT, run, wait_for)  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHARED, UNSHARED = 1, 2
@@ -246,7 +246,4 @@ TESTS = (applications, shared, idle, asked, programs, broken, resumed,
          inherited)
 
 if __name__ == "__main__":
-    for test in TESTS:
-        if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]:
-            test()
-    s.finish()
+    run(TESTS)
