@@ -437,7 +437,11 @@ bench-lib: deps-lib
 
 bench-agent: deps
 	$(SUBMAKE) $(JOBS) all $(BUILD)/bench-agent
-	$(BUILD)/bench-agent '$(abspath $(PROGRAM))' $(BUILD)/bench.json
+	rm -f $(BUILD)/bench-agent.json
+	r=0; $(BUILD)/bench-agent '$(abspath $(PROGRAM))' \
+	    $(BUILD)/bench-agent.json || r=$$?; \
+	[ ! -e $(BUILD)/bench-agent.json ] || $(PYTHON) tests/bench_merge.py \
+	    $(BUILD)/bench.json $(BUILD)/bench-agent.json || exit 1; exit $$r
 .PHONY: bench-agent
 
 # About ten minutes, where nobody else is at work; each step is said.

@@ -239,9 +239,12 @@ class Hall:
     def fails(self, *more):
         """Starts an agent that must not start: its exit code and words."""
         self.configure()
-        p = subprocess.run([self.program, "agent", "--config", "agent.conf",
-                            *more], cwd=self.dir, capture_output=True,
-                           timeout=WAIT)
+        try:
+            p = subprocess.run([self.program, "agent", "--config",
+                                "agent.conf", *more], cwd=self.dir,
+                               capture_output=True, timeout=10)
+        except subprocess.TimeoutExpired as e:
+            return None, "it runs: %r" % e.stderr
         return p.returncode, p.stderr.decode()
 
     def stop(self, how=signal.SIGTERM):

@@ -59,6 +59,10 @@ def places():
         h.start()
         s.same("places: a dead one is replaced", True,
                h.app().opened().echo(b"x"))
+        h.stop()
+        os.rmdir(run)
+        h.start()
+        h.status()  # it does what it does with signals, too
         s.same("places: modes", ["0o700", "0o600"],
                [oct(os.lstat(p).st_mode & 0o7777) for p in (run, h.path)])
         h.stop()
