@@ -334,9 +334,11 @@ parse(struct hf_peers *f, const char *body, const char *only,
 		return no_memory(why);
 	(void)cfg_set_error_function(cfg, say);
 	words = why;
+	/* Of a fault it says something; without memory it may say nothing. */
 	e = cfg_parse_buf(cfg, body) == CFG_SUCCESS ?
 	    read_all(f, cfg, only, why) :
-	    HF_E_CONFIG;
+	    *why == '\0' ? no_memory(why) :
+			   HF_E_CONFIG;
 	(void)cfg_free(cfg);
 	return e;
 }

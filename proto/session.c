@@ -203,9 +203,7 @@ hf_session_deadline(const struct hf_session *s)
 enum hf_err
 hf_session_fail(struct hf_session *s, enum hf_err cause)
 {
-	if (s == NULL ||
-	    (cause != HF_E_MEMORY &&
-		(cause < HF_E_CBOR || cause > HF_E_ENTRY)))
+	if (s == NULL || cause < HF_E_CBOR || cause > HF_E_ENTRY)
 		return HF_E_ARG;
 	return s->state == HF__OPEN ? hf__fail(s, cause) : HF_E_STATE;
 }
