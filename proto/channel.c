@@ -9,7 +9,7 @@
 
 enum {
 	TRIM = 32768, /* bytes of an empty buffer that are kept */
-	PART_MIN = HF_QUANTUM / 2
+	PART_MIN = HF_QUANTUM / 4
 };
 
 void

@@ -1175,7 +1175,7 @@ HF_MUST_USE enum hf_err hf_mux_restart(struct hf_mux *mux,
     enum hf_reason reason);
 /** About how many bytes of all channels may be on their way here while several
  * of them send at the same time: each gets credit for its part, at least for
- * half of HF_QUANTUM and at most for its window. What is on its way cannot be
+ * a quarter of HF_QUANTUM and at most for its window. What is on its way cannot be
  * overtaken; but where it is less than the way holds all are slower.
  * @param bytes 0, as it begins: each has its window */
 void hf_mux_flight(struct hf_mux *mux, size_t bytes);

@@ -100,7 +100,7 @@ given_for(struct hf_mux *m, struct heard *h, struct hf_channel *ch, size_t len)
 }
 
 /* What may be on its way is for all of them who speak: one alone has all of
- * it, and all of its window; of many each has half a quantum at the least. */
+ * it, and all of its window; of many each has a quarter of a quantum at the least. */
 static void
 parts(void **state)
 {
@@ -129,18 +129,18 @@ parts(void **state)
 	for (i = 1; i < N; i++)
 		assert_int_equal(given_for(m, &h, ch[i], USUAL),
 		    ALL / (i + 1));
-	hf_mux_flight(m, 2 * HF_QUANTUM);
+	hf_mux_flight(m, HF_QUANTUM);
 	for (i = 0; i < N; i++)
 		assert_int_equal(given_for(m, &h, ch[i], 1), 0);
 	assert_int_equal(given_for(m, &h, ch[7], ALL / N - 1),
-	    HF_QUANTUM / 2);
+	    HF_QUANTUM / 4);
 	/* who has been silent for a while has no part */
 	assert_int_equal(m->line[HF__LINE_HEARD].n, N);
-	for (i = 0; i < 13; i++)
-		assert_int_equal(given_for(m, &h, ch[7], HF_QUANTUM / 2),
-		    HF_QUANTUM / 2);
+	for (i = 0; i < 11; i++)
+		assert_int_equal(given_for(m, &h, ch[7], HF_QUANTUM / 4),
+		    HF_QUANTUM / 4);
 	for (i = 0; i < 2; i++)
-		(void)given_for(m, &h, ch[7], HF_QUANTUM / 2);
+		(void)given_for(m, &h, ch[7], HF_QUANTUM / 4);
 	assert_int_equal(m->line[HF__LINE_HEARD].n, 1);
 	hf_mux_free(m);
 }
