@@ -43,7 +43,7 @@ struct hf_link {
 	int family;
 	int message_type;
 	int running, opened, asked, paused, reading, full;
-	int filled; /* the last read took all that it could */
+	int filled;	  /* the last read took all that it could */
 	uint8_t *waiting; /* data beyond what the peer has acked */
 	size_t waiting_len, waiting_cap;
 	int kept;	  /* the session is somebody else's */

@@ -105,12 +105,12 @@ struct hf_mux {
 	struct hf_channel *table[HF__TABLE]; /* those not over, by number */
 	uint64_t own_next, peers_next;	     /* numbers */
 	uint64_t round;			     /* of turns */
-	size_t ahead; /* bytes of words since a turn began */
-	size_t flight;			     /* 0, or hf_mux_flight() */
-	uint64_t heard;			     /* bytes of data, of all channels */
-	size_t unnumbered;		     /* own, whose open is due */
-	size_t own_live, peers_live;	     /* not over */
-	size_t peers_held;		     /* handles of the peer's */
+	size_t ahead;		     /* bytes of words since a turn began */
+	size_t flight;		     /* 0, or hf_mux_flight() */
+	uint64_t heard;		     /* bytes of data, of all channels */
+	size_t unnumbered;	     /* own, whose open is due */
+	size_t own_live, peers_live; /* not over */
+	size_t peers_held;	     /* handles of the peer's */
 };
 
 /* channel.c: an empty buffer gives its memory back. */

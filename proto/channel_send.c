@@ -20,8 +20,8 @@ int
 hf_mux_pending(const struct hf_mux *m)
 {
 	return m->err == HF_OK &&
-	    (m->line[HF__LINE_CONTROL].n > 0 ||
-		m->line[HF__LINE_WORD].n > 0 || m->line[HF__LINE_DATA].n > 0);
+	    (m->line[HF__LINE_CONTROL].n > 0 || m->line[HF__LINE_WORD].n > 0 ||
+		m->line[HF__LINE_DATA].n > 0);
 }
 
 static size_t

@@ -155,10 +155,11 @@ def killed():
                     try:
                         victim(n)
                     finally:
+                        os.write(ready_w, b"!")
                         os._exit(1)
                 pids.append(pid)
-            for _ in pids:
-                os.read(ready_r, 1)
+            if b"!" in [os.read(ready_r, 1) for _ in pids]:
+                s.fail("killed: one had no channel, from %d" % first)
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)

@@ -132,8 +132,7 @@ parts(void **state)
 	hf_mux_flight(m, HF_QUANTUM);
 	for (i = 0; i < N; i++)
 		assert_int_equal(given_for(m, &h, ch[i], 1), 0);
-	assert_int_equal(given_for(m, &h, ch[7], ALL / N - 1),
-	    HF_QUANTUM / 4);
+	assert_int_equal(given_for(m, &h, ch[7], ALL / N - 1), HF_QUANTUM / 4);
 	/* who has been silent for a while has no part */
 	assert_int_equal(m->line[HF__LINE_HEARD].n, N);
 	for (i = 0; i < 11; i++)

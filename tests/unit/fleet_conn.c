@@ -36,8 +36,9 @@ make(void **state)
 	(void)snprintf(path, sizeof(path), "%s/a", dir);
 	memcpy(un.sun_path, path, strlen(path) + 1);
 	listener = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(
-	    bind(listener, (const struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(bind(listener, (const struct sockaddr *)&un,
+			     sizeof(un)),
+	    0);
 	return listen(listener, 8);
 }
 
@@ -56,7 +57,8 @@ begin(void)
 {
 	char asked[16];
 
-	assert_ok(hf_conn_open_at(&conn, "one", HF_SHARED | HF_NONBLOCK, path));
+	assert_ok(
+	    hf_conn_open_at(&conn, "one", HF_SHARED | HF_NONBLOCK, path));
 	agent = accept(listener, NULL, NULL);
 	assert_true(agent != -1);
 	assert_int_equal(read(agent, asked, sizeof(asked)), 7);
@@ -214,7 +216,8 @@ static void
 arguments(void **state)
 {
 	static const unsigned wrong[] = { 0, HF_SHARED | HF_UNSHARED,
-		HF_UNSHARED | HF_FALLBACK, HF_SHARED | 64, HF_NONBLOCK };
+		HF_UNSHARED | HF_FALLBACK, HF_SHARED | HF_NONBLOCK | 64,
+		HF_NONBLOCK };
 	size_t i, n;
 
 	(void)state;
@@ -242,13 +245,13 @@ no_agent(void **state)
 	    HF_E_NO_AGENT);
 	/* With the flag it falls back: on a file that is not there. */
 	assert_int_equal(setenv("HANDFAST_PEERS", other, 1), 0);
-	assert_err(
-	    hf_conn_open_at(&conn, "one", HF_SHARED | HF_FALLBACK, other),
+	assert_err(hf_conn_open_at(&conn, "one", HF_SHARED | HF_FALLBACK,
+		       other),
 	    HF_E_IO);
 	/* Where one may not connect nobody falls back either. */
 	assert_int_equal(chmod(dir, 0777), 0);
-	assert_err(
-	    hf_conn_open_at(&conn, "one", HF_SHARED | HF_FALLBACK, path),
+	assert_err(hf_conn_open_at(&conn, "one", HF_SHARED | HF_FALLBACK,
+		       path),
 	    HF_E_POLICY);
 	assert_int_equal(chmod(dir, 0700), 0);
 	begin();
