@@ -225,7 +225,8 @@ arguments(void **state)
 	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_err(hf_conn_open_at(&conn, "one", wrong[i], path),
 		    HF_E_ARG);
-	assert_err(hf_conn_open_at(&conn, "../one", HF_SHARED, path),
+	assert_err(hf_conn_open_at(&conn, "../one", HF_SHARED | HF_NONBLOCK,
+		       path),
 	    HF_E_ARG);
 	assert_err(hf_conn_call(HF_SHARED | HF_NONBLOCK, "", 0, dir, 1, &n,
 		       "one"),
