@@ -224,7 +224,7 @@ extern const struct shape shape_message[MESSAGES];
 extern const uint8_t message_type[MESSAGES];
 extern const struct shape shape_token[4]; /* by kind, less 1 */
 extern const struct shape shape_certificate, shape_request, shape_list;
-extern const struct shape shape_key_grant, shape_entry;
+extern const struct shape shape_key_grant, shape_entry, shape_rest;
 extern const struct shape shape_ticket, shape_ticket_file, shape_ring;
 extern const struct shape shape_identity, shape_sealed_identity;
 extern const struct shape shape_request_plain, shape_grant_plain;

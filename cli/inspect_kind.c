@@ -11,7 +11,7 @@
 static const struct shape *const secret_shapes[] = { &shape_identity,
 	&shape_sealed_identity, &shape_ticket_file };
 static const struct shape *const plain_shapes[] = { &shape_request_plain,
-	&shape_grant_plain, &shape_entry };
+	&shape_grant_plain, &shape_entry, &shape_rest };
 
 /* 1 when the entries that are there are of the right types; strictly also
  * where sizes are fixed. */

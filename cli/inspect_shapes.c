@@ -416,6 +416,18 @@ static const struct field entry_fields[] = {
 const struct shape shape_entry = { "stored session", T_ARRAY, entry_fields,
 	N(entry_fields), 0, 0, 0, HF_E_ENTRY, JUDGE_NONE };
 
+/* --- an initiator's session at rest (spec section 21.5) -------------------- */
+
+static const struct field rest_fields[] = {
+	{ 0, "form", NULL, UINT, PLAIN, FIELD_CONST, 1, 0, NULL, NULL },
+	NAME(0, "peer", "as its process calls it", 0), SID,
+	TIME(0, "expires", NULL),
+	{ 0, "nonce", NULL, BYTES, PLAIN, 0, 24, 24, NULL, NULL },
+	BOX(16, 3088),
+};
+const struct shape shape_rest = { "session at rest", T_ARRAY, rest_fields,
+	N(rest_fields), 0, 0, 0, HF_E_ENTRY, JUDGE_NONE };
+
 /* --- frames of channels, in a record's data (spec section 20.2) ------------ */
 
 #define CHANNEL \

@@ -135,6 +135,9 @@ for v in load("ok/takeover")[::8]:
                      [m["type"] for m in said])
         for entry in c["entries"]:
             look(bytes.fromhex(entry), ["stored session"])
+for v in load("ok/rest"):
+    if "bytes" in v:
+        look(bytes.fromhex(v["bytes"]), ["session at rest"])
 for v in load("ok/key-grant"):
     look(bytes.fromhex(v["bytes"]), ["key grant"])
 for v in load("bad/key-grant"):
@@ -154,6 +157,8 @@ entries = [e for c in t['connections'] for e in c['entries']]
 sys.stdout.buffer.write(bytes.fromhex(said[0] + said[1] + '8209a0820804' +
     '8209a201400240'))
 open('entry', 'wb').write(bytes.fromhex(entries[0]))
+r = json.load(open('$here/vectors/ok/rest.json'))['vectors'][0]
+open('rest', 'wb').write(bytes.fromhex(r['bytes']))
 k = json.load(open('$here/vectors/ok/key-grant.json'))['vectors'][0]
 open('grant', 'wb').write(bytes.fromhex(k['bytes']))" >moved
 look 0 moved
@@ -165,6 +170,9 @@ shows ': resume' '# type: resume' '# session id' '# epoch' \
 look 0 entry
 shows ': stored session' '# cluster' '# scope' '# generation: of the key' \
     '# owner: who wrote it' '# expires: 20'
+look 0 rest
+shows ': session at rest' '# peer: as its process calls it' '# session id' \
+    '# expires: 20' '# box'
 look 0 grant
 shows ': key grant' '# member: hash of its certificate' '# cut-off: none' \
     '# not after: 20'
