@@ -182,12 +182,19 @@ listen_somewhere(int *fd, const struct hf_peers *peers)
 {
 	const char *path = life.path;
 	enum hf_err e;
+	int n;
 
 	if ((*fd = hf_agent_inherited()) != -1)
 		return CLI_OK;
-	if (path == NULL && *hf_peers_socket(peers) != '\0')
+	if (path == NULL && *hf_peers_socket(peers) != '\0') {
 		/* Other peers may come in their place. */
-		path = strcpy(life.where, hf_peers_socket(peers));
+		n = snprintf(life.where, sizeof(life.where), "%s",
+		    hf_peers_socket(peers));
+		if (n < 0 || (size_t)n >= sizeof(life.where))
+			return cli_error(CLI_FORMAT, "%s: too long",
+			    hf_peers_socket(peers));
+		path = life.where;
+	}
 	if (path == NULL) {
 		if (hf_agent_where(life.where, 0) != HF_OK)
 			return cli_usage("agent", "no --agent PATH");
