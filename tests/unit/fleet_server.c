@@ -245,6 +245,7 @@ one_of_a_subject(void **state)
 	options.max_open_subject = 1;
 	begin(HF_METHOD_CERTIFICATE);
 	assert_ok(visit(&first, 1, NULL));
+	await_opened(1); /* else whoever is looked at first */
 	unwelcome(2, NULL, HF_E_LIMITED);
 	leave(&first);
 	assert_err(next_end(NULL), HF_E_TRUNCATED);
@@ -334,6 +335,7 @@ stopped(void **state)
 	(void)state;
 	begin(HF_METHOD_CERTIFICATE);
 	assert_ok(visit(&v, 1, NULL));
+	await_opened(1);
 	hf_server_stop(server);
 	assert_err(outcome(&v), HF_E_TRUNCATED);
 	assert_err(next_end(NULL), HF_E_TRUNCATED);
