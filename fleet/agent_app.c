@@ -290,7 +290,8 @@ obey(struct hf__app *a, const struct hf__wire *w)
 
 	if (a->phase == HF__APP_FIRST)
 		return first(a, w);
-	if (a->phase != HF__APP_CARRIED || a->finished)
+	if (a->phase != HF__APP_CARRIED ||
+	    (a->finished && w->type != HF__WIRE_OVER))
 		return HF_E_UNEXPECTED;
 	switch (w->type) {
 	case HF__WIRE_DATA:

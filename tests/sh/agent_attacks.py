@@ -343,6 +343,11 @@ def strangers():
         app.s.sendall(frame(END) + frame(DATA, b"x"))
         s.same("strangers: data behind the end", "HF_E_UNEXPECTED",
                app.over())
+        app = h.app().opened()
+        app.s.sendall(frame(END) + frame(OVER, 84, 1))
+        wait_for(lambda: "error=HF_E_RESET reason=cancelled" in h.words(),
+                 "what is said behind the end")
+        app.close()
         s.same("strangers: the one beside", True, beside.echo(b"still"))
         wait_for(lambda: h.channels() == 1, "all channels freed")
         h.stop()
