@@ -380,7 +380,7 @@ appetite(const struct hf__app *a)
 {
 	size_t room, turn;
 
-	/* One frame, the first, and nothing behind it. */
+	/* The first frame, and what little comes with it. */
 	if (a->phase == HF__APP_FIRST)
 		return HF__WIRE_SMALL - a->part_len;
 	room = hf_channel_room(a->channel);
@@ -389,6 +389,19 @@ appetite(const struct hf__app *a)
 	turn = HF__APP_READ / (a->share == 0 ? 1 : a->share);
 	turn = turn < TURN_MIN ? TURN_MIN : turn;
 	return room < turn ? room : turn;
+}
+
+/* It closed its socket: in order where both have finished. */
+static void
+went(struct hf__app *a)
+{
+	int in_order = a->finished && a->end_told;
+
+	hf__app_gone(a,
+	    in_order			  ? HF_OK :
+		a->phase == HF__APP_FIRST ? HF_E_GONE :
+					    HF_E_RESET,
+	    in_order ? HF_REASON_NONE : HF_REASON_GONE);
 }
 
 static void
@@ -408,13 +421,7 @@ read_some(struct hf__app *a)
 	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n <= 0) {
-		/* What else it had to say was read before. */
-		hf__app_gone(a,
-		    a->finished && a->end_told	  ? HF_OK :
-			a->phase == HF__APP_FIRST ? HF_E_GONE :
-						    HF_E_RESET,
-		    a->finished && a->end_told ? HF_REASON_NONE :
-						 HF_REASON_GONE);
+		went(a); /* what else it had to say was read before */
 		return;
 	}
 	if (len > 0)
@@ -442,9 +449,7 @@ ready(uv_poll_t *poll, int status, int events)
 	if ((events & UV_READABLE) != 0)
 		read_some(a);
 	else if ((events & UV_DISCONNECT) != 0)
-		hf__app_gone(a,
-		    a->finished && a->end_told ? HF_OK : HF_E_RESET,
-		    HF_REASON_GONE);
+		went(a);
 	if (a->phase != HF__APP_OVER && (events & UV_WRITABLE) != 0)
 		hf__app_write(a);
 	hf__app_watch(a);
