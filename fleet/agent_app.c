@@ -380,8 +380,8 @@ appetite(const struct hf__app *a)
 {
 	size_t room, turn;
 
-	/* The first frame, and what little comes with it. */
-	if (a->phase == HF__APP_FIRST)
+	/* The first frame, and what little comes with it; or the last one. */
+	if (a->phase == HF__APP_FIRST || a->finished)
 		return HF__WIRE_SMALL - a->part_len;
 	room = hf_channel_room(a->channel);
 	room = room > a->part_len ? room - a->part_len : 0;
@@ -446,7 +446,10 @@ ready(uv_poll_t *poll, int status, int events)
 		hf__app_gone(a, HF_E_RESET, HF_REASON_GONE);
 		return;
 	}
-	if ((events & UV_READABLE) != 0)
+	/* Behind its end it may have said why it goes. */
+	if ((events & UV_READABLE) != 0 ||
+	    ((events & UV_DISCONNECT) != 0 && a->phase == HF__APP_CARRIED &&
+		a->finished && a->part_len < HF__WIRE_SMALL))
 		read_some(a);
 	else if ((events & UV_DISCONNECT) != 0)
 		went(a);
