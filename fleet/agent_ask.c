@@ -104,9 +104,9 @@ hear(struct answers *a,
 			tell(&w, each, arg);
 			continue;
 		}
-		e = w.type == HF__WIRE_DONE ? (enum hf_err)w.number[0] :
-		    w.type == HF__WIRE_OVER ? (enum hf_err)w.number[0] :
-					      HF_E_UNEXPECTED;
+		e = w.type == HF__WIRE_DONE || w.type == HF__WIRE_OVER ?
+		    (enum hf_err)w.number[HF__OVER_ERROR] :
+		    HF_E_UNEXPECTED;
 		break;
 	}
 	(void)close(a->fd);

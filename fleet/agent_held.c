@@ -178,9 +178,7 @@ hf__held_cut(struct hf__held *held, enum hf_err err, int reason)
 	}
 	/* Nobody has a channel any more. */
 	if (held->mux != NULL)
-		(void)!hf_mux_restart(held->mux,
-		    reason == HF_REASON_MOVED ? HF_REASON_MOVED :
-						HF_REASON_LOST);
+		(void)!hf_mux_restart(held->mux, HF_REASON_LOST);
 }
 
 void
@@ -202,7 +200,7 @@ hf__held_end(struct hf__held *held, enum hf_err err, int reason)
 {
 	held->waiting = NULL;
 	tell_all(held, err, reason);
-	hf__reach_end(held, 0);
+	hf__reach_end(held);
 }
 
 /* --- what is told of it ------------------------------------------------------------------- */

@@ -115,12 +115,12 @@ struct hf__held {
 	uint64_t again_at;   /* 0, or when to try again */
 	uint64_t broken_ms;  /* since when it has no connection */
 	int connected, refused, ending;
-	int elsewhere; /* the server asks for it */
+	int elsewhere;	   /* the server asks for it */
+	enum hf_err first; /* why the first address failed */
 	/* agent_rest.c */
 	enum hf__rests rested;
 	uint64_t rested_at; /* own records, when it was put to rest */
 	uint64_t rest_by;   /* 0, or the agent ends: until when it may take */
-	enum hf_err first;  /* why the first address failed */
 };
 
 /* The session for that entry: the one that there is, or a new one. NULL: no
@@ -151,8 +151,8 @@ void hf__held_state(struct hf__wire *wire, const struct hf__entry *entry,
 
 /* Begins a session, or goes on with the one that is broken. */
 void hf__reach_begin(struct hf__held *held);
-/* The session is not wanted any more: it ends in order, or at once. */
-void hf__reach_end(struct hf__held *held, int at_once);
+/* The session is not wanted any more: it ends, in order where it is open. */
+void hf__reach_end(struct hf__held *held);
 /* The agent ends: the session is put to rest where it can, else ends so. */
 void hf__reach_leave(struct hf__held *held);
 void hf__reach_tell(struct hf__held *held, int what, enum hf_err err);

@@ -413,7 +413,7 @@ hf__reach_begin(struct hf__held *held)
 /* --- its end ------------------------------------------------------------------------- */
 
 void
-hf__reach_end(struct hf__held *held, int at_once)
+hf__reach_end(struct hf__held *held)
 {
 	held->listed = 0;
 	held->ending = 1;
@@ -423,7 +423,7 @@ hf__reach_end(struct hf__held *held, int at_once)
 		hf_session_free(held->session);
 		held->session = NULL;
 		held->state = HF_AGENT_DOWN;
-	} else if (hf_link_opened(held->link) && !at_once) {
+	} else if (hf_link_opened(held->link)) {
 		hf_link_finish(held->link, HF__END_MS);
 	} else {
 		hf_link_abort(held->link, HF_E_GONE);
@@ -435,7 +435,7 @@ hf__reach_leave(struct hf__held *held)
 {
 	if (!held->listed || held->session == NULL ||
 	    held->agent->rest_key == NULL) {
-		hf__reach_end(held, 0);
+		hf__reach_end(held);
 		return;
 	}
 	held->listed = 0;
@@ -475,6 +475,6 @@ hf__reach_look(struct hf__held *held, uint64_t now)
 		((held->state == HF_AGENT_OPEN ||
 		     held->state == HF_AGENT_BROKEN) &&
 		    idle != 0 && now - held->quiet_ms >= idle))) {
-		hf__reach_end(held, 0);
+		hf__reach_end(held);
 	}
 }
