@@ -308,7 +308,7 @@ run(void)
 		hf_peers_free(peers);
 		return CLI_OK;
 	}
-	log_json = hf_peers_log_json(peers);
+	log_json = cli_json || hf_peers_log_json(peers);
 	loop_files(1 << 20);
 	if ((r = begin(peers)) != CLI_OK) {
 		if (life.bound)

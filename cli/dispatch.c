@@ -253,7 +253,7 @@ run(void)
 	if ((r = dispatch_file_read(life.file, life.config)) != CLI_OK ||
 	    life.check)
 		return r;
-	log_json = life.file->log_json;
+	log_json = cli_json || life.file->log_json;
 	loop_files(1 << 20);
 	if ((r = begin()) == CLI_OK) {
 		hf_notify("READY=1");
