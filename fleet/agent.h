@@ -30,7 +30,7 @@ struct hf_peers;
 HF_MUST_USE enum hf_err hf_peers_read(struct hf_peers **peers,
     const char *path, const char *only, char why[HF_WHY_MAX]);
 /* Reads what stands before its peers alone, and none of the files that it
- * names: whom to become before that. */
+ * names: whom to become before that. @return as hf_peers_read() */
 HF_MUST_USE enum hf_err hf_peers_read_top(struct hf_peers **peers,
     const char *path, char why[HF_WHY_MAX]);
 /* Wipes and frees; accepts NULL. */
@@ -53,13 +53,13 @@ int hf_peers_sandbox(const struct hf_peers *peers);
 /* --- agent_path.c, agent_bind.c: where it is --- */
 
 /* The path that holds where none is given: of the socket, or (peers) of the
- * file of peers. HF_E_CONFIG: there is none. */
+ * file of peers. HF_E_CONFIG: there is none, or it is too long. */
 HF_MUST_USE enum hf_err hf_agent_where(char out[HF_AGENT_PATH], int peers);
 /* Listens at the path, in a directory that is made (0700, or 0711 where it is
  * for others too) and must be this user's alone to change. A dead socket of
  * this user is replaced, anything else left as it is.
- * @return HF_OK; HF_E_ARG; HF_E_POLICY: it is not safe there; HF_E_IO, errno
- * says why */
+ * @return HF_OK; HF_E_ARG: no whole path, at the root, or too long for a
+ * socket; HF_E_POLICY: it is not safe there; HF_E_IO, errno says why */
 HF_MUST_USE enum hf_err hf_agent_bind(int *fd, const char *path, int others);
 /* The socket that systemd listens at for this process, or -1. */
 int hf_agent_inherited(void);
@@ -78,12 +78,19 @@ enum hf_agent_state {
 struct hf_agent_peer {
 	const char *name;
 	enum hf_agent_state state;
-	uint8_t sid[HF_SID_BYTES];
-	uint64_t epoch, channels, opened, handshakes, resumes, in, out;
+	uint8_t sid[HF_SID_BYTES]; /* 0 where there is no session */
+	uint64_t epoch;
+	uint64_t channels; /* that are there, or are waited for */
+	/* These begin anew where a session ends in order, and with a file that
+	 * is read anew. */
+	uint64_t opened, handshakes, resumes;
+	uint64_t in, out;  /* bytes from and to the peer, of channels that are
+			      over */
 	enum hf_err error; /* of the last session that ended */
 };
 
-/* What is told; all but `err` borrowed. */
+/* What is told, and good until the callback returns. Text is NULL, and `sid`
+ * empty, where it does not apply. */
 struct hf_agent_event {
 	enum {
 		HF_AGENT_SESSION,   /* it is open */
@@ -97,19 +104,23 @@ struct hf_agent_event {
 	const char *peer; /* NULL: it named none */
 	const char *address;
 	enum hf_err err;
-	int reason;	   /* enum hf_reason */
-	unsigned long uid; /* of the application */
-	long pid;	   /* -1: not known */
-	uint64_t in, out, ms;
-	struct hf_span sid;
+	int reason;	    /* enum hf_reason */
+	unsigned long uid;  /* of the application */
+	long pid;	    /* -1: not known */
+	uint64_t in, out;   /* HF_AGENT_CHANNEL: bytes from and to it */
+	uint64_t ms;	    /* of the application: since it connected */
+	struct hf_span sid; /* of the session */
 };
 
-/* The peers are the agent's after HF_OK. The loop is borrowed. */
+/* The peers are the agent's after HF_OK. The loop is borrowed; `told`, which
+ * may be NULL, is called on its thread and may not call the agent.
+ * @return HF_OK; HF_E_MEMORY */
 HF_MUST_USE enum hf_err hf_agent_new(struct hf_agent **agent, uv_loop_t *loop,
     struct hf_peers *peers,
     void (*told)(void *owner, const struct hf_agent_event *event),
     void *owner);
-/* Takes applications from a listening socket, which it closes in the end. */
+/* Takes applications from a listening socket that does not block; it closes
+ * that in the end. @return HF_OK; HF_E_IO */
 HF_MUST_USE enum hf_err hf_agent_listen(struct hf_agent *agent, int fd);
 /* Sessions rest in that directory, which is made (0700) and must be this
  * user's, sealed under the key in that file, which is made (0600). What rests
@@ -119,8 +130,9 @@ HF_MUST_USE enum hf_err hf_agent_listen(struct hf_agent *agent, int fd);
  * HF_E_IO; HF_E_MEMORY; `why` says more */
 HF_MUST_USE enum hf_err hf_agent_store(struct hf_agent *agent, const char *dir,
     const char *key, char why[HF_WHY_MAX]);
-/* Takes one, by a connected socket, that may have every peer. When it is over
- * the agent stops. */
+/* Takes one, by a connected socket that does not block, which may have every
+ * peer. When it is over the agent stops. The socket is closed in any case.
+ * @return HF_OK; HF_E_MEMORY */
 HF_MUST_USE enum hf_err hf_agent_serve(struct hf_agent *agent, int fd);
 /* Other peers from now on, by sessions of their own. Those that are open carry
  * the channels that they have, and end with the last one. The peers are the
@@ -133,13 +145,17 @@ void hf_agent_stop(struct hf_agent *agent);
 /* After the loop has ended. Accepts NULL. */
 void hf_agent_free(struct hf_agent *agent);
 
-/* --- agent_ask.c: asks one that runs; waits ten seconds at most --- */
+/* --- agent_ask.c: asks one that runs; waits ten seconds at most for a
+ *     connection, and for each part of the answer --- */
 
-/* Each peer in turn. @return HF_OK; HF_E_NO_AGENT; HF_E_POLICY, also for
- * another user than the agent's; HF_E_AGENT_GONE; HF_E_DEADLINE */
+/* Each peer in turn; what `each` gets is good until it returns.
+ * @return HF_OK; HF_E_ARG: no whole path; HF_E_NO_AGENT; HF_E_POLICY, also for
+ * another user than the agent's and root; HF_E_QUOTA: too many connections;
+ * HF_E_AGENT_GONE; HF_E_DEADLINE; HF_E_IO; what is wrong with an answer */
 HF_MUST_USE enum hf_err hf_agent_status(const char *path,
     void (*each)(void *arg, const struct hf_agent_peer *peer), void *arg);
-/* Ends a peer's session and its channels. HF_E_CONFIG: no such peer. */
+/* Ends a peer's session and its channels, and takes away what rests of it.
+ * @return as that; HF_E_CONFIG: no such peer; HF_E_ARG: no name of one */
 HF_MUST_USE enum hf_err hf_agent_close(const char *path, const char *peer);
 
 #endif

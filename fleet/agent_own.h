@@ -10,11 +10,11 @@
 #include "peers.h"
 
 enum {
-	HF__APP_READ = 1 << 16, /* of one application at once */
-	HF__APP_WINDOW = 1 << 18,
-	HF__APP_SEND = 1 << 17,
-	HF__APP_FIRST_MS = 5000, /* for the first frame to be whole */
-	HF__APPS_MAX = 4096,
+	HF__APP_READ = 1 << 16,	  /* bytes, of one application at once */
+	HF__APP_WINDOW = 1 << 18, /* of a channel, not read by it yet */
+	HF__APP_SEND = 1 << 17,	  /* of a channel, not sent to the peer yet */
+	HF__APP_FIRST_MS = 5000,  /* for the first frame to be whole */
+	HF__APPS_MAX = 4096,  /* connections: further ones wait to be taken */
 	HF__APPS_USER = 1024, /* of one user, one peer or another */
 	HF__LOOK_MS = 250,    /* how often all times are looked at */
 	HF__END_MS = 2000     /* for a session to end in order */

@@ -25,20 +25,23 @@ enum hf_conn_flags {
 	HF_UNSHARED = 2, /* one's own */
 	HF_FALLBACK = 4, /* with HF_SHARED: one's own where no agent answers;
 			     hf_conn_info() then says so */
-	HF_NONBLOCK = 8	 /* nothing waits: HF_E_AGAIN instead */
+	HF_NONBLOCK = 8	 /* no call waits for the agent or the peer:
+			     HF_E_AGAIN instead */
 };
 enum {
 	HF_CONN_PEER_MAX = 64, /* bytes of a peer's name in the file */
-	HF_CONN_FRAME = 16384  /* what goes at once at the most */
+	HF_CONN_FRAME = 16384  /* bytes of data in one frame at the most */
 };
 
 struct hf_conn;
 
+/* What hf_conn_info() tells. */
 struct hf_conn_info {
 	int shared;    /* 1: the agent's session; 0: one's own */
 	int fell_back; /* 1: shared was wanted, and no agent answered */
 	int open;      /* 1: the session is there; what follows says more */
-	int broken;    /* 1: at present it has no connection */
+	int broken;    /* 1: at present it has no connection. No agent says
+			  so yet: channels end with the connection. */
 	int reason;    /* why the channel ended, enum hf_reason */
 	char peer[HF_CONN_PEER_MAX + 1]; /* as it was asked for */
 	char responder[HF_NAME_MAX + 1]; /* its certificate's subject */
@@ -49,7 +52,9 @@ struct hf_conn_info {
 };
 
 /* Opens a connection to a peer of the file. It waits until the session is
- * there, not until the peer has taken the channel. *out is set on success only.
+ * there, not until the peer has taken the channel; also with HF_NONBLOCK up to
+ * ten seconds for an agent that takes nobody, and for files to be read. *out is
+ * set on success only, and is the caller's: hf_conn_close().
  * @return HF_OK; HF_E_ARG for flags or a name that cannot be; HF_E_NO_AGENT;
  * HF_E_POLICY for a peer that the file does not have or does not let this user
  * have, for a socket or key file that is not safe; HF_E_QUOTA; HF_E_CONFIG for
@@ -96,12 +101,14 @@ void hf_conn_wait(struct hf_conn *conn, int ms);
 /* What is known of it, without waiting. */
 void hf_conn_info(struct hf_conn_info *info, struct hf_conn *conn);
 /* Ends and frees; accepts NULL. Where one end has not finished the channel is
- * reset, and what was sent may be lost.
+ * reset, and what was sent may be lost. With a session of one's own it waits
+ * for that to end in order, two seconds at most, and for a name that is being
+ * looked up or a password that is being stretched.
  * @return HF_OK: both had finished; what ended it before; HF_E_RESET */
 enum hf_err hf_conn_close(struct hf_conn *conn);
 /* One request and its answer: opens, sends all, finishes, receives until the
- * peer has finished, closes. *answer_len: what was received, also after an
- * error. HF_NONBLOCK is HF_E_ARG.
+ * peer has finished, closes. It waits as long as that takes. *answer_len: what
+ * was received, also after an error. HF_NONBLOCK is HF_E_ARG.
  * @return as those; HF_E_SPACE for an answer of more than cap bytes */
 HF_MUST_USE enum hf_err hf_conn_call(unsigned flags, const void *data,
     size_t len, void *answer, size_t cap, size_t *answer_len,
