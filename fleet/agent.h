@@ -61,7 +61,8 @@ HF_MUST_USE enum hf_err hf_agent_where(char out[HF_AGENT_PATH], int peers);
  * @return HF_OK; HF_E_ARG: no whole path, at the root, or too long for a
  * socket; HF_E_POLICY: it is not safe there; HF_E_IO, errno says why */
 HF_MUST_USE enum hf_err hf_agent_bind(int *fd, const char *path, int others);
-/* The socket that systemd listens at for this process, or -1. */
+/* The socket that systemd listens at for this process. -1: there is none, or
+ * not a unix socket alone. */
 int hf_agent_inherited(void);
 
 /* --- agent.c --- */
