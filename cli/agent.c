@@ -74,7 +74,8 @@ told_session(const struct hf_agent_event *e)
 	log_text(&line, "peer", e->peer);
 	log_text(&line, "result", words[e->what]);
 	log_text(&line, "address", e->address);
-	if (e->sid.len >= 4 && e->what != HF_AGENT_ENDED)
+	if (e->sid.len >= 4 && e->what != HF_AGENT_ENDED &&
+	    e->what != HF_AGENT_DISCARDED)
 		(void)snprintf(sid, sizeof(sid), "%02x%02x%02x%02x",
 		    e->sid.ptr[0], e->sid.ptr[1], e->sid.ptr[2],
 		    e->sid.ptr[3]);

@@ -32,7 +32,8 @@ enum { CONNECT_MS = 10000 };
 /* --- who -------------------------------------------------------------------------- */
 
 #ifdef SO_PEERCRED
-/* A process keeps its number when its pid is another's. */
+/* A process keeps its number when its pid is another's. A kernel without pidfs
+ * (before Linux 6.9) has one number for all: then the pid alone tells. */
 static uint64_t
 process_number(int fd)
 {

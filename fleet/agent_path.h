@@ -17,7 +17,8 @@ struct hf__who {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;	 /* -1 where it is not told */
-	uint64_t number; /* of the process: none has it after it; 0: unknown */
+	uint64_t number; /* of the process: with pidfs none has it after it;
+			    0: unknown */
 	gid_t group[HF__GROUPS_MAX];
 	size_t groups_n;
 };

@@ -51,7 +51,8 @@ struct hf_conn_info {
 	enum hf_mobility strength;	 /* of the last move */
 };
 
-/* Opens a connection to a peer of the file. It waits until the session is
+/* Opens a connection to a peer of the file, by its name there: 1 to
+ * HF_CONN_PEER_MAX of A-Z a-z 0-9 . - _. It waits until the session is
  * there, not until the peer has taken the channel; also with HF_NONBLOCK up to
  * ten seconds for an agent that takes nobody, and for files to be read. *out is
  * set on success only, and is the caller's: hf_conn_close().
@@ -83,8 +84,8 @@ HF_MUST_USE enum hf_err hf_conn_send(struct hf_conn *conn, size_t *sent,
 HF_MUST_USE enum hf_err hf_conn_finish(struct hf_conn *conn);
 /* Receives what there is, 1 to cap bytes; waits for the first. *len 0 with
  * HF_OK: the peer sends nothing more.
- * @return HF_OK; HF_E_AGAIN; else as hf_conn_send(). What came before an end
- * is received before it is told. */
+ * @return HF_OK; HF_E_AGAIN; HF_E_ARG for a cap of 0; else as hf_conn_send().
+ * What came before an end is received before it is told. */
 HF_MUST_USE enum hf_err hf_conn_recv(struct hf_conn *conn, size_t *len,
     void *buf, size_t cap);
 /* A descriptor to be polled for *events (POLLIN, POLLOUT), as they are after
