@@ -130,9 +130,12 @@ hf__file_free(char *buf, size_t len)
 
 /* --- objects ------------------------------------------------------------------------ */
 
+/* The room for what a file holds is all that there may be. */
 static enum hf_err
 object(char why[HF_WHY_MAX], enum hf_err e, const char *path)
 {
+	if (e == HF_E_SPACE)
+		e = HF_E_TOO_BIG;
 	return hf__why(why, e, "%s: %s (%s)", path, hf_error_text((int)e),
 	    hf_error_name((int)e));
 }
