@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The inside of an agent, for its files: agent.c, its life and its door;
- * agent_app.c, one application; agent_held.c, the session with one peer;
- * agent_reach.c, how that is connected. Nobody else includes it.
+ * agent_app.c, one application as it is heard, and agent_words.c, as it is
+ * told; agent_held.c, the session with one peer; agent_reach.c, how that is
+ * connected, and agent_rest.c, where it rests.
  */
 #ifndef FLEET_AGENT_OWN_H
 #define FLEET_AGENT_OWN_H

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The agent's own protocol (spec section 21): the frames between applications
- * and the agent, for the two files that speak it and for its fuzzer. Nobody
- * else includes it.
+ * and the agent, for the files that speak it and for its fuzzer.
  */
 #ifndef FLEET_AGENT_WIRE_H
 #define FLEET_AGENT_WIRE_H
@@ -15,8 +14,8 @@ enum {
 	HF__WIRE_HEAD = 5,	   /* bytes before them at the most */
 	HF__WIRE_MAX = HF__WIRE_DATA_MAX + HF__WIRE_HEAD,
 	HF__WIRE_PEER_MAX = 64, /* bytes of a peer's name in the file */
-	HF__WIRE_FIELDS = 11,
-	HF__WIRE_SMALL = 512 /* room for any frame but one of data */
+	HF__WIRE_FIELDS = 11,	/* of a frame at the most, after its type */
+	HF__WIRE_SMALL = 512	/* room for any frame but one of data */
 };
 
 enum hf__wire_type {
@@ -39,9 +38,9 @@ struct hf__wire {
 	uint64_t number[HF__WIRE_FIELDS];
 	struct hf_span bytes[HF__WIRE_FIELDS];
 };
-/* Fields of HF__WIRE_OPEN and HF__WIRE_CLOSE. */
+/* Fields of HF__WIRE_OPEN and HF__WIRE_CLOSE; of HF__WIRE_STATUS the first. */
 enum { HF__OPEN_VERSION, HF__OPEN_PEER };
-/* Of HF__WIRE_OVER. */
+/* Of HF__WIRE_OVER; of HF__WIRE_DONE the first. */
 enum { HF__OVER_ERROR, HF__OVER_REASON };
 /* Of HF__WIRE_INFO. */
 enum {
