@@ -8,7 +8,7 @@
  *
  * Compiles as C11 and as C++17, and needs handfast.h alone. A connection
  * belongs to one thread at a time. After fork() it is its parent's: the child
- * may only leave it alone.
+ * may only leave it alone. No call raises a signal.
  */
 #ifndef FLEET_CONN_H
 #define FLEET_CONN_H
