@@ -130,6 +130,15 @@ def asked():
         h.stop()
 
 
+def worded():
+    """With --json log lines too are JSON."""
+    with Hall() as h:
+        h.start("--json")
+        h.app().opened().close()
+        wait_for(lambda: '"event":"channel"' in h.words(), "a line of JSON")
+        h.stop()
+
+
 def programs():
     """handfast run and initiate --shared, as programs see them."""
     with Hall() as h:
@@ -242,7 +251,7 @@ def inherited():
         s.check("inherited: the socket stays", os.path.exists(h.path))
 
 
-TESTS = (applications, shared, idle, asked, programs, broken, resumed,
+TESTS = (applications, shared, idle, asked, worded, programs, broken, resumed,
          inherited)
 
 if __name__ == "__main__":
