@@ -75,7 +75,8 @@ HF_MUST_USE enum hf_err hf_conn_open_at(struct hf_conn **out, const char *peer,
  * that was.
  * @return HF_OK, with HF_NONBLOCK and some sent also when not all went;
  * HF_E_AGAIN: none of it; HF_E_STATE after hf_conn_finish(); HF_E_DEADLINE;
- * HF_E_RESET; HF_E_REFUSED; HF_E_AGENT_GONE; why the session ended */
+ * HF_E_RESET; HF_E_REFUSED; HF_E_AGENT_GONE; why the session ended. Where it
+ * finds that out what came before may not be received any more. */
 HF_MUST_USE enum hf_err hf_conn_send(struct hf_conn *conn, size_t *sent,
     const void *data, size_t len);
 /* Says that nothing more will be sent. Again does nothing.
@@ -85,7 +86,8 @@ HF_MUST_USE enum hf_err hf_conn_finish(struct hf_conn *conn);
 /* Receives what there is, 1 to cap bytes; waits for the first. *len 0 with
  * HF_OK: the peer sends nothing more.
  * @return HF_OK; HF_E_AGAIN; HF_E_ARG for a cap of 0; else as hf_conn_send().
- * What came before an end is received before it is told. */
+ * What came before the channel's end is received before that is told; of what
+ * came before the session's end as much as the socket held. */
 HF_MUST_USE enum hf_err hf_conn_recv(struct hf_conn *conn, size_t *len,
     void *buf, size_t cap);
 /* A descriptor to be polled for *events (POLLIN, POLLOUT), as they are after
