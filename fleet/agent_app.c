@@ -382,7 +382,9 @@ appetite(const struct hf__app *a)
 
 	/* The first frame, and what little comes with it; or the last one. */
 	if (a->phase == HF__APP_FIRST || a->finished)
-		return HF__WIRE_SMALL - a->part_len;
+		return a->part_len < HF__WIRE_SMALL ?
+		    HF__WIRE_SMALL - a->part_len :
+		    0;
 	room = hf_channel_room(a->channel);
 	room = room > a->part_len ? room - a->part_len : 0;
 	/* A process has one turn, over however many channels. */
