@@ -35,9 +35,10 @@ const char help_run[] =
 "\n"
 "example: handfast run echo -- sh -c 'echo hello; read x; echo \"$x\" >&2'\n"
 "\n"
-"exit codes: the command's, 128 and the number for a signal; where it never\n"
-"ran, or the channel was cut: 2 usage, 3 I/O or no agent, 4 not authenticated,\n"
-"5 not allowed, 6 malformed, 7 expired, 8 the peer's store\n";
+"exit codes: the command's, 127 where there is no such, 128 and the number for\n"
+"a signal; where it never ran, or the channel was cut: 2 usage, 3 I/O or no\n"
+"agent, 4 not authenticated, 5 not allowed, 6 malformed, 7 expired, 8 the\n"
+"peer's store\n";
 /* clang-format on */
 
 enum { NOT_FOUND = 127, SIGNALLED = 128 };
