@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The inside of a link, for its two files: link.c, which asks the session,
- * and stream.c, which moves the bytes. Nobody else includes it.
+ * The inside of a link, for its files: link.c, which asks the session,
+ * stream.c, which moves the bytes, send.c, what is sent and how it ends, and
+ * mux.c, its channels. Nobody else includes it.
  */
 #ifndef FLEET_LINK_H
 #define FLEET_LINK_H
