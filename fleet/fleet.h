@@ -87,7 +87,7 @@ uv_stream_t *hf_link_stream(struct hf_link *link);
 void hf_link_start(struct hf_link *link, struct hf_config *config,
     const uint8_t *source, size_t source_len);
 /* After the start: takes what the peer has said already, without the loop's
- * next turn. */
+ * next turn. Not from within a hook: links of a loop share their scratch. */
 void hf_link_look(struct hf_link *link);
 /* From now, before the start: the peer's first message must be complete in
  * `ms`. The session's deadline counts too. */
@@ -212,8 +212,8 @@ HF_MUST_USE enum hf_err hf_address_listen(int *fd, struct hf_address *bound,
 HF_MUST_USE int hf_address_connect(uv_connect_t *req, uv_stream_t *stream,
     const struct hf_address *address, uv_connect_cb done);
 /* What a TCP stream of a peer should have: what is said goes out at once, and
- * one whose network is gone is found out in two minutes. Comforts: without them
- * it still works. */
+ * one whose network is gone, or who takes nothing of what waits for him, is
+ * found out in two minutes. Comforts: without them it still works. */
 void hf_address_tune(uv_tcp_t *tcp);
 
 /*

@@ -7,10 +7,7 @@
 
 #include "channel.h"
 
-enum {
-	TRIM = 32768, /* bytes of an empty buffer that are kept */
-	PART_MIN = HF_QUANTUM / 4
-};
+enum { TRIM = 32768 /* bytes of an empty buffer that are kept */ };
 
 void
 hf__channel_trim(struct hf__buffer *b)
@@ -188,23 +185,25 @@ window_now(const struct hf_channel *ch)
 	if (m->flight == 0 || n <= 1)
 		return m->limits.window;
 	part = m->flight / n;
-	if (part < PART_MIN)
-		part = PART_MIN;
+	if (part < HF__PART_MIN)
+		part = HF__PART_MIN;
 	return part < m->limits.window ? part : m->limits.window;
 }
 
 /* Credit in portions of half the window: what was given and is not used, and
- * what is unread, stay within it. */
-static void
-give(struct hf_channel *ch)
+ * what is unread, stay within it. A part bounds what is given, not what is
+ * unread: else who waits for more before he takes it would wait for ever. */
+void
+hf__channel_give(struct hf_channel *ch)
 {
-	size_t window = window_now(ch);
+	size_t all = ch->mux->limits.window, part = window_now(ch);
 
 	if (ch->ended || ch->fin_got)
 		return;
-	if (ch->in.len + (size_t)ch->given > window - window / 2)
+	if (ch->given > part - part / 2 ||
+	    ch->in.len + (size_t)ch->given > all - all / 2)
 		return;
-	ch->window = window;
+	ch->part = part;
 	ch->credit_due = true;
 	hf__channel_settle(ch);
 }
@@ -222,7 +221,7 @@ hf_channel_taken(struct hf_channel *ch, size_t len)
 		if (ch->fin_got)
 			hf__channel_news(ch, HF_NEWS_FINISHED);
 	}
-	give(ch);
+	hf__channel_give(ch);
 	return HF_OK;
 }
 

@@ -44,6 +44,8 @@ bool hf__reason_sent(uint64_t reason);
 
 /* What is a word is sent ahead of turns. */
 enum { HF__WORD = 2048 };
+/* The least part of what may be on its way; who says less is not counted. */
+enum { HF__PART_MIN = HF_QUANTUM / 4 };
 
 /* Lines in which a channel stands, each at most once; of WORD and DATA in one
  * of both. */
@@ -86,7 +88,8 @@ struct hf_channel {
 	uint64_t credit; /* bytes that may still be sent */
 	uint64_t given;	 /* bytes that the peer may still send */
 	uint64_t heard;	 /* of the mux, when it was heard last */
-	size_t window;	 /* of the credit that is due */
+	size_t part;	 /* that the credit which is due is to fill */
+	size_t lately;	 /* bytes heard since it was found to send */
 	size_t deficit;
 	struct hf__buffer in, out;
 	void *kept;
@@ -115,6 +118,7 @@ struct hf_mux {
 
 /* channel.c: an empty buffer gives its memory back. */
 void hf__channel_trim(struct hf__buffer *);
+void hf__channel_give(struct hf_channel *);
 
 /* channel_mux.c */
 void hf__line_add(struct hf_channel *, enum hf__line);

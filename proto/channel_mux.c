@@ -260,18 +260,23 @@ on_open(struct hf_mux *m, const struct hf__frame *f)
 	return HF_OK;
 }
 
-/* Who was heard lately is who sends now. */
+/* Who was heard lately is who sends now; a word here and there does not count. */
 static void
 hear(struct hf_channel *ch, size_t len)
 {
 	struct hf_mux *m = ch->mux;
+	const struct hf_channel *first;
 
 	m->heard += len;
-	ch->heard = m->heard;
-	hf__line_remove(ch, HF__LINE_HEARD);
-	hf__line_add(ch, HF__LINE_HEARD);
-	while (m->heard - m->line[HF__LINE_HEARD].first->heard >
-	    LATELY * (uint64_t)m->flight)
+	ch->lately += len;
+	if (ch->lately >= HF__PART_MIN) {
+		ch->lately = 0;
+		ch->heard = m->heard;
+		hf__line_remove(ch, HF__LINE_HEARD);
+		hf__line_add(ch, HF__LINE_HEARD);
+	}
+	while ((first = m->line[HF__LINE_HEARD].first) != NULL &&
+	    m->heard - first->heard > LATELY * (uint64_t)m->flight)
 		hf__line_remove(m->line[HF__LINE_HEARD].first, HF__LINE_HEARD);
 }
 
@@ -292,6 +297,8 @@ on_data(struct hf_channel *ch, const struct hf__frame *f)
 		return HF_E_MEMORY;
 	memcpy(room, f->span.ptr, f->span.len);
 	ch->in.len += f->span.len;
+	if (ch->mux->flight != 0)
+		hf__channel_give(ch);
 	hf__channel_news(ch, HF_NEWS_READABLE);
 	return HF_OK;
 }

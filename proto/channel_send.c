@@ -30,11 +30,13 @@ room(const struct hf__writer *w)
 	return w->cap - w->len;
 }
 
-/* The window, less what the peer may still send. */
+/* Its part, but within the window, less what the peer may still send. */
 static uint32_t
 grant(const struct hf_channel *ch)
 {
-	return (uint32_t)(ch->window - ch->in.len - ch->given);
+	size_t room = ch->mux->limits.window - ch->in.len;
+
+	return (uint32_t)((ch->part < room ? ch->part : room) - ch->given);
 }
 
 static void

@@ -298,7 +298,8 @@ may_rest(const struct hf_session *s)
 
 	return hf_session_can_reconnect(s) && m->suite != NULL &&
 	    (s->state == HF__OPEN || s->state == HF__FAILED) &&
-	    m->refreshing == HF__REFRESH_NONE && m->kept.cert.ptr == NULL;
+	    m->refreshing == HF__REFRESH_NONE && m->kept.cert.ptr == NULL &&
+	    m->covered <= m->released.count;
 }
 
 static void
@@ -355,6 +356,17 @@ hf_session_rest(uint8_t *out, size_t cap, size_t *len,
 	return e;
 }
 
+static bool
+allows(const struct hf_config *c, uint16_t suite)
+{
+	size_t i;
+
+	for (i = 0; i < c->suites_n; i++)
+		if (c->suites[i] == suite)
+			return hf__suite_find(suite) != NULL;
+	return false;
+}
+
 /* Nobody can say that an own file was not changed meanwhile: what it was made
  * with, and whom it believed, is judged anew. */
 static enum hf_err
@@ -367,7 +379,7 @@ judge(struct hf__cert *leaf, const struct hf__rested *r,
 
 	settings_of(settings, c);
 	if (sodium_memcmp(settings, r->settings, sizeof(settings)) != 0 ||
-	    hf__suite_find(r->suite) == NULL ||
+	    !allows(c, r->suite) ||
 	    hf__cert_parse(leaf, r->leaf, r->leaf_len) != HF_OK)
 		return HF_E_ENTRY;
 	if (now >= r->expires)

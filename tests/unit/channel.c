@@ -528,6 +528,8 @@ credit_given(void **state)
 	assert_ok(say_data(m, 0, USUAL));
 	assert_ok(say_data(m, 0, USUAL - 1));
 	assert_int_equal(hf_channel_data(ch).len, 2 * USUAL - 1);
+	assert_ok(hf_channel_taken(ch, 10));
+	expect_silence(&h, m);
 	assert_err(say_data(m, 0, 2), HF_E_TOO_BIG);
 	failed(m, HF_E_TOO_BIG);
 }

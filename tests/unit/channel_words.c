@@ -131,17 +131,96 @@ parts(void **state)
 		    ALL / (i + 1));
 	hf_mux_flight(m, HF_QUANTUM);
 	for (i = 0; i < N; i++)
-		assert_int_equal(given_for(m, &h, ch[i], 1), 0);
-	assert_int_equal(given_for(m, &h, ch[7], ALL / N - 1), HF_QUANTUM / 4);
+		assert_int_equal(given_for(m, &h, ch[i], HF_QUANTUM / 4), 0);
+	assert_int_equal(given_for(m, &h, ch[7], ALL / N - HF_QUANTUM / 4),
+	    HF_QUANTUM / 4);
 	/* who has been silent for a while has no part */
 	assert_int_equal(m->line[HF__LINE_HEARD].n, N);
-	for (i = 0; i < 11; i++)
+	for (i = 0; i < 10; i++)
 		assert_int_equal(given_for(m, &h, ch[7], HF_QUANTUM / 4),
 		    HF_QUANTUM / 4);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		(void)given_for(m, &h, ch[7], HF_QUANTUM / 4);
 	assert_int_equal(m->line[HF__LINE_HEARD].n, 1);
 	hf_mux_free(m);
+}
+
+/* So many channels, opened by `mine`; the other end's of each. */
+static void
+join(struct hf_mux **mine, struct hf_mux **other, struct hf_channel **ch,
+    struct hf_channel **its, size_t n)
+{
+	size_t i;
+
+	*mine = mux_of(HF_INITIATOR, n, 0, USUAL, USUAL);
+	*other = mux_of(HF_RESPONDER, 0, n, USUAL, 4 * USUAL);
+	for (i = 0; i < n; i++)
+		ch[i] = open_one(*mine, "");
+	(void)carry(*other, *mine, HF_PLAINTEXT_MAX);
+	for (i = 0; i < n; i++)
+		its[i] = news(*other, HF_NEWS_OPENED);
+}
+
+/* Who takes whole messages alone gets them, though they are longer than its
+ * part of what may be on its way. */
+static void
+whole_messages(void **state)
+{
+	enum { N = 16, MESSAGE = 10000, ENOUGH = 40 };
+	struct hf_channel *ch[N], *its[N];
+	size_t i, taken[N] = { 0 };
+	struct hf_mux *m, *other;
+	int turn;
+
+	(void)state;
+	join(&m, &other, ch, its, N);
+	hf_mux_flight(m, 2 * HF_QUANTUM);
+	for (turn = 0; turn < 4 * ENOUGH; turn++) {
+		for (i = 0; i < N; i++)
+			(void)put_in(its[i], USUAL);
+		(void)carry(m, other, HF_PLAINTEXT_MAX);
+		for (i = 0; i < N; i++) {
+			if (hf_channel_data(ch[i]).len < MESSAGE)
+				continue;
+			assert_ok(hf_channel_taken(ch[i], MESSAGE));
+			taken[i]++;
+		}
+		(void)carry(other, m, HF_PLAINTEXT_MAX);
+	}
+	for (i = 0; i < N; i++)
+		assert_in_range(taken[i], ENOUGH, 4 * ENOUGH);
+	hf_mux_free(m);
+	hf_mux_free(other);
+}
+
+/* Those who say a word now and then take nothing from one who says much. */
+static void
+whispers(void **state)
+{
+	enum { N = 32, TURNS = 64 };
+	struct hf_channel *ch[N], *its[N];
+	struct hf_mux *m, *other;
+	size_t i, got = 0, len;
+	int turn;
+
+	(void)state;
+	join(&m, &other, ch, its, N);
+	hf_mux_flight(m, 2 * HF_QUANTUM);
+	for (turn = 0; turn < TURNS; turn++) {
+		(void)put_in(its[0], 2 * USUAL);
+		for (i = 1; i < N; i++)
+			(void)put_in(its[i], 1);
+		(void)carry(m, other, HF_PLAINTEXT_MAX);
+		for (i = 0; i < N; i++) {
+			len = hf_channel_data(ch[i]).len;
+			got += i == 0 ? len : 0;
+			assert_ok(hf_channel_taken(ch[i], len));
+		}
+		(void)carry(other, m, HF_PLAINTEXT_MAX);
+	}
+	assert_true(got > (size_t)TURNS * USUAL / 2);
+	hf_mux_free(m);
+	hf_mux_free(other);
 }
 
 int
@@ -151,6 +230,8 @@ main(void)
 		cmocka_unit_test(words_in_turn),
 		cmocka_unit_test(words_at_once),
 		cmocka_unit_test(parts),
+		cmocka_unit_test(whole_messages),
+		cmocka_unit_test(whispers),
 	};
 
 	return hf_init() != HF_OK || cmocka_run_group_tests(tests, NULL, NULL);

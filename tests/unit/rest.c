@@ -408,11 +408,34 @@ expired(void **state)
 }
 
 /* A configuration that shows, or expects, somebody else. */
+/* What was acked must have been released: else nobody would wake it. */
+static void
+unreleased(void **state)
+{
+	(void)state;
+	begin(HF_MOVES_SOFT);
+	assert_ok(hf_config_release_by_hand(c.world.i, 1));
+	say(a.s, "more");
+	assert_ok(converse(&c, i, &a));
+	expect(i, HF_CONTENT_DATA, "more");
+	assert_ok(end_checkpoint(&a));
+	assert_ok(converse(&c, i, &a));
+	expect(i, HF_CONTENT_ACK, NULL);
+	assert_err(hf_session_rest(object, sizeof(object), &object_len, i,
+		       "echo", key),
+	    HF_E_STATE);
+	assert_ok(hf_session_release(i, i->move->covered));
+	rest();
+	assert_ok(wake());
+	finish();
+}
+
 static void
 settings(void **state)
 {
 	struct hf_span leaf;
 	struct hf_config *w;
+	uint16_t suite;
 
 	(void)state;
 	begin(HF_MOVES_SOFT);
@@ -443,6 +466,12 @@ settings(void **state)
 	w->own.cert[0] = c.chain[0];
 	assert_err(wake(), HF_E_ENTRY);
 	w->own.cert[0] = leaf;
+	assert_ok(wake());
+	suite = woken->move->suite->id;
+	w->suites_n = 1;
+	w->suites[0] = suite == 1 ? 2 : 1;
+	assert_err(wake(), HF_E_ENTRY);
+	w->suites[w->suites_n++] = suite;
 	assert_ok(wake());
 	finish();
 }
@@ -758,6 +787,7 @@ main(void)
 		cmocka_unit_test(nothing_of_a_bad_one),
 		cmocka_unit_test(expired),
 		cmocka_unit_test(settings),
+		cmocka_unit_test(unreleased),
 		cmocka_unit_test(tickets),
 		cmocka_unit_test(closed),
 		cmocka_unit_test(trust),
