@@ -38,7 +38,8 @@ is_hex(const uint8_t *ptr, size_t len)
 	return 1;
 }
 
-/* One string may look like a line of text, and end as one. */
+/* One string may look like text; a sequence of nothing but such is taken for
+ * text, which is the safer fault. */
 static int
 is_one_item(const uint8_t *ptr, size_t len)
 {
@@ -57,8 +58,6 @@ int
 text_is_no_cbor(const uint8_t *ptr, size_t len)
 {
 	return len >= TEXT_LEAST && is_plain(ptr, len) &&
-	    (ptr[len - 1] == '\n' || ptr[0] == '{' || ptr[0] == '[' ||
-		is_hex(ptr, len)) &&
 	    !is_one_item(ptr, len);
 }
 

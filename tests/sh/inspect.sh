@@ -380,8 +380,10 @@ done
 printf '{"kty": "OKP", "crv": "X25519", "d": "WlpaWlpaWlpa"}' >key.json
 od -An -tx1 -v server.cert >hexadecimal
 echo 'AQIDBAUGBwgJCgsMDQ4P' >base64
+printf 'jKUSgaYDZdbMW7ciKyrZ7yTrYMLuIhXMeOL0N2BR5mI=' >noline
+printf 'my password is hunter2' >words
 printf %s 8443a10127a0f640 >short
-for f in key.json hexadecimal base64 short "$here/README.md"; do
+for f in key.json hexadecimal base64 noline words short "$here/README.md"; do
 	look 6 "$f"
 	same "$f: nothing is shown" '' "$(cat out)"
 	has "$f" 'byte 0: text, and no block of handfast' err
