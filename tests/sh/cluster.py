@@ -270,6 +270,7 @@ def refreshed():
     say(client, b"second")
     arrived(c, b"first second")
     s.same("refreshed: without", 0, ends(client)[0])
+    wait_for(lambda: "takeover=" in c.log("b"), "a line of the log")
     s.check("refreshed: soft to the end", "takeover=soft" in c.log("b") and
             "proved" not in c.words(), c.log("b"))
     c.close()
