@@ -13,7 +13,7 @@
 enum {
 	RECORD = HF_LINK_RECORD + 128,
 	UNSENT_MAX = 1 << 15,
-	FLIGHT_MIN = 1 << 15,
+	FLIGHT_MIN = 1 << 17,
 	FLIGHT_US = 1 << 10 /* bytes that a fast way holds, a microsecond */
 };
 
