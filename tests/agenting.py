@@ -14,7 +14,7 @@ import time
 
 import session as s
 
-WAIT = 60 if s.SAN else 30
+WAIT = s.WAIT
 OPEN, DATA, END, OVER, STATUS, CLOSE, INFO, PEER, DONE = (
     0, 1, 2, 3, 4, 5, 16, 17, 18)
 CODES = {"HF_E_ARG": 1, "HF_E_CONFIG": 4, "HF_E_POLICY": 7, "HF_E_CBOR": 32,

@@ -17,7 +17,7 @@ import time
 import servers as stores
 import session as s
 
-WAIT = 60 if s.SAN else 30
+WAIT = s.WAIT
 CA = ("--trust", "ca/ca.cert")
 
 

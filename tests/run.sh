@@ -6,12 +6,12 @@
 # output is kept in $BUILD/log and shown where it fails, or with V=1; lines
 # that begin with "note:" and what was skipped are always shown. $RUN is what
 # runs programs for another machine. Most tests wait more than they compute,
-# so AT_ONCE is one more than there are processors; a shell test that says
+# so AT_ONCE is two more than there are processors; a shell test that says
 # "# alone: WHY" in a line of its own comes last, and by itself. So does, once
 # more, one that failed beside others: AGAIN, with all that it said.
 
 set -u
-AT_ONCE=${AT_ONCE:-$(($(nproc) + 1))}
+AT_ONCE=${AT_ONCE:-$(($(nproc) + 2))}
 SECONDS_EACH=${TEST_SECONDS:-900}
 log=$BUILD/log
 mkdir -p "$log" || exit 1

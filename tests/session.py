@@ -22,6 +22,8 @@ import time
 PROGRAM = os.environ.get("HANDFAST") or os.path.abspath("build/handfast")
 BUILD = os.environ.get("BUILD") or os.path.abspath("build")
 SAN = bool(os.environ.get("SAN"))
+# Seconds for what comes at once where all is well.
+WAIT = int(os.environ.get("HANDFAST_TEST_WAIT", 60 if SAN else 30))
 CROWD = "127.0.0.9"  # where many come from; good peers from 127.0.0.1
 UP, DOWN = "up", "down"  # from the initiator, from the responder
 END = None

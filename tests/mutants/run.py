@@ -28,6 +28,7 @@ import collections
 import concurrent.futures
 import fnmatch
 import glob
+import itertools
 import os
 import re
 import shlex
@@ -43,7 +44,10 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 CC = shlex.split(os.environ.get("CC", "gcc"))
 TIMEOUT = {"unit": 120, "vectors": 120, "sh": 300}  # seconds for one test
-WORKERS = int(os.environ.get("WORKERS", 1 + (os.cpu_count() or 1)))
+# At once: unit tests compute; shell tests mostly wait, and run beside them.
+CPUS = os.cpu_count() or 1
+WORKERS = int(os.environ.get("WORKERS", 1 + CPUS))
+WAITERS = int(os.environ.get("WAITERS", 4 * CPUS))
 # How the rooms are compiled and linked, as the Makefile has it.
 FLAGS = {room: shlex.split(os.environ.get("FLAGS_" + room, "-I" + room))
          for room in ("proto", "fleet", "cli")}
@@ -226,7 +230,8 @@ def run_test(test, place, what, only=True, seconds=None):
     kind, file = unit.split("/", 1)
     seconds = seconds or TIMEOUT[kind]
     env = {"BUILD": BUILD, "HANDFAST": what, "TMPDIR": place,
-           "PYTHONDONTWRITEBYTECODE": "1"}
+           "PYTHONDONTWRITEBYTECODE": "1",
+           "HANDFAST_TEST_WAIT": "15"}  # what is awaited mostly never comes
     if kind == "unit":
         if only:
             env.update(HANDFAST_TEST=name,
@@ -308,6 +313,12 @@ def judge(m, seconds=None):
     return None
 
 
+def timed(m):
+    """The verdict, and how many seconds it took."""
+    begun = time.monotonic()
+    return judge(m), time.monotonic() - begun
+
+
 def controls():
     """What must not be taken for a kill, in the place of one that is: says
     of each whether it was not."""
@@ -370,14 +381,16 @@ def read_lists(patterns):
     return mutants
 
 
-def check_tests(pool, mutants):
+def check_tests(lane, mutants):
     """The tests that do not pass without a mutant, and why."""
     runs = collections.defaultdict(list)
     for test in sorted({m.test for m in mutants}):
         runs[test if test.startswith("unit/") else
              test.split(":")[0]].append(test)
     broken = {}
-    for tests, why in zip(runs.values(), pool.map(sound, runs.values())):
+    futures = [(x, lane(x[0]).submit(sound, x)) for x in runs.values()]
+    for tests, future in futures:
+        why = future.result()
         if why:
             print("FAIL %s without a mutant: %s" % (tests[0], why))
             broken.update((t, why) for t in tests)
@@ -394,13 +407,13 @@ def main():
     p.add_argument("id", nargs="*")
     args = p.parse_args()
     mutants = read_lists(args.id)
-    mutants.sort(key=lambda m: not m.test.startswith("sh/"))  # the slowest
     begun = time.time()
     if args.list:
         for m in mutants:
             print("%-28s %-6s %-20s %s" % (m.id, m.threat, m.file, m.what))
         return 0
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool, \
+            concurrent.futures.ThreadPoolExecutor(WAITERS) as waiting:
         if args.find:
             skip = args.skip.split(",")
             for m, found in zip(mutants, pool.map(
@@ -408,7 +421,10 @@ def main():
                 print("%s: %s" % (m.id, " ".join(found) or "SURVIVES"),
                       flush=True)
             return 0
-        broken = check_tests(pool, mutants)
+
+        def lane(test):
+            return waiting if test.startswith("sh/") else pool
+        broken = check_tests(lane, mutants)
         survivors, passed, failed = [], 0, 0
         for what, good, found in [] if args.id else controls():
             print("%s control: a mutant %s" % ("PASS" if good else "FAIL",
@@ -416,14 +432,19 @@ def main():
             if not good:
                 print("    " + str(found))
             passed, failed = passed + good, failed + (not good)
-        futures = [(m, None if m.test in broken else pool.submit(judge, m))
-                   for m in mutants]
-        for m, future in futures:
-            why = future.result() if future else "its test is broken"
+        futures = {lane(m.test).submit(timed, m): m
+                   for m in mutants if m.test not in broken}
+        verdicts = itertools.chain(
+            ((m, "its test is broken", 0.0) for m in mutants
+             if m.test in broken),
+            ((futures[done], *done.result())
+             for done in concurrent.futures.as_completed(futures)))
+        for m, why, took in verdicts:
             if why is None:
                 passed += 1
-                print("PASS %s killed by tests/%s" % (m.id, m.test.replace(
-                    ":", ".c:", 1) if m.test.startswith("unit/") else m.test),
+                print("PASS %s killed by tests/%s (%.3f s)" % (
+                    m.id, m.test.replace(":", ".c:", 1)
+                    if m.test.startswith("unit/") else m.test, took),
                     flush=True)
                 continue
             survivors.append(m)
