@@ -19,7 +19,6 @@ from agenting import (App, CLOSE, DATA, END, INFO, OPEN,  # noqa: E402
                       OVER, PEER, STATUS, Hall, frame, run, wait_for)
 
 NOBODY, NOGROUP = 65534, 65534
-AT_MOST = 40  # times as long waits half of what others ask beside a flood
 KILLED = 200 if s.SAN else 1040  # more than a session has channels
 
 
@@ -224,8 +223,9 @@ def flood(h, channels):
 
 def flooded():
     """One that sends as much as it can over all channels that it may have:
-    half of what others ask is answered soon, and how long the last hundredth
-    takes is said, beside what it takes with sessions of their own."""
+    what others ask is answered while it goes on. How long half of them and the
+    last hundredth take is said, beside what it takes with sessions of their
+    own."""
     with Hall() as h:
         h.peer("one", h.responder["one"].address, channels=8)
         h.start()
@@ -235,6 +235,7 @@ def flooded():
         for _ in range(5):
             p = flood(h, 8)
             shared, own = waits(h), waits(h, "--unshared")
+            s.same("flooded: it goes on", None, p.poll())
             p.kill()
             p.wait()
             p.stdout.close()
@@ -250,10 +251,8 @@ def flooded():
                "times that without a flood; p50 %.0f times" %
                (best, shared[1] / quiet[1], half))
         # Processors that are all at work have turns of their own, longer than
-        # all that is said here: the last hundredth is a figure, not a test,
-        # and sanitizers have times of their own.
-        s.check("flooded: half of the answers come soon",
-                s.SAN or half <= AT_MOST, half)
+        # all that is said here: times are figures. That words go before turns,
+        # and how much is on its way, is shown by tests/unit/channel_words.c.
         s.check("flooded: it went through", h.status()["one"]["bytes_out"] >
                 10000000, h.status())
         h.stop()
