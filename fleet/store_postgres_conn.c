@@ -55,14 +55,20 @@ hf__pg_words(const PGresult *r)
 	return "the store refuses what it was asked";
 }
 
-/* connection to server at "...", port ... failed: FATAL:  words */
+/* connection to server at "...", port ... failed: FATAL:  words
+ * A line for each address that a name has, and each host: where one answered,
+ * what it said is told, not that nobody listens at another. */
 const char *
 hf__pg_message(const PGconn *pg)
 {
-	const char *words = PQerrorMessage(pg), *at;
+	static const char refused[] = "Connection refused";
+	const char *words = PQerrorMessage(pg), *at = words;
 
-	if ((at = strstr(words, " failed: ")) != NULL)
-		words = at + 9;
+	while ((at = strstr(at, " failed: ")) != NULL) {
+		words = at += 9;
+		if (strncmp(words, refused, sizeof(refused) - 1) != 0)
+			break;
+	}
 	if (strncmp(words, "FATAL:  ", 8) == 0)
 		words += 8;
 	return *words == '\0' ? "the connection was lost" : words;

@@ -210,6 +210,12 @@ certificates(void **state)
 		{ "127.0.0.1", "verify-full", "ca", "client", "" },
 		{ "localhost", "verify-full", "other", "client",
 		    "SSL error: certificate verify failed" },
+		{ "127.0.0.2,localhost", "verify-full", "other", "client",
+		    "SSL error: certificate verify failed" },
+		{ "localhost,127.0.0.2", "verify-full", "other", "client",
+		    "SSL error: certificate verify failed" },
+		{ "127.0.0.2,127.0.0.3", "verify-full", "ca", "client",
+		    "Connection refused" },
 		{ "localhost", "verify-full", "ca", "other",
 		    "SSL error: tlsv1 alert unknown ca" },
 		{ "localhost", "verify-full", "ca", "none",
@@ -227,7 +233,7 @@ certificates(void **state)
 	(void)state;
 	for (i = 0; i < HF__ARRAY_N(of); i++) {
 		(void)snprintf(uri, sizeof(uri),
-		    "postgresql://server@%s:%d/postgres?sslmode=%s&"
+		    "postgresql://server@%s/postgres?port=%d&sslmode=%s&"
 		    "sslrootcert=%s/%s.crt&sslcert=%s/%s.crt&"
 		    "sslkey=%s/%s.key",
 		    of[i].host, server.port, of[i].mode, server.dir,
