@@ -2,8 +2,8 @@
 /*
  * Sessions that move (spec section 17), as they should: from one server to
  * another, each way of authenticating, soft and proved; what was lost in
- * between, and the retry window. What must be refused is in
- * takeover_refused.c.
+ * between, and the retry window. What must be refused is in takeover_refused.c,
+ * takeover_stored.c, takeover_proved.c and takeover_limits.c.
  */
 #include "cluster.h"
 
