@@ -13,9 +13,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 
+import doors
 import servers
 
 WAIT = 60
@@ -34,44 +34,23 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-class Link:
+class Link(doors.Door):
     """What the first one says arrives `lag` seconds later, and not at all
     while it is held; what was on its way when it is cut never does."""
 
     def __init__(self, path: str) -> None:
         self.path, self.lag, self.held, self.over = path, 0.0, False, False
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
         self.ends: list[socket.socket] = []
         self.waits = 0  # bytes on their way
-        threading.Thread(target=self.take, daemon=True).start()
+        super().__init__()
 
-    def take(self) -> None:
-        while True:
-            try:
-                near = self.listener.accept()[0]
-                far = socket.socket(socket.AF_UNIX)
-                far.connect(self.path)
-            except OSError:
-                if self.over:
-                    return
-                continue
-            self.ends += [near, far]
-            queue: collections.deque[tuple[float, bytes]] = \
-                collections.deque()
-            for work in (lambda: self.pass_on(near, far),
-                         lambda: self.hear(far, queue),
-                         lambda: self.say(near, queue)):
-                threading.Thread(target=work, daemon=True).start()
-
-    @staticmethod
-    def pass_on(near: socket.socket, far: socket.socket) -> None:
-        try:
-            while data := near.recv(1 << 16):
-                far.sendall(data)
-            far.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+    def take(self, near: socket.socket) -> None:
+        far = doors.reach(self.path)
+        self.ends += [near, far]
+        queue: collections.deque[tuple[float, bytes]] = collections.deque()
+        doors.begin(doors.pass_on, near, far)
+        doors.begin(self.hear, far, queue)
+        self.say(near, queue)
 
     def hear(self, far: socket.socket, queue) -> None:
         try:
@@ -96,19 +75,12 @@ class Link:
                 near.sendall(data)
         except OSError:
             pass
-        try:
-            near.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        doors.cut(near)
 
     def cut(self) -> None:
         self.over = True
-        self.listener.close()
-        for s in self.ends:
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        self.close()
+        doors.cut(*self.ends)
 
 
 class Redis(servers.Server):

@@ -16,8 +16,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+
+import doors
 
 PROGRAM = os.environ.get("HANDFAST") or os.path.abspath("build/handfast")
 BUILD = os.environ.get("BUILD") or os.path.abspath("build")
@@ -478,30 +479,10 @@ class Relay:
 
 def forward(address):
     """A relay for many that comes from the crowd's address."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=200)
     host, port = address.split(":")
-
-    def pump(a, b):
-        try:
-            while data := a.recv(65536):
-                b.sendall(data)
-            b.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def serve():
-        while True:
-            try:
-                a = listener.accept()[0]
-                b = socket.create_connection((host, int(port)),
-                                             source_address=(CROWD, 0))
-            except OSError:
-                return
-            for pair in ((a, b), (b, a)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    return listener
+    return doors.Door(take=lambda near: doors.join(
+        near, socket.create_connection((host, int(port)),
+                                       source_address=(CROWD, 0))))
 
 
 def stream(result, direction):

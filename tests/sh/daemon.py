@@ -45,18 +45,7 @@ class Between:
         self.near = listener.accept()[0]
         listener.close()
         self.far = socket.create_connection((r.host, r.port))
-        for a, b in ((self.near, self.far), (self.far, self.near)):
-            threading.Thread(target=self.pump, args=(a, b),
-                             daemon=True).start()
-
-    @staticmethod
-    def pump(a, b):
-        try:
-            while data := a.recv(65536):
-                b.sendall(data)
-            b.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+        doors.join(self.near, self.far)
 
     def opens(self):
         self.p.stdin.write(b"one\n")

@@ -11,12 +11,12 @@ import re
 import signal
 import socket
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
+from doors import Door, join, reach  # noqa: E402
 from dispatching import CA, Stage, ends, opened, play, say, wait_for  # noqa: E402
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -379,45 +379,20 @@ def targets():
     g.close()
 
 
-class Slow:
+class Slow(Door):
     """A server's address where resumes wait a little."""
 
     def __init__(self, g, name, seconds):
         self.to, self.seconds = g.path(name + ".sock"), seconds
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.bind(g.path(name + ".slow"))
-        self.sock.listen(64)
-        threading.Thread(target=self.run, daemon=True).start()
+        super().__init__(g.path(name + ".slow"))
 
-    def run(self):
-        while True:
-            try:
-                near, _ = self.sock.accept()
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            try:
-                far.connect(self.to)
-            except OSError:
-                near.close()
-                continue
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=self.pump, args=pair,
-                                 daemon=True).start()
+    def take(self, near):
+        join(near, reach(self.to), self.slowly)
 
-    def pump(self, here, there):
-        try:
-            while True:
-                data = here.recv(65536)
-                if not data:
-                    break
-                if data[:2] == b"\x8b\x06":
-                    time.sleep(self.seconds)
-                there.sendall(data)
-            there.shutdown(socket.SHUT_WR)
-        except OSError:
-            here.close()
-            there.close()
+    def slowly(self, data):
+        if data[:2] == b"\x8b\x06":
+            time.sleep(self.seconds)
+        return data
 
 
 def slower():
@@ -481,7 +456,7 @@ def slower():
             got)
     s.same("slower: handshakes", 10, g.shaken())
     for one in slow:
-        one.sock.close()
+        one.close()
     g.close()
 
 

@@ -6,45 +6,36 @@ die while a resume waits behind what is said to them.
 """
 import os
 import signal
-import socket
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
+from doors import Door, join, reach  # noqa: E402
 from dispatching import (HELLO, Stage, dial, ends, opened, play,  # noqa: E402
                          reload, say, wait_for)
 
 
-class Fake:
+class Fake(Door):
     """A server that takes connections, hears a message and goes: it answers
     a check of its health."""
 
     def __init__(self, g, name):
-        self.taken = 0
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.bind(g.path(name + ".sock"))
-        self.sock.listen(64)
-        threading.Thread(target=self.run, daemon=True).start()
+        self.taken, self.held = 0, []
+        super().__init__(g.path(name + ".sock"))
 
-    def run(self):
-        while True:
-            try:
-                c, _ = self.sock.accept()
-            except OSError:
-                return
-            c.settimeout(2)
-            try:
-                data = c.recv(65536)
-                if data[:2] == b"\x86\x00":
-                    c.sendall(b"\x82\x02\x41\x00")
-                elif data:
-                    self.taken += 1
-            except OSError:
-                pass
-            c.close()
+    def hear(self, near):
+        data = near.recv(65536)
+        if data[:2] == b"\x86\x00":
+            near.sendall(b"\x82\x02\x41\x00")
+        elif data:
+            self.taken += 1
+
+    def take(self, near):
+        near.settimeout(2)
+        with near:
+            self.hear(near)
 
 
 def dies_in_transfer():
@@ -85,53 +76,28 @@ def dies_in_transfer():
            g.received())
     s.same("dies in transfer: handshakes", 3, g.shaken())
     s.check("dies in transfer: it was tried", fake.taken > 0)
-    fake.sock.close()
+    fake.close()
     g.close()
 
 
-class Halfway:
+class Halfway(Door):
     """A server's address: the first resume there is answered, and whoever
     answered goes before a word more; all others are served."""
 
     def __init__(self, g, name, of):
         self.to, self.cut = g.path(of + ".sock"), 0
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.bind(g.path(name + ".sock"))
-        self.sock.listen(64)
-        threading.Thread(target=self.run, daemon=True).start()
+        super().__init__(g.path(name + ".sock"))
 
-    def run(self):
-        while True:
-            try:
-                near, _ = self.sock.accept()
-                far = socket.socket(socket.AF_UNIX)
-                far.connect(self.to)
-                first = near.recv(65536)
-                far.sendall(first)
-            except OSError:
-                return
-            if first[:2] == b"\x8b\x06" and self.cut == 0:
-                self.cut += 1
+    def take(self, near):
+        far = reach(self.to)
+        first = near.recv(65536)
+        far.sendall(first)
+        if first[:2] == b"\x8b\x06" and self.cut == 0:
+            self.cut += 1
+            with near, far:
                 near.sendall(far.recv(65536))
-                far.close()
-                near.close()
-                continue
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=self.pump, args=pair,
-                                 daemon=True).start()
-
-    @staticmethod
-    def pump(here, there):
-        try:
-            while True:
-                data = here.recv(65536)
-                if not data:
-                    break
-                there.sendall(data)
-            there.shutdown(socket.SHUT_WR)
-        except OSError:
-            here.close()
-            there.close()
+        else:
+            join(near, far)
 
 
 def answered_and_gone():
@@ -161,7 +127,7 @@ def answered_and_gone():
            g.received())
     del g.targets["x"]
     s.same("answered and gone: handshakes", 1, g.shaken())
-    half.sock.close()
+    half.close()
     g.close()
 
 
@@ -189,26 +155,16 @@ def asked_and_gone():
     s.same("asked and gone: connections", 3, g.status()["accepted"])
     s.check("asked and gone: it was asked",
             "received retry" in g.words(client), g.words(client))
-    fake.sock.close()
+    fake.close()
     g.close()
 
 
 class Mute(Fake):
     """One that answers a check of its health, and no resume."""
 
-    def run(self):
-        self.held = []
-        while True:
-            try:
-                c, _ = self.sock.accept()
-                data = c.recv(65536)
-                if data[:2] == b"\x86\x00":
-                    c.sendall(b"\x82\x02\x41\x00")
-                elif data:
-                    self.taken += 1
-                self.held.append(c)
-            except OSError:
-                return
+    def take(self, near):
+        self.held.append(near)
+        self.hear(near)
 
 
 def mute():
@@ -240,7 +196,7 @@ def mute():
     s.same("mute: handshakes", 2, g.shaken())
     for c in fake.held:
         c.close()
-    fake.sock.close()
+    fake.close()
     g.close()
 
 

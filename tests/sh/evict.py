@@ -6,15 +6,13 @@ what came of it. Somebody stands before a Redis and writes, removes or hangs up
 between what was read and what was to be removed.
 """
 import os
-import select
 import signal
-import socket
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cluster as k  # noqa: E402
+from doors import Door, begin, pass_on, reach  # noqa: E402
 
 s = k.s
 TRIES = 100  # as cli/session.c says
@@ -46,49 +44,37 @@ def busy():
     c.close()
 
 
-class Between:
+class Between(Door):
     """Passes on what a Redis is asked for; before each compare-and-set,
     `work` is called, and what it returns is passed on in its place."""
 
     def __init__(self, path, work):
         self.there, self.work, self.asked = path, work, 0
         self.path = path + ".between"
-        self.listener = socket.create_server(self.path,
-                                             family=socket.AF_UNIX)
         self.uri = "redis://" + self.path
-        threading.Thread(target=self.run, daemon=True).start()
+        super().__init__(self.path)
 
-    def run(self):
-        while True:
-            try:
-                near = self.listener.accept()[0]
-            except OSError:
-                return
-            with near, socket.socket(socket.AF_UNIX) as far:
-                far.connect(self.there)
-                self.passes(near, far)
+    def take(self, near):
+        far = reach(self.there)
+        begin(pass_on, far, near)
+        pass_on(near, far, self.judge)
 
-    def passes(self, near, far):
-        while True:
-            for one in select.select([near, far], [], [])[0]:
-                data = one.recv(1 << 16)
-                if one is near and b"EVALSHA" in data:
-                    self.asked += 1
-                    data = self.work(data, self.asked)
-                if not data:
-                    return
-                (far if one is near else near).sendall(data)
+    def judge(self, data):
+        if b"EVALSHA" in data:
+            self.asked += 1
+            data = self.work(data, self.asked)
+        if not data:
+            raise OSError("hung up")
+        return data
 
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        super().close()
         os.unlink(self.path)
 
 
 def tell(path, *words):
     """A Redis, in its own words."""
-    with socket.socket(socket.AF_UNIX) as to:
-        to.connect(path)
+    with reach(path) as to:
         to.sendall(b"*%d\r\n" % len(words) + b"".join(
             b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
         return to.recv(1 << 16)

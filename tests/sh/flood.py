@@ -146,8 +146,8 @@ def a_source_has_its_share(house):
     its share of refusals, and no more."""
     share, n = 20, 60
     r = counted(house, "share", "--max-source-failures", str(share))
-    listener = forward(r.address)
-    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    relay = forward(r.address)
+    address = relay.address
     crowd = [subprocess.Popen(
         [PROGRAM, "initiate", "--connect", address, *house.to, "--user",
          "user%d" % i, "--passphrase-file", "wrong", *house.known,
@@ -156,7 +156,7 @@ def a_source_has_its_share(house):
         for i in range(n)]
     expected = good(house, r, 3)
     same("share: all are refused", {4}, {p.wait() for p in crowd})
-    listener.close()
+    relay.close()
     errors = logged(r, n + 6)
     opened = errors.count("HF_E_PASSWORD")
     # An allowance flows back, one in three seconds.

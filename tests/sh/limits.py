@@ -117,8 +117,8 @@ def behind(house):
     r = house.respond("behind", "--max-unopened", "2", "--max-pending",
                       "30", "--busy", "60")
     at_rest = open_files(r)
-    listener = forward(r.address)
-    crowded = "127.0.0.1:%d" % listener.getsockname()[1]
+    relay = forward(r.address)
+    crowded = relay.address
     good = [house.initiate(crowded, *house.certified).code
             for _ in range(13)]
     same("behind: sessions", [0] * 13, good)
@@ -161,7 +161,7 @@ def behind(house):
          (field(lines[0], "from").split(":")[0], field(lines[0], "error")))
     for s in held:
         s.close()
-    listener.close()
+    relay.close()
     same("behind: it stops", 0, r.stop())
 
 
@@ -169,8 +169,8 @@ def locked(house):
     """One source cannot shut a user out."""
     house.write("wrong", "wrong\n")
     r = house.respond("locked", "--users", "users", "--max-failures", "2")
-    listener = forward(r.address)
-    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    relay = forward(r.address)
+    address = relay.address
     found = []
     for _ in range(4):
         house.initiate(address, *house.to, "--user", "bob",
@@ -188,7 +188,7 @@ def locked(house):
     same("locked: all sources together",
          ["HF_E_PASSWORD"] * 2 + ["HF_E_LIMITED"],
          [field(r.session(), "error") for _ in range(3)])
-    listener.close()
+    relay.close()
     r.stop()
 
 
@@ -201,15 +201,15 @@ def busy(house):
     same("busy: another is served", (0, b"hello\n"), (good.code, good.out))
     check("busy: without a cookie", "received retry" not in good.err,
           good.err)
-    listener = forward(r.address)
-    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    relay = forward(r.address)
+    address = relay.address
     one_of_them = house.initiate(address, *house.certified, *house.known,
                                  "--trace")
     same("busy: served too", (0, b"hello\n"),
          (one_of_them.code, one_of_them.out))
     check("busy: with a cookie", "received retry" in one_of_them.err,
           one_of_them.err)
-    listener.close()
+    relay.close()
     for s in held:
         s.close()
     r.stop()
@@ -285,8 +285,8 @@ def asking(house):
                 "[ \"$p\" = 'correct horse' ]\n", 0o700)
     house.write("wrong", "wrong\n")
     r = house.respond("asking", "--password-command", house.dir + "/slow")
-    listener = forward(r.address)
-    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    relay = forward(r.address)
+    address = relay.address
     bad = [subprocess.Popen(
         [PROGRAM, "initiate", "--connect", address, *house.to, "--user",
          "u%d" % i, "--plain-password", "--passphrase-file", "wrong"],
@@ -298,7 +298,7 @@ def asking(house):
     same("asking: another is heard", (0, b"hello\n"), (good.code, good.out))
     for p in bad:
         p.wait()
-    listener.close()
+    relay.close()
     r.stop()
 
 

@@ -13,7 +13,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cluster as k  # noqa: E402
+from doors import Door, cut, reach  # noqa: E402
 
 s = k.s
 LONG = "--long" in sys.argv
@@ -166,7 +166,7 @@ def lost_packets():
 # A relay ------------------------------------------------------------------------
 
 
-class Relay:
+class Relay(Door):
     """Stands in front of a server, passes bytes on and can cut what passes,
     keep what the server says, or put in words of its own."""
 
@@ -175,35 +175,18 @@ class Relay:
         self.place = os.open(os.path.dirname(path), os.O_PATH)
         self.path = "/proc/self/fd/%d/%s" % (self.place,
                                              os.path.basename(path))
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.pairs, self.refuses, self.cuts = [], False, 0
-        self.lock = threading.Lock()
-        threading.Thread(target=self.run, daemon=True).start()
+        super().__init__()
 
-    def run(self):
-        while True:
-            try:
-                near = self.listener.accept()[0]
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            try:
-                if self.refuses:
-                    raise OSError("refused")
-                far.connect(self.path)
-            except OSError:
-                near.close()
-                far.close()
-                continue
-            pair = Pair(near, far)
-            with self.lock:
-                self.pairs.append(pair)
-            threading.Thread(target=pair.run, daemon=True).start()
+    def take(self, near):
+        if self.refuses:
+            raise OSError("refused")
+        pair = Pair(near, reach(self.path))
+        self.pairs.append(pair)
+        pair.run()
 
     def live(self):
-        with self.lock:
-            return [p for p in self.pairs if not p.over]
+        return [p for p in self.pairs if not p.over]
 
     def cut(self):
         for pair in self.live():
@@ -211,7 +194,7 @@ class Relay:
             pair.cut()
 
     def close(self):
-        self.listener.close()
+        super().close()
         self.cut()
         os.close(self.place)
 
@@ -252,18 +235,11 @@ class Pair:
         """Cuts the client off; the server hears nothing of that, and what
         it says is kept."""
         self.kept = b""
-        try:
-            self.near.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        cut(self.near)
 
     def cut(self):
         self.over = True
-        for one in (self.near, self.far):
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        cut(self.near, self.far)
 
 
 class Relayed(k.Cluster):
