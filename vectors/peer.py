@@ -31,6 +31,9 @@ from handfast1 import (  # noqa: E402
 )
 from handfast1.certs import Identity, Trust  # noqa: E402
 from handfast1.errors import ERRORS, HandfastError, need  # noqa: E402
+from handfast1.initiator import Initiator, InitiatorConfig  # noqa: E402
+from handfast1.owner import ResponderConfig  # noqa: E402
+from handfast1.responder import Responder  # noqa: E402
 
 import carrier  # noqa: E402
 from mover import Mover, address  # noqa: E402
@@ -189,8 +192,8 @@ def initiate(args: argparse.Namespace) -> None:
     mine = token(args)
     known = load_chain(args.responder_cert) if args.responder_cert else None
     password = mine.kind in (messages.PASSWORD, messages.PLAIN)
-    side = session.Initiator(
-        session.InitiatorConfig(
+    side = Initiator(
+        InitiatorConfig(
             now=args.now or int(time.time()),
             trust=load_trust(args),
             token=mine,
@@ -324,8 +327,8 @@ def serve(args: argparse.Namespace, house: House, sock: socket.socket) -> None:
     keys: tuple[tickets.RingKey, ...] = ()
     if args.ring:
         keys = tuple(files.read_ring(load(args.ring, "TICKET RING")[0]))
-    side = session.Responder(
-        session.ResponderConfig(
+    side = Responder(
+        ResponderConfig(
             now=args.now or int(time.time()),
             identity=load_identity(args),
             chain=load_chain(args.cert),
@@ -367,7 +370,7 @@ def serve(args: argparse.Namespace, house: House, sock: socket.socket) -> None:
                 link.close()
 
 
-def issue(side: session.Responder, key: tickets.RingKey, ttl: int) -> bytes:
+def issue(side: Responder, key: tickets.RingKey, ttl: int) -> bytes:
     """Section 7.3: a ticket for the session's peer, for at most a day."""
     peer, now = side.peer, side.now
     assert peer is not None and side.plain is not None

@@ -16,9 +16,10 @@ sys.path.insert(0, os.path.join(HERE, ".."))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "vectors"))
 import session as s  # noqa: E402
 from handfast1 import channels, files, messages, records  # noqa: E402
-from handfast1 import session as play  # noqa: E402
 from handfast1.certs import Identity, Trust  # noqa: E402
 from handfast1.errors import HandfastError  # noqa: E402
+from handfast1.initiator import Initiator, InitiatorConfig  # noqa: E402
+from handfast1.session import Token  # noqa: E402
 
 WAIT = 10
 
@@ -35,11 +36,11 @@ class Caller:
         for cert in blocks("ca/ca.cert", "CERTIFICATE"):
             trust.add_anchor(cert)
         seed = files.read_identity(blocks("alice.key", "IDENTITY")[0], b"")
-        self.side = play.Initiator(
-            play.InitiatorConfig(
+        self.side = Initiator(
+            InitiatorConfig(
                 now=int(time.time()),
                 trust=trust,
-                token=play.Token(
+                token=Token(
                     messages.CERTIFICATE,
                     identity=Identity(seed),
                     chain=tuple(blocks("alice.cert", "CERTIFICATE"))),

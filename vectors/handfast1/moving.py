@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What a session has that may move: its marks, its epoch, and both roles'
-judgement of a takeover (spec section 17). session.py drives it."""
+judgement of a takeover (spec section 17). initiator.py and owner.py drive
+it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,10 @@ from typing import Any, Callable
 from . import messages, passwords, session, states, tickets
 from .certs import Identity, Trust
 from .errors import HandfastError
+from .initiator import Initiator, InitiatorConfig
 from .messages import CERTIFICATE, PASSWORD, PLAIN, TICKET
+from .owner import ResponderConfig
+from .responder import Responder
 
 Json = dict[str, Any]
 KINDS = {
@@ -75,10 +78,10 @@ def token(config: Json) -> session.Token:
 
 def initiator(
     config: Json, random: Callable[[int], bytes]
-) -> session.Initiator:
+) -> Initiator:
     known = config["responder_chain"]
-    return session.Initiator(
-        session.InitiatorConfig(
+    return Initiator(
+        InitiatorConfig(
             now=config["now"],
             trust=trust(config),
             token=token(config["token"]),
@@ -131,9 +134,9 @@ def vault(told: Json | None) -> states.Vault | None:
 
 def responder(
     config: Json, random: Callable[[int], bytes]
-) -> session.Responder:
-    return session.Responder(
-        session.ResponderConfig(
+) -> Responder:
+    return Responder(
+        ResponderConfig(
             now=config["now"],
             identity=Identity(unhex(config["seed"])),
             chain=unhexes(config["chain"]),

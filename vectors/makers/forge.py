@@ -14,11 +14,11 @@ from handfast1 import (
     messages,
     play,
     schedule,
-    session,
 )
 from handfast1.cbor import encode_head
 from handfast1.crypto import ed25519_sign, seal, x25519_public
 from handfast1.errors import HandfastError
+from handfast1.responder import Responder
 
 from . import world as w
 from .world import Json, Stream
@@ -267,7 +267,7 @@ class Grant:
     """A grant of the forger's, in answer to the request that an initiator
     sent to the honest responder `peer`, which has granted."""
 
-    def __init__(self, peer: session.Responder) -> None:
+    def __init__(self, peer: Responder) -> None:
         self.peer = peer
 
     def make(self, **changes: Any) -> bytes:
