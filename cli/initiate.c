@@ -45,6 +45,7 @@ static struct {
 	int heard;	    /* a record of the responder's, in this session */
 	struct hf_lost given_up;
 	int opened_once, moving, lost, elsewhere;
+	int spare;		   /* the next takeover's key is made */
 	enum hf_mobility strength; /* of the last takeover, as was told */
 	int result;
 	uint8_t scratch[HF_LINK_SCRATCH];
@@ -128,6 +129,7 @@ opened(void *owner, struct hf_link *link)
 	(void)owner;
 	memcpy(self.sid, id.ptr, HF_SID_BYTES);
 	self.broken_ms = self.refused = 0;
+	self.spare = 0;
 	self.heard &= same;
 	if (!self.opened_once) {
 		opened_first(link);
@@ -158,8 +160,8 @@ static void
 prepare(uv_timer_t *timer)
 {
 	(void)timer;
-	if (self.link != NULL && hf_link_session(self.link) != NULL)
-		(void)!hf_session_prepare(hf_link_session(self.link));
+	self.spare = self.link != NULL && hf_link_session(self.link) != NULL &&
+	    hf_session_prepare(hf_link_session(self.link)) == HF_OK;
 }
 
 static void
@@ -175,7 +177,7 @@ moved(void *owner, struct hf_link *link)
 	hf_session_acked(&count, &bytes, s);
 	joined_acked(self.joined, bytes);
 	/* Nothing that is on its way now waits for the next takeover's key. */
-	if (!uv_is_active((uv_handle_t *)&self.rest))
+	if (!self.spare && !uv_is_active((uv_handle_t *)&self.rest))
 		(void)uv_timer_start(&self.rest, prepare, REST_MS, 0);
 	if (hf_session_strength(s) == self.strength)
 		return;
