@@ -427,6 +427,26 @@ in_order(void **state)
 	assert_memory_equal(t.bytes, "data", 4);
 }
 
+/* What was said is read in the call; where nothing was, or the link has not
+ * begun, the call is all. */
+static void
+looks(void **state)
+{
+	(void)state;
+	begin(&single_use, LONG_MS);
+	move(); /* a request */
+	hf_link_look(t.link);
+	start();
+	assert_string_equal(told, "");
+	hf_link_look(t.link);
+	assert_string_equal(told, "at");
+	hf_link_look(t.link);
+	assert_string_equal(told, "at");
+	t.play = says_and_closes;
+	finish(HF_OK);
+	assert_string_equal(told, "atcodxe");
+}
+
 /* Data that came with the confirm of a ticket that was used. */
 static void
 ticket_used(void **state)
@@ -699,6 +719,7 @@ main(void)
 		cmocka_unit_test(late_answer),
 		cmocka_unit_test(lifetime),
 		cmocka_unit_test(in_order),
+		cmocka_unit_test(looks),
 		cmocka_unit_test(ticket_used),
 		cmocka_unit_test(burnt_later),
 		cmocka_unit_test(burnt_too_late),
