@@ -223,6 +223,6 @@ vec_kind vec_key_grant, vec_key_grant_open; /* _grant.c */
 vec_kind vec_entry, vec_entry_open;	    /* _entry.c */
 vec_kind vec_rest, vec_rest_open;	    /* _rest.c */
 vec_kind vec_route, vec_counter;	    /* _route.c, _counter.c */
-vec_kind vec_channel;			    /* _channel.c */
+vec_kind vec_channel, vec_agent_frames;	    /* _channel.c, _agent.c */
 
 #endif

@@ -63,6 +63,7 @@ static const struct {
 	{ "route", vec_route, "bytes" },
 	{ "counter", vec_counter, "scopes now what subject source" },
 	{ "channel", vec_channel, "role own peers window send steps" },
+	{ "agent-frames", vec_agent_frames, "side bytes at" },
 };
 
 /* The inputs as they are told: the compare passes over them. One after a

@@ -264,9 +264,13 @@ close_session(struct hf__app *a, const struct hf__wire *w)
 	done(a, entry == NULL ? HF_E_CONFIG : HF_OK);
 }
 
+/* Its place in the order was judged when it was read. */
 static enum hf_err
-first(struct hf__app *a, const struct hf__wire *w)
+obey(struct hf__app *a, const struct hf__wire *w)
 {
+	size_t taken = 0;
+	enum hf_err e;
+
 	switch (w->type) {
 	case HF__WIRE_OPEN:
 		open_channel(a, w);
@@ -277,23 +281,6 @@ first(struct hf__app *a, const struct hf__wire *w)
 	case HF__WIRE_CLOSE:
 		close_session(a, w);
 		return HF_OK;
-	default:
-		return HF_E_UNEXPECTED;
-	}
-}
-
-static enum hf_err
-obey(struct hf__app *a, const struct hf__wire *w)
-{
-	size_t taken = 0;
-	enum hf_err e;
-
-	if (a->phase == HF__APP_FIRST)
-		return first(a, w);
-	if (a->phase != HF__APP_CARRIED ||
-	    (a->finished && w->type != HF__WIRE_OVER))
-		return HF_E_UNEXPECTED;
-	switch (w->type) {
 	case HF__WIRE_DATA:
 		e = hf_channel_send(a->channel, &taken, w->bytes[0].ptr,
 		    w->bytes[0].len);
@@ -308,11 +295,9 @@ obey(struct hf__app *a, const struct hf__wire *w)
 		hf__held_touch(a->held);
 		e = hf_channel_finish(a->channel);
 		return e == HF_E_STATE ? HF_OK : e;
-	case HF__WIRE_OVER:
+	default: /* over */
 		hf__app_gone(a, HF_E_RESET, (int)w->number[HF__OVER_REASON]);
 		return HF_OK;
-	default:
-		return HF_E_UNEXPECTED;
 	}
 }
 
@@ -328,11 +313,12 @@ frames(struct hf__app *a, const uint8_t *ptr, size_t len)
 		/* It waits for its session: what is behind that too. */
 		if (a->phase == HF__APP_WAITING)
 			break;
-		e = hf__wire_read(&w, &used, ptr, len, HF__WIRE_APPLICATION);
+		e = hf__wire_read(&w, &used, ptr, len, a->stage);
 		if (e != HF_OK)
 			return e;
 		if (used == 0)
 			break;
+		a->stage = hf__wire_next(a->stage, w.type);
 		if ((e = obey(a, &w)) != HF_OK)
 			return e;
 		ptr += used;

@@ -18,6 +18,7 @@ enum { PATIENCE_S = 10, ROOM = 4096 };
 
 struct answers {
 	int fd;
+	enum hf__wire_stage stage;
 	size_t len;
 	uint8_t in[ROOM];
 };
@@ -32,6 +33,8 @@ ask(struct answers *a, const char *path, const struct hf__wire *w)
 	enum hf_err e;
 
 	a->len = 0;
+	a->stage =
+	    w->type == HF__WIRE_STATUS ? HF__WIRE_TELLS : HF__WIRE_AGREES;
 	if ((e = hf__agent_connect(&a->fd, path)) != HF_OK)
 		return e;
 	if (setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most)) ==
@@ -52,7 +55,7 @@ next(struct hf__wire *w, struct answers *a, size_t *used)
 	memmove(a->in, a->in + *used, a->len - *used);
 	a->len -= *used;
 	for (;;) {
-		e = hf__wire_read(w, used, a->in, a->len, HF__WIRE_AGENT);
+		e = hf__wire_read(w, used, a->in, a->len, a->stage);
 		if (e != HF_OK || *used > 0)
 			return e;
 		do
@@ -100,14 +103,12 @@ hear(struct answers *a,
 	for (;;) {
 		if ((e = next(&w, a, &used)) != HF_OK)
 			break;
-		if (w.type == HF__WIRE_PEER && each != NULL) {
-			tell(&w, each, arg);
-			continue;
+		if (w.type != HF__WIRE_PEER) {
+			e = (enum hf_err)w.number[HF__OVER_ERROR];
+			break;
 		}
-		e = w.type == HF__WIRE_DONE || w.type == HF__WIRE_OVER ?
-		    (enum hf_err)w.number[HF__OVER_ERROR] :
-		    HF_E_UNEXPECTED;
-		break;
+		if (each != NULL)
+			tell(&w, each, arg);
 	}
 	(void)close(a->fd);
 	return e;

@@ -41,6 +41,7 @@ struct hf__app {
 	int fd, events;
 	int trusted; /* no leave is needed */
 	struct hf__who who;
+	enum hf__wire_stage stage; /* of what it says */
 	enum hf__app_phase phase;
 	uint64_t began_ms, said_ms; /* said_ms: its last words */
 	struct hf__held *held;

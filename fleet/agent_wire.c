@@ -9,22 +9,19 @@
 
 #include "agent_wire.h"
 
-/* A field: 'u' a number, 'b' bytes, 's' none or max bytes, 'p' a peer's name,
- * 'v' the version. min and max are of the number, or of the length. */
+/* A field: 'u' a number, 'e' an error's, 'b' bytes, 's' none or max bytes, 'p'
+ * a peer's name, 'v' the version. min and max are of the number, or of the
+ * length. */
 struct field {
 	char kind;
 	uint64_t min, max;
 };
 struct shape {
-	int type, sides; /* who sends it: a bit each */
+	int type;
 	size_t n;
 	struct field field[HF__WIRE_FIELDS];
 };
-enum {
-	APPLICATION = 1 << HF__WIRE_APPLICATION,
-	AGENT = 1 << HF__WIRE_AGENT,
-	CODE_MAX = 95
-};
+enum { CODE_MAX = 95 };
 
 #define VERSION                                         \
 	{                                               \
@@ -41,30 +38,74 @@ enum {
 
 /* clang-format off */
 static const struct shape shapes[] = {
-	{ HF__WIRE_OPEN, APPLICATION, 2, { VERSION, PEER } },
-	{ HF__WIRE_DATA, APPLICATION | AGENT, 1,
-	    { { 'b', 1, HF__WIRE_DATA_MAX } } },
-	{ HF__WIRE_END, APPLICATION | AGENT, 0, { { 0, 0, 0 } } },
-	{ HF__WIRE_OVER, APPLICATION | AGENT, 2, { { 'u', 1, CODE_MAX }, { 'u', 0, 255 } } },
-	{ HF__WIRE_STATUS, APPLICATION, 1, { VERSION } },
-	{ HF__WIRE_CLOSE, APPLICATION, 2, { VERSION, PEER } },
-	{ HF__WIRE_INFO, AGENT, 6, { { 'b', HF_SID_BYTES, HF_SID_BYTES },
+	{ HF__WIRE_OPEN, 2, { VERSION, PEER } },
+	{ HF__WIRE_DATA, 1, { { 'b', 1, HF__WIRE_DATA_MAX } } },
+	{ HF__WIRE_END, 0, { { 0, 0, 0 } } },
+	{ HF__WIRE_OVER, 2, { { 'e', 1, CODE_MAX }, { 'u', 0, 255 } } },
+	{ HF__WIRE_STATUS, 1, { VERSION } },
+	{ HF__WIRE_CLOSE, 2, { VERSION, PEER } },
+	{ HF__WIRE_INFO, 6, { { 'b', HF_SID_BYTES, HF_SID_BYTES },
 	    { 'u', 0, 0xffff }, COUNT, { 'u', 0, HF_MOVES_PROVED },
 	    { 'b', 0, HF_NAME_MAX }, { 'u', 0, 1 } } },
-	{ HF__WIRE_PEER, AGENT, 11, { PEER, { 'u', 0, 3 },
+	{ HF__WIRE_PEER, 11, { PEER, { 'u', 0, 3 },
 	    { 's', 0, HF_SID_BYTES }, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT,
-	    COUNT, { 'u', 0, CODE_MAX } } },
-	{ HF__WIRE_DONE, AGENT, 1, { { 'u', 0, CODE_MAX } } },
+	    COUNT, { 'e', 0, CODE_MAX } } },
+	{ HF__WIRE_DONE, 1, { { 'e', 0, CODE_MAX } } },
 };
 /* clang-format on */
 
+/* --- order ---------------------------------------------------------------------- */
+
+#define BIT(type) ((uint32_t)1 << HF__WIRE_##type)
+
+static const uint32_t may[] = {
+	[HF__WIRE_ASKS] = BIT(OPEN) | BIT(STATUS) | BIT(CLOSE),
+	[HF__WIRE_SENDS] = BIT(DATA) | BIT(END) | BIT(OVER),
+	[HF__WIRE_SENT] = BIT(OVER),
+	[HF__WIRE_ANSWERS] = BIT(INFO) | BIT(OVER),
+	[HF__WIRE_CARRIES] = BIT(INFO) | BIT(DATA) | BIT(END) | BIT(OVER),
+	[HF__WIRE_CARRIED] = BIT(INFO) | BIT(OVER),
+	[HF__WIRE_TELLS] = BIT(PEER) | BIT(DONE) | BIT(OVER),
+	[HF__WIRE_AGREES] = BIT(DONE) | BIT(OVER),
+	[HF__WIRE_ANY] = BIT(INFO) | BIT(PEER) | BIT(DONE) | BIT(OVER),
+	[HF__WIRE_LAST] = 0,
+};
+
 int
-hf__wire_peer(const char *name, size_t len)
+hf__wire_may(enum hf__wire_stage stage, enum hf__wire_type type)
+{
+	return (may[stage] >> type & 1) != 0;
+}
+
+enum hf__wire_stage
+hf__wire_next(enum hf__wire_stage stage, enum hf__wire_type type)
+{
+	switch (type) {
+	case HF__WIRE_OPEN:
+		return HF__WIRE_SENDS;
+	case HF__WIRE_DATA:
+		return stage;
+	case HF__WIRE_END:
+		return stage == HF__WIRE_SENDS ? HF__WIRE_SENT :
+						 HF__WIRE_CARRIED;
+	case HF__WIRE_INFO:
+		return stage == HF__WIRE_CARRIED ? HF__WIRE_CARRIED :
+						   HF__WIRE_CARRIES;
+	case HF__WIRE_PEER:
+		return HF__WIRE_TELLS;
+	default:
+		return HF__WIRE_LAST;
+	}
+}
+
+/* --- names ---------------------------------------------------------------------- */
+
+/* Whether they could stand in a peer's name. */
+static int
+of_a_name(const char *name, size_t len)
 {
 	size_t i;
 
-	if (len < 1 || len > HF__WIRE_PEER_MAX)
-		return 0;
 	for (i = 0; i < len; i++)
 		if (!(name[i] >= 'a' && name[i] <= 'z') &&
 		    !(name[i] >= 'A' && name[i] <= 'Z') &&
@@ -74,9 +115,16 @@ hf__wire_peer(const char *name, size_t len)
 	return 1;
 }
 
+int
+hf__wire_peer(const char *name, size_t len)
+{
+	return len >= 1 && len <= HF__WIRE_PEER_MAX && of_a_name(name, len);
+}
+
 /* --- reading ------------------------------------------------------------------ */
 
-enum { UNSIGNED = 0, BYTES = 2, TEXT = 3, ARRAY = 4 };
+enum { UNSIGNED = 0, BYTES = 2, TEXT = 3, ARRAY = 4, TAG = 6, SIMPLE = 7 };
+enum { SIMPLE_MIN = 20, SIMPLE_MAX = 22 }; /* false, true, null */
 
 struct reader {
 	const uint8_t *ptr;
@@ -84,10 +132,24 @@ struct reader {
 	int more; /* it ends before its end */
 };
 
+/* What its first byte says of an item: what is never encoded so (section 2.2),
+ * then that it is not of that type. */
+static enum hf_err
+begins(uint8_t first, unsigned major)
+{
+	unsigned info = first & 31U, found = first >> 5;
+
+	if (info > 27 || found == TAG ||
+	    (found == SIMPLE && (info < SIMPLE_MIN || info > SIMPLE_MAX)))
+		return HF_E_CBOR;
+	return found == major ? HF_OK : HF_E_SHAPE;
+}
+
 /* The head of an item of that type; r->more where it is not whole yet. */
 static enum hf_err
 head(uint64_t *value, struct reader *r, unsigned major)
 {
+	enum hf_err e;
 	unsigned info;
 	size_t n, i;
 
@@ -96,11 +158,9 @@ head(uint64_t *value, struct reader *r, unsigned major)
 		r->more = 1;
 		return HF_OK;
 	}
+	if ((e = begins(r->ptr[r->at], major)) != HF_OK)
+		return e;
 	info = r->ptr[r->at] & 31U;
-	if (r->ptr[r->at] >> 5 != major)
-		return HF_E_SHAPE;
-	if (info > 27)
-		return HF_E_CBOR;
 	if (info < 24) {
 		*value = info;
 		r->at++;
@@ -125,6 +185,7 @@ read_bytes(struct hf_span *out, struct reader *r, const struct field *f)
 {
 	uint64_t len;
 	enum hf_err e;
+	size_t there;
 
 	e = head(&len, r, f->kind == 'p' ? TEXT : BYTES);
 	if (e != HF_OK || r->more)
@@ -133,16 +194,23 @@ read_bytes(struct hf_span *out, struct reader *r, const struct field *f)
 		return HF_E_TOO_BIG;
 	if (len < f->min || (f->kind == 's' && len != 0 && len != f->max))
 		return HF_E_SHAPE;
-	if (r->have - r->at < len) {
+	there = r->have - r->at < len ? r->have - r->at : (size_t)len;
+	if (f->kind == 'p' && !of_a_name((const char *)r->ptr + r->at, there))
+		return HF_E_SHAPE;
+	if (there < len) {
 		r->more = 1;
 		return HF_OK;
 	}
 	out->ptr = r->ptr + r->at;
-	out->len = (size_t)len;
-	r->at += (size_t)len;
-	if (f->kind == 'p' && !hf__wire_peer((const char *)out->ptr, out->len))
-		return HF_E_SHAPE;
+	out->len = there;
+	r->at += there;
 	return HF_OK;
+}
+
+static int
+is_bytes(const struct field *f)
+{
+	return f->kind == 'b' || f->kind == 's' || f->kind == 'p';
 }
 
 static enum hf_err
@@ -151,11 +219,14 @@ read_field(struct hf__wire *w, size_t i, struct reader *r,
 {
 	enum hf_err e;
 
-	if (f->kind == 'b' || f->kind == 's' || f->kind == 'p')
+	if (is_bytes(f))
 		return read_bytes(&w->bytes[i], r, f);
 	e = head(&w->number[i], r, UNSIGNED);
 	if (e != HF_OK || r->more)
 		return e;
+	/* That is what a call says, and no end: who were told it would wait. */
+	if (f->kind == 'e' && w->number[i] == HF_E_AGAIN)
+		return HF_E_SHAPE;
 	if (w->number[i] >= f->min && w->number[i] <= f->max)
 		return HF_OK;
 	return f->kind == 'v' ? HF_E_VERSION : HF_E_SHAPE;
@@ -172,15 +243,38 @@ shape_of(uint64_t type)
 	return NULL;
 }
 
+/* The fields of a frame of so many items. */
+static enum hf_err
+read_fields(struct hf__wire *w, struct reader *r, const struct shape *shape,
+    uint64_t items)
+{
+	enum hf_err e;
+	size_t i = 0;
+
+	/* Another version may have other fields: it is judged first. */
+	if (shape->n > 0 && shape->field[0].kind == 'v' && items > 1) {
+		e = read_field(w, 0, r, &shape->field[0]);
+		if (e != HF_OK || r->more)
+			return e;
+		i = 1;
+	}
+	if (items != shape->n + 1)
+		return HF_E_SHAPE;
+	for (; i < shape->n; i++)
+		if ((e = read_field(w, i, r, &shape->field[i])) != HF_OK ||
+		    r->more)
+			return e;
+	return HF_OK;
+}
+
 enum hf_err
 hf__wire_read(struct hf__wire *w, size_t *used, const uint8_t *ptr,
-    size_t have, enum hf__wire_side side)
+    size_t have, enum hf__wire_stage stage)
 {
 	struct reader r = { ptr, have, 0, 0 };
 	uint64_t items = 0, type = 0;
 	const struct shape *shape;
 	enum hf_err e;
-	size_t i;
 
 	*used = 0;
 	memset(w, 0, sizeof(*w));
@@ -191,18 +285,14 @@ hf__wire_read(struct hf__wire *w, size_t *used, const uint8_t *ptr,
 	if ((e = head(&type, &r, UNSIGNED)) != HF_OK || r.more)
 		return e;
 	shape = shape_of(type);
-	if (shape == NULL || (shape->sides & 1 << side) == 0)
+	if (shape == NULL ||
+	    !hf__wire_may(stage, (enum hf__wire_type)shape->type))
 		return HF_E_UNEXPECTED;
 	w->type = (enum hf__wire_type)shape->type;
-	/* Another version may have other fields: it is judged first. */
-	for (i = 0; i < shape->n && i < items - 1; i++)
-		if ((e = read_field(w, i, &r, &shape->field[i])) != HF_OK ||
-		    r.more)
-			return e;
-	if (items != shape->n + 1)
-		return HF_E_SHAPE;
-	*used = r.at;
-	return HF_OK;
+	e = read_fields(w, &r, shape, items);
+	if (e == HF_OK && !r.more)
+		*used = r.at;
+	return e;
 }
 
 /* --- writing ------------------------------------------------------------------ */
@@ -249,8 +339,7 @@ hf__wire_write(uint8_t out[HF__WIRE_SMALL], const struct hf__wire *w)
 	at += put_head(out + at, UNSIGNED, (uint64_t)w->type);
 	for (i = 0; i < shape->n; i++) {
 		b = &w->bytes[i];
-		if (shape->field[i].kind == 'u' ||
-		    shape->field[i].kind == 'v') {
+		if (!is_bytes(&shape->field[i])) {
 			at += put_head(out + at, UNSIGNED, w->number[i]);
 			continue;
 		}

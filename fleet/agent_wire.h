@@ -29,7 +29,19 @@ enum hf__wire_type {
 	HF__WIRE_PEER = 17,  /* the agent: one peer */
 	HF__WIRE_DONE = 18   /* the agent: that was all */
 };
-enum hf__wire_side { HF__WIRE_APPLICATION, HF__WIRE_AGENT };
+/* Where one side is in what it sends, and so what may come from it next. */
+enum hf__wire_stage {
+	HF__WIRE_ASKS,	  /* an application, first: open, status or close */
+	HF__WIRE_SENDS,	  /* it has opened: data, end or over */
+	HF__WIRE_SENT,	  /* it has ended: over */
+	HF__WIRE_ANSWERS, /* the agent, to an open: info or over */
+	HF__WIRE_CARRIES, /* there is a channel: info, data, end or over */
+	HF__WIRE_CARRIED, /* the peer has finished: info or over */
+	HF__WIRE_TELLS,	  /* the agent, to a status: peer, done or over */
+	HF__WIRE_AGREES,  /* the agent, to a close: done or over */
+	HF__WIRE_ANY,	  /* the agent, to what is not known */
+	HF__WIRE_LAST	  /* nothing more */
+};
 
 /* A frame: of each field its number, or its bytes, in their order after the
  * type. Bytes are views into what was read. */
@@ -66,12 +78,17 @@ enum {
 	HF__PEER_ERROR
 };
 
-/* Reads the frame at ptr, as `side` may send it. *used: its bytes; 0: more are
- * needed.
+/* Reads the frame at ptr, as whoever is at that stage may send it. *used: its
+ * bytes; 0: more are needed.
  * @return HF_OK; HF_E_CBOR, HF_E_SHAPE, HF_E_TOO_BIG, HF_E_VERSION;
- * HF_E_UNEXPECTED for what that side does not send */
+ * HF_E_UNEXPECTED for a type that has no place there */
 HF_MUST_USE enum hf_err hf__wire_read(struct hf__wire *wire, size_t *used,
-    const uint8_t *ptr, size_t have, enum hf__wire_side side);
+    const uint8_t *ptr, size_t have, enum hf__wire_stage stage);
+/* The stage after a frame of that type. */
+enum hf__wire_stage hf__wire_next(enum hf__wire_stage stage,
+    enum hf__wire_type type);
+/* 1 where a frame of that type may come. */
+int hf__wire_may(enum hf__wire_stage stage, enum hf__wire_type type);
 /* Writes any frame but one of data; the fields must be right. Returns its
  * bytes. */
 size_t hf__wire_write(uint8_t out[HF__WIRE_SMALL],

@@ -31,6 +31,7 @@ struct hf_conn {
 	int wait_ms;		 /* 0: never */
 	enum hf_err err;	 /* the first one */
 	int finished, peer_finished, blocked;
+	enum hf__wire_stage stage; /* of what the agent says */
 	struct hf_conn_info info;
 	size_t data_left; /* of the frame of data at in + in_at */
 	size_t in_at, in_len;
@@ -130,36 +131,29 @@ informed(struct hf_conn_info *i, const struct hf__wire *w)
 	i->responder[name->len] = '\0';
 }
 
+/* Its place in the order was judged when it was read. */
 static enum hf_err
 take(struct hf_conn *c, const struct hf__wire *w, size_t used)
 {
 	size_t head = 0;
 
-	if (c->peer_finished && w->type != HF__WIRE_INFO &&
-	    w->type != HF__WIRE_OVER)
-		return failed(c, HF_E_UNEXPECTED);
+	c->stage = hf__wire_next(c->stage, w->type);
 	switch (w->type) {
 	case HF__WIRE_INFO:
 		informed(&c->info, w);
 		break;
 	case HF__WIRE_DATA:
-		if (!c->info.open)
-			return failed(c, HF_E_UNEXPECTED);
 		c->data_left = w->bytes[0].len;
 		head = used - c->data_left;
 		c->in_at += head;
 		c->in_len -= head;
 		return HF_OK;
 	case HF__WIRE_END:
-		if (!c->info.open)
-			return failed(c, HF_E_UNEXPECTED);
 		c->peer_finished = 1;
 		break;
-	case HF__WIRE_OVER:
+	default: /* over */
 		c->info.reason = (int)w->number[HF__OVER_REASON];
 		return failed(c, (enum hf_err)w->number[HF__OVER_ERROR]);
-	default:
-		return failed(c, HF_E_UNEXPECTED);
 	}
 	c->in_at += used;
 	c->in_len -= used;
@@ -178,7 +172,7 @@ next(struct hf_conn *c)
 		return c->err;
 	for (;;) {
 		e = hf__wire_read(&w, &used, c->in + c->in_at, c->in_len,
-		    HF__WIRE_AGENT);
+		    c->stage);
 		if (e != HF_OK)
 			return failed(c, e);
 		if (used > 0)
@@ -452,6 +446,7 @@ hf_conn_open_at(struct hf_conn **out, const char *peer, unsigned flags,
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return HF_E_MEMORY;
 	c->fd = -1;
+	c->stage = HF__WIRE_ANSWERS;
 	c->wait_ms = (flags & HF_NONBLOCK) != 0 ? 0 : -1;
 	memcpy(c->info.peer, peer, strlen(peer) + 1);
 	if ((e = reach(c, peer, flags, where)) == HF_OK)

@@ -21,11 +21,18 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 
-from handfast1 import cbor, certs, kinds, play, tickets  # noqa: E402
+from handfast1 import (  # noqa: E402
+    agent_frames,
+    cbor,
+    certs,
+    kinds,
+    play,
+    tickets,
+)
 from handfast1.cbor import encode_head  # noqa: E402
 from handfast1.errors import HandfastError  # noqa: E402
 from handfast1.play import Mismatch  # noqa: E402
-from makers import bad_sealed, forge, world as w  # noqa: E402
+from makers import agents, bad_sealed, forge, world as w  # noqa: E402
 from makers.forge import Grant, Request, Target, item, reach  # noqa: E402
 
 Json = dict[str, Any]
@@ -284,12 +291,32 @@ def records(name: str) -> Json:
     return fed(target, raw if chance.random() < 0.5 else change(raw))
 
 
+def frames(name: str) -> Json:
+    """What one side of the agent's protocol says, one frame changed."""
+    side, choices = chance.choice(
+        (
+            ("application", agents.by_applications()),
+            ("agent", agents.by_agents()),
+        )
+    )
+    _, raw = chance.choice(list(choices))
+    ends = [0]
+    while ends[-1] < len(raw):
+        ends.append(cbor.measure(raw, ends[-1])[2])
+    i = chance.randrange(len(ends) - 1)
+    a, b = ends[i : i + 2]
+    raw = raw[:a] + change(raw[a:b]) + raw[b:]
+    vector = {"kind": "agent-frames", "side": side, "bytes": raw.hex()}
+    return {**vector, "at": agent_frames.shown(side, raw)}
+
+
 MAKERS: tuple[Callable[[str], Json], ...] = (
     lambda name: objects(),
     lambda name: objects(),
     responder,
     initiator,
     records,
+    frames,
 )
 
 

@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 
 from handfast1 import kinds  # noqa: E402
 from makers import (
+    agents,
     bad_moving,
     bad_objects,
     bad_refresh,
@@ -40,6 +41,7 @@ MAKERS = (
     ("ok", counters),
     ("ok", channels),
     ("ok", resting),
+    ("ok", agents),
     ("bad", bad_wire),
     ("bad", bad_sealed),
     ("bad", bad_objects),
@@ -50,6 +52,7 @@ MAKERS = (
     ("bad", counters.bad),
     ("bad", channels.bad),
     ("bad", resting.bad),
+    ("bad", agents.bad),
 )
 
 

@@ -40,6 +40,7 @@ struct scene_app {
 	int any;      /* it says anything */
 	int deaf;     /* it does not read */
 	int info, end, over;
+	enum hf__wire_stage stage; /* of what it hears */
 	uint8_t part[SCENE_HEARD];
 	size_t part_len;
 };
@@ -169,6 +170,7 @@ scene_come(struct scene_app *app, int trusted)
 	int fd[2];
 
 	memset(app, 0, offsetof(struct scene_app, part));
+	app->stage = HF__WIRE_ANY;
 	app->part_len = 0;
 	app->tag = scene_tag();
 	scene_pair(fd);
@@ -269,9 +271,10 @@ scene_hear(struct scene_app *app, size_t most)
 	app->part_len += n > 0 ? (size_t)n : 0;
 	in.len = app->part_len;
 	while (in.len > 0) {
-		MUST(hf__wire_read(&w, &used, in.ptr, in.len, HF__WIRE_AGENT));
+		MUST(hf__wire_read(&w, &used, in.ptr, in.len, app->stage));
 		if (used == 0)
 			break;
+		app->stage = hf__wire_next(app->stage, w.type);
 		scene_frame(app, &w);
 		(void)in_span(&in, used);
 	}

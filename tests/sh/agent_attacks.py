@@ -309,6 +309,8 @@ def strangers():
         sid = bytes(16)
         for what, error, first in (
                 ("data first", "HF_E_UNEXPECTED", frame(DATA, b"x")),
+                ("a part of data first", "HF_E_UNEXPECTED",
+                 frame(DATA, b"x" * 1000)[:600]),
                 ("an end first", "HF_E_UNEXPECTED", frame(END)),
                 ("info", "HF_E_UNEXPECTED", frame(INFO, sid, 1, 0, 0, b"",
                                                   0)),
@@ -342,6 +344,9 @@ def strangers():
         app.s.sendall(frame(END) + frame(DATA, b"x"))
         s.same("strangers: data behind the end", "HF_E_UNEXPECTED",
                app.over())
+        app = h.app().opened()
+        app.s.sendall(frame(END) + frame(DATA, b"x")[:2])
+        s.same("strangers: its first bytes", "HF_E_UNEXPECTED", app.over())
         app = h.app().opened()
         app.s.sendall(frame(END) + frame(OVER, 84, 1))
         wait_for(lambda: "error=HF_E_RESET reason=cancelled" in h.words(),

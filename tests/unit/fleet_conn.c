@@ -120,6 +120,10 @@ out_of_place(void **state)
 	begin();
 	SAY("\x83\x00\x01\x63one");
 	broken(HF_E_UNEXPECTED);
+	/* what no call ends with: whoever waits would wait for ever */
+	begin();
+	SAY("\x83\x03\x18\x50\x00");
+	broken(HF_E_SHAPE);
 	/* no frame at all; and one that has too much in it */
 	begin();
 	SAY("HTTP/1.1 200 OK\r\n");

@@ -14,6 +14,7 @@ from . import (
     crypto,
     files,
     hpke,
+    kinds_agent,
     kinds_channel,
     kinds_counter,
     kinds_grant,
@@ -32,6 +33,7 @@ from .registry import INPUTS, compute, kind
 __all__ = [
     "INPUTS",
     "compute",
+    "kinds_agent",
     "kinds_channel",
     "kinds_counter",
     "kinds_grant",
