@@ -195,6 +195,9 @@ def refused():
         k = Conn(to, flags)
         same("refused: %r" % to, (want, None), (k.error, k.p.value))
     k = Conn(wrong, mode | NONBLOCK)
+    if k.error != OK:  # the answer was there by then
+        same("refused at once", (NAME, None), (k.error, k.p.value))
+        return
     e = AGAIN
     while e == AGAIN and k.poll():
         e = k.recv(1)[0]
