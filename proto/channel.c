@@ -238,6 +238,12 @@ hf_channel_ended(const struct hf_channel *ch)
 }
 
 int
+hf_channel_over(const struct hf_channel *ch)
+{
+	return ch->over;
+}
+
+int
 hf_channel_reason(const struct hf_channel *ch)
 {
 	return ch->ended ? ch->reason : HF_REASON_NONE;

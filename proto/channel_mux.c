@@ -223,6 +223,9 @@ hf__channel_judge(struct hf_channel *ch)
 			ch->mux->own_live--;
 		else
 			ch->mux->peers_live--;
+		/* of what was ended here nothing was told so far */
+		if (ch->ended && (ch->news & HF_NEWS_ENDED) == 0)
+			hf__channel_news(ch, HF_NEWS_OVER);
 		/* a reset that waits still says why */
 		hf__channel_end(ch,
 		    ch->reset_sent ? ch->reason : HF_REASON_NONE);

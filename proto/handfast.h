@@ -1190,7 +1190,8 @@ enum hf_news {
 	HF_NEWS_READABLE = 2, /**< hf_channel_data() has something */
 	HF_NEWS_WRITABLE = 4, /**< what waits fell to half of what may wait */
 	HF_NEWS_FINISHED = 8, /**< the peer sends nothing more, all is read */
-	HF_NEWS_ENDED = 16    /**< see hf_channel_reason() */
+	HF_NEWS_ENDED = 16,   /**< see hf_channel_reason() */
+	HF_NEWS_OVER = 32     /**< it was ended here, and the peer knows now */
 };
 /** The next channel with something new: HF_NEWS_ bits, told once; 0: none.
  * READABLE comes again when more has come. */
@@ -1246,6 +1247,9 @@ HF_MUST_USE enum hf_err hf_channel_taken(struct hf_channel *channel,
 int hf_channel_finished(const struct hf_channel *channel);
 /** 1 when nothing can be sent or received any more. */
 int hf_channel_ended(const struct hf_channel *channel);
+/** 1 when both ends know that it has ended: it counts no more. An end that is
+ * slow to answer a reset delays that, and so does what waits to be sent. */
+int hf_channel_over(const struct hf_channel *channel);
 /** Why it ended, see enum hf_reason; 0 while it has not, and where both ends
  * finished. */
 int hf_channel_reason(const struct hf_channel *channel);

@@ -465,6 +465,62 @@ freed_and_finished(void **state)
 	hf_mux_free(m);
 }
 
+/* Who ended it, and keeps his handle, is told when the peer knows. */
+static void
+over(void **state)
+{
+	struct hf_mux *m = mux_of(HF_INITIATOR, 4, 0, USUAL, USUAL);
+	struct heard h = { .r = { 0 } };
+	struct hf_channel *ch = open_one(m, "");
+
+	(void)state;
+	expect(&h, m, HF__FRAME_OPEN, 0, 0, 0);
+	assert_ok(hf_channel_reset(ch, HF_REASON_GONE));
+	expect(&h, m, HF__FRAME_RESET, 0, HF_REASON_GONE, 0);
+	assert_int_equal(hf_channel_ended(ch), 1);
+	assert_int_equal(hf_channel_over(ch), 0);
+	no_news(m);
+	assert_ok(say_data(m, 0, 4));
+	no_news(m);
+	assert_ok(say_reset(m, 0, HF_REASON_GONE));
+	assert_ptr_equal(news(m, HF_NEWS_OVER), ch);
+	assert_int_equal(hf_channel_over(ch), 1);
+	hf_channel_free(ch);
+	/* Both have finished: its end says that too. */
+	ch = open_one(m, "");
+	expect(&h, m, HF__FRAME_OPEN, 2, 0, 0);
+	assert_ok(say_fin(m, 2));
+	assert_ptr_equal(news(m, HF_NEWS_FINISHED), ch);
+	assert_ok(hf_channel_finish(ch));
+	assert_int_equal(hf_channel_over(ch), 0);
+	expect(&h, m, HF__FRAME_FIN, 2, 0, 0);
+	assert_ptr_equal(news(m, HF_NEWS_ENDED), ch);
+	assert_int_equal(hf_channel_over(ch), 1);
+	hf_channel_free(ch);
+	/* The peer ended it: so does that. */
+	ch = open_one(m, "");
+	expect(&h, m, HF__FRAME_OPEN, 4, 0, 0);
+	assert_ok(say_reset(m, 4, HF_REASON_FAILED));
+	expect(&h, m, HF__FRAME_RESET, 4, HF_REASON_FAILED, 0);
+	assert_ptr_equal(news(m, HF_NEWS_ENDED), ch);
+	assert_int_equal(hf_channel_over(ch), 1);
+	hf_channel_free(ch);
+	/* Never said: the peer has nothing to know. */
+	ch = open_one(m, "");
+	assert_ok(hf_channel_reset(ch, HF_REASON_GONE));
+	assert_int_equal(hf_channel_over(ch), 1);
+	assert_ptr_equal(news(m, HF_NEWS_OVER), ch);
+	hf_channel_free(ch);
+	/* Its session ends while it waits. */
+	ch = open_one(m, "");
+	expect(&h, m, HF__FRAME_OPEN, 6, 0, 0);
+	assert_ok(hf_channel_reset(ch, HF_REASON_GONE));
+	assert_ok(hf_mux_restart(m, HF_REASON_LOST));
+	assert_int_equal(hf_channel_over(ch), 1);
+	hf_channel_free(ch);
+	hf_mux_free(m);
+}
+
 /* Cut: what waits is sent, and then no fin. */
 static void
 cut(void **state)
@@ -809,6 +865,7 @@ main(void)
 		cmocka_unit_test(freed_early),
 		cmocka_unit_test(freed_finished),
 		cmocka_unit_test(freed_and_finished),
+		cmocka_unit_test(over),
 		cmocka_unit_test(cut),
 		cmocka_unit_test(credit_given),
 		cmocka_unit_test(credit_past),
