@@ -35,7 +35,6 @@ HF_MUST_USE enum hf_err hf_peers_read_top(struct hf_peers **peers,
     const char *path, char why[HF_WHY_MAX]);
 /* Wipes and frees; accepts NULL. */
 void hf_peers_free(struct hf_peers *peers);
-size_t hf_peers_count(const struct hf_peers *peers);
 /* The socket that the file names; "" where it names none. */
 const char *hf_peers_socket(const struct hf_peers *peers);
 /* Where it says that sessions rest, and the file of the key that seals them;

@@ -29,6 +29,10 @@
 
 enum { CONNECT_MS = 10000 };
 
+/* What one side writes into the other's room. */
+_Static_assert((int)HF_AGENT_PATH == (int)HF__PATH_MAX,
+    "paths of the agent and of its applications have the same room");
+
 /* --- who -------------------------------------------------------------------------- */
 
 #ifdef SO_PEERCRED

@@ -6,7 +6,6 @@
  */
 #include <sys/socket.h>
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -83,12 +82,13 @@ hf__private_start(struct hf__private **out, int *fd, const char *path,
 		free(p);
 		return e;
 	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+	/* Neither end waits in a call: an application's waits in poll(). */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		pair) != 0) {
 		discard(p);
 		return HF_E_IO;
 	}
-	if (fcntl(pair[1], F_SETFL, O_NONBLOCK) != 0 ||
-	    (e = hf_agent_serve(p->agent, pair[1])) != HF_OK ||
+	if ((e = hf_agent_serve(p->agent, pair[1])) != HF_OK ||
 	    begin_thread(p) != 0) {
 		(void)close(pair[0]);
 		discard(p);

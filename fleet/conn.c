@@ -24,6 +24,8 @@ enum {
 	IN_MAX = 4 * HF__WIRE_MAX, /* received at once */
 	AT_ONCE = 4		   /* frames sent at once */
 };
+_Static_assert((int)HF_CONN_PEER_MAX == (int)HF__WIRE_PEER_MAX,
+    "a name that can be asked for has room in what is told");
 
 struct hf_conn {
 	int fd;
@@ -471,7 +473,8 @@ give_up(struct hf_conn *c)
 {
 	struct hf__wire w = { .type = HF__WIRE_OVER };
 
-	if (c->fd == -1 || c->out_len > 0)
+	/* Not in the middle of a frame. */
+	if (c->fd == -1 || flush(c) != HF_OK)
 		return;
 	w.number[HF__OVER_ERROR] = HF_E_RESET;
 	w.number[HF__OVER_REASON] = HF_REASON_CANCELLED;

@@ -28,10 +28,7 @@ enum hf_conn_flags {
 	HF_NONBLOCK = 8	 /* no call waits for the agent or the peer:
 			     HF_E_AGAIN instead */
 };
-enum {
-	HF_CONN_PEER_MAX = 64, /* bytes of a peer's name in the file */
-	HF_CONN_FRAME = 16384  /* bytes of data in one frame at the most */
-};
+enum { HF_CONN_PEER_MAX = 64 /* bytes of a peer's name in the file */ };
 
 struct hf_conn;
 

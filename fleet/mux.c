@@ -14,7 +14,8 @@ enum {
 	RECORD = HF_LINK_RECORD + 128,
 	UNSENT_MAX = 1 << 15,
 	FLIGHT_MIN = 1 << 17,
-	FLIGHT_US = 1 << 10 /* bytes that a fast way holds, a microsecond */
+	FLIGHT_MAX = 1 << 28, /* however slowly the other end answers */
+	FLIGHT_US = 1 << 10   /* bytes that a fast way holds, a microsecond */
 };
 
 /* What the socket has taken cannot be overtaken: it takes little more than it
@@ -37,7 +38,7 @@ keep_short(struct hf_link *l)
 static void
 keep_light(const struct hf_link *l)
 {
-	size_t flight = FLIGHT_MIN;
+	uint64_t flight = FLIGHT_MIN;
 #ifdef __linux__
 	struct tcp_info info = { .tcpi_rtt = 0 };
 	socklen_t len = sizeof(info);
@@ -45,10 +46,11 @@ keep_light(const struct hf_link *l)
 
 	if (l->family != AF_UNIX && uv_fileno(&l->io.handle, &fd) == 0 &&
 	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	    (size_t)info.tcpi_rtt * FLIGHT_US > flight)
-		flight = (size_t)info.tcpi_rtt * FLIGHT_US;
+	    (uint64_t)info.tcpi_rtt * FLIGHT_US > flight)
+		flight = (uint64_t)info.tcpi_rtt * FLIGHT_US;
 #endif
-	hf_mux_flight(l->mux, flight);
+	hf_mux_flight(l->mux,
+	    flight < FLIGHT_MAX ? (size_t)flight : (size_t)FLIGHT_MAX);
 }
 
 /* A record of frames. Returns 0 when there is none to send now. */

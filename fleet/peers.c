@@ -415,12 +415,6 @@ hf_peers_free(struct hf_peers *f)
 	free(f);
 }
 
-size_t
-hf_peers_count(const struct hf_peers *f)
-{
-	return f->n;
-}
-
 const char *
 hf_peers_socket(const struct hf_peers *f)
 {
