@@ -53,7 +53,8 @@ static struct {
 	struct watchdog watchdog;
 	struct hf_agent *agent;
 	char where[HF_AGENT_PATH];
-	int bound; /* the socket is of our making */
+	int bound;	  /* the socket is of our making: */
+	struct stat made; /* this one */
 } life;
 
 static const char *const words[] = {
@@ -145,12 +146,26 @@ become_user(void)
 	return r;
 }
 
+/* Takes the socket away, while it is listened at still: what another agent put
+ * in its place is that one's. */
+static void
+leave_socket(void)
+{
+	struct stat st;
+
+	if (life.bound && lstat(life.path, &st) == 0 &&
+	    st.st_dev == life.made.st_dev && st.st_ino == life.made.st_ino)
+		(void)unlink(life.path);
+	life.bound = 0;
+}
+
 static void
 stop(uv_signal_t *handle, int signum)
 {
 	(void)handle;
 	(void)signum;
 	hf_notify("STOPPING=1");
+	leave_socket();
 	hf_agent_stop(life.agent);
 	watchdog_end(&life.watchdog);
 	loop_signals_close(&life.signals);
@@ -177,12 +192,42 @@ reload(uv_signal_t *handle, int signum)
 		"READY=1\nSTATUS=reload failed: the old file is used");
 }
 
+static int
+listen_at(int *fd, const char *path, int others)
+{
+	enum hf_err e = hf_agent_bind(fd, path, others);
+	int taken;
+
+	if (e == HF_E_POLICY)
+		return cli_error(CLI_POLICY,
+		    "%s: not safe there: its directory must be this user's, "
+		    "no link, and closed to others' changes, and nothing but a "
+		    "dead socket of his may stand there (%s)",
+		    path, hf_error_name((int)e));
+	if (e == HF_E_IO) {
+		taken = errno == EADDRINUSE;
+		(void)cli_errno("%s", path);
+		if (taken)
+			cli_hint("does an agent run there? see 'handfast "
+				 "agent status --agent %s'; another one needs "
+				 "a socket of its own",
+			    path);
+		return CLI_IO;
+	}
+	if (e != HF_OK)
+		return cli_fail(e, "%s", path);
+	if (lstat(path, &life.made) != 0)
+		return cli_errno("%s", path);
+	life.path = path;
+	life.bound = 1;
+	return CLI_OK;
+}
+
 /* Where it listens: what systemd gave, else the option, the file, the rest. */
 static int
 listen_somewhere(int *fd, const struct hf_peers *peers)
 {
 	const char *path = life.path;
-	enum hf_err e;
 	int n;
 
 	if ((*fd = hf_agent_inherited()) != -1)
@@ -201,20 +246,7 @@ listen_somewhere(int *fd, const struct hf_peers *peers)
 			return cli_usage("agent", "no --agent PATH");
 		path = life.where;
 	}
-	e = hf_agent_bind(fd, path, hf_peers_for_others(peers));
-	if (e == HF_E_POLICY)
-		return cli_error(CLI_POLICY,
-		    "%s: not safe there: its directory must be this user's, "
-		    "no link, and closed to others' changes, and nothing but a "
-		    "dead socket of his may stand there (%s)",
-		    path, hf_error_name((int)e));
-	if (e == HF_E_IO)
-		return cli_errno("%s", path);
-	if (e != HF_OK)
-		return cli_fail(e, "%s", path);
-	life.path = path;
-	life.bound = 1;
-	return CLI_OK;
+	return listen_at(fd, path, hf_peers_for_others(peers));
 }
 
 /* Where sessions rest, if anywhere. The key is beside the socket, and so goes
@@ -225,6 +257,7 @@ open_store(const struct hf_peers *peers)
 	const char *key = hf_peers_store_key(peers);
 	char beside[HF_AGENT_PATH + 8], why[HF_WHY_MAX] = "";
 	enum hf_err e;
+	int r;
 
 	if (*hf_peers_store(peers) == '\0')
 		return CLI_OK;
@@ -238,9 +271,15 @@ open_store(const struct hf_peers *peers)
 		key = beside;
 	}
 	e = hf_agent_store(life.agent, hf_peers_store(peers), key, why);
-	return e == HF_OK ? CLI_OK :
-			    cli_error(hf_error_exit((int)e), "%s (%s)", why,
-				hf_error_name((int)e));
+	if (e == HF_OK)
+		return CLI_OK;
+	r = cli_error(hf_error_exit((int)e), "%s (%s)", why,
+	    hf_error_name((int)e));
+	if (e == HF_E_AGAIN)
+		cli_hint("end the other agent first, or give this one a store "
+			 "of its own in %s",
+		    life.config);
+	return r;
 }
 
 /* Whatever it writes: its socket it takes away in the end, sessions rest. */
@@ -312,14 +351,11 @@ run(void)
 	log_json = cli_json || hf_peers_log_json(peers);
 	loop_files(1 << 20);
 	if ((r = begin(peers)) != CLI_OK) {
-		if (life.bound)
-			(void)unlink(life.path);
+		leave_socket();
 		return r;
 	}
 	hf_notify("READY=1");
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
-	if (life.bound)
-		(void)unlink(life.path);
 	hf_agent_free(life.agent);
 	(void)uv_loop_close(&life.loop);
 	return CLI_OK;

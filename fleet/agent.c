@@ -77,7 +77,7 @@ of_user(const struct hf_agent *agent, uid_t uid)
 	unsigned n = 0;
 
 	for (a = agent->apps; a != NULL; a = a->next)
-		n += a->who.uid == uid;
+		n += a->phase < HF__APP_LEFT && a->who.uid == uid;
 	return n;
 }
 
@@ -121,6 +121,15 @@ knocked(uv_poll_t *poll, int status, int events)
 
 /* --- the look ---------------------------------------------------------------------- */
 
+/* The kernel tells of room only when there is much: it is tried. */
+static void
+press(struct hf__app *a, uint64_t now)
+{
+	hf__app_write(a);
+	if (a->said_ms + SAYING_MS <= now)
+		hf__app_end(a, a->lost, HF_REASON_LOST);
+}
+
 static void
 look(uv_timer_t *timer)
 {
@@ -137,6 +146,8 @@ look(uv_timer_t *timer)
 		else if (a->phase == HF__APP_SAYING &&
 		    (agent->stopping || now - a->said_ms >= SAYING_MS))
 			hf__app_drop(a);
+		else if (a->phase == HF__APP_CARRIED && a->lost != HF_OK)
+			press(a, now);
 	}
 	for (held = agent->held; held != NULL; held = next_held) {
 		next_held = held->next;
@@ -177,7 +188,7 @@ hf_agent_new(struct hf_agent **out, uv_loop_t *loop, struct hf_peers *peers,
 	agent->loop = loop;
 	agent->told = told;
 	agent->owner = owner;
-	agent->door_fd = agent->rest_dir = -1;
+	agent->door_fd = agent->rest_dir = agent->rest_lock = -1;
 	/* None of these fails after its argument was checked. */
 	if (uv_timer_init(loop, &agent->look) != 0 ||
 	    uv_check_init(loop, &agent->round) != 0 ||
@@ -224,6 +235,7 @@ hf_agent_configure(struct hf_agent *agent, struct hf_peers *peers)
 	}
 	hf_peers_free(agent->peers);
 	agent->peers = peers;
+	hf__rest_tidy(agent);
 }
 
 static void
@@ -249,7 +261,10 @@ hf_agent_stop(struct hf_agent *agent)
 		uv_close((uv_handle_t *)&agent->door, door_closed);
 	for (a = agent->apps; a != NULL; a = next) {
 		next = a->next;
-		hf__app_end(a, HF_E_AGENT_GONE, HF_REASON_RESTARTED);
+		if (a->phase == HF__APP_LEFT)
+			hf__app_forget(a);
+		else
+			hf__app_end(a, HF_E_AGENT_GONE, HF_REASON_RESTARTED);
 	}
 	for (held = agent->held; held != NULL; held = next_held) {
 		next_held = held->next;

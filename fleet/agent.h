@@ -96,7 +96,9 @@ struct hf_agent_event {
 		HF_AGENT_SESSION,   /* it is open */
 		HF_AGENT_RESUMED,   /* it went on with a new connection */
 		HF_AGENT_RESTED,    /* it was put to rest; err: or why not */
-		HF_AGENT_DISCARDED, /* what rested cannot be waked: err */
+		HF_AGENT_DISCARDED, /* what rested cannot be waked: err;
+				       HF_E_POLICY: for no peer of the
+				       file */
 		HF_AGENT_ENDED,	    /* it is over: err */
 		HF_AGENT_REFUSED,   /* an application: err */
 		HF_AGENT_CHANNEL    /* an application's is over: err, reason */
@@ -107,7 +109,7 @@ struct hf_agent_event {
 	int reason;	    /* enum hf_reason */
 	unsigned long uid;  /* of the application */
 	long pid;	    /* -1: not known */
-	uint64_t in, out;   /* HF_AGENT_CHANNEL: bytes from and to it */
+	uint64_t in, out;   /* HF_AGENT_CHANNEL: bytes from and to the peer */
 	uint64_t ms;	    /* of the application: since it connected */
 	struct hf_span sid; /* of the session */
 };
@@ -124,9 +126,11 @@ HF_MUST_USE enum hf_err hf_agent_new(struct hf_agent **agent, uv_loop_t *loop,
 HF_MUST_USE enum hf_err hf_agent_listen(struct hf_agent *agent, int fd);
 /* Sessions rest in that directory, which is made (0700) and must be this
  * user's, sealed under the key in that file, which is made (0600). What rests
- * there is waked when it is asked for (spec section 21.4).
+ * there is waked when it is asked for (spec section 21.4), and what is there
+ * for none of the peers is removed.
  * @return HF_OK; HF_E_POLICY for a directory or file that is another's, or not
- * closed; HF_E_OBJECT, HF_E_TOO_BIG for a key that is none; HF_E_CONFIG;
+ * closed; HF_E_AGAIN where another agent has the directory, and keeps it for
+ * three seconds; HF_E_OBJECT, HF_E_TOO_BIG for a key that is none; HF_E_CONFIG;
  * HF_E_IO; HF_E_MEMORY; `why` says more */
 HF_MUST_USE enum hf_err hf_agent_store(struct hf_agent *agent, const char *dir,
     const char *key, char why[HF_WHY_MAX]);

@@ -3,7 +3,7 @@
  * One application of an agent, as it is heard: its frames become what one
  * channel sends. It can name no other channel, for its socket is all the name
  * that there is. Who breaks the protocol, or passes descriptors, is gone. What
- * it is told is agent_words.c's.
+ * it is told is agent_words.c's, how it goes agent_gone.c's.
  */
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -20,117 +20,6 @@ enum { ROOM_MIN = 2 * HF__WIRE_MAX, TURN_MIN = 1024 };
 
 static void ready(uv_poll_t *, int, int);
 
-/* --- its end ------------------------------------------------------------------------ */
-
-static void
-closed(uv_handle_t *handle)
-{
-	struct hf__app *a = handle->data;
-	struct hf_agent *agent = a->agent;
-
-	(void)close(a->fd);
-	if (a->part != NULL)
-		sodium_memzero(a->part, HF__WIRE_MAX);
-	free(a->part);
-	if (a->words != NULL)
-		sodium_memzero(a->words, a->words_cap);
-	free(a->words);
-	sodium_memzero(a, sizeof(*a));
-	free(a);
-	agent->apps_n--;
-	hf__agent_left(agent);
-}
-
-static void
-tell(const struct hf__app *a)
-{
-	struct hf_agent_event event = { .peer = NULL };
-
-	/* Of who asked how it is nothing is told. */
-	if (a->held == NULL && a->err == HF_OK)
-		return;
-	event.what = a->held == NULL ? HF_AGENT_REFUSED : HF_AGENT_CHANNEL;
-	event.peer = a->entry != NULL ? a->entry->name : NULL;
-	event.err = a->err;
-	event.reason = a->reason;
-	event.uid = (unsigned long)a->who.uid;
-	event.pid = (long)a->who.pid;
-	event.in = a->in;
-	event.out = a->out;
-	event.ms = hf__agent_ms() - a->began_ms;
-	hf__agent_tell(a->agent, &event);
-}
-
-/* Lets the channel go. Where both have finished it is over anyhow; where only
- * the application has, what waits is still sent. */
-static void
-let_go(struct hf__app *a)
-{
-	struct hf__held *held = a->held;
-
-	if (a->channel != NULL) {
-		if (!a->finished || !a->end_told)
-			(void)!hf_channel_reset(a->channel,
-			    a->reason == HF_REASON_NONE ? HF_REASON_GONE :
-				a->reason >= HF_REASON_MOVED ?
-							  HF_REASON_SHUTDOWN :
-							  a->reason);
-		hf_channel_free(a->channel);
-		a->channel = NULL;
-		hf__held_touch(held);
-	}
-	if (held != NULL)
-		hf__held_leave(held, a);
-}
-
-void
-hf__app_drop(struct hf__app *a)
-{
-	if (a->phase == HF__APP_OVER)
-		return;
-	a->phase = HF__APP_OVER;
-	tell(a);
-	let_go(a);
-	if (a->prev != NULL)
-		a->prev->next = a->next;
-	else
-		a->agent->apps = a->next;
-	if (a->next != NULL)
-		a->next->prev = a->prev;
-	hf__agent_share(a->agent, a);
-	uv_close((uv_handle_t *)&a->poll, closed);
-}
-
-/* It went away, or is sent away without a word. */
-void
-hf__app_gone(struct hf__app *a, enum hf_err err, int reason)
-{
-	if (a->err == HF_OK) {
-		a->err = err;
-		a->reason = reason;
-	}
-	hf__app_drop(a);
-}
-
-void
-hf__app_end(struct hf__app *a, enum hf_err err, int reason)
-{
-	struct hf__wire w = { .type = HF__WIRE_OVER };
-
-	if (a->phase >= HF__APP_SAYING)
-		return;
-	a->err = err;
-	a->reason = reason;
-	a->phase = HF__APP_SAYING;
-	a->said_ms = hf__agent_ms();
-	w.number[HF__OVER_ERROR] = (uint64_t)err;
-	w.number[HF__OVER_REASON] = (uint64_t)reason;
-	if (hf__app_say(a, &w))
-		hf__app_write(a);
-	else
-		hf__app_drop(a);
-}
-
 /* --- what is waited for ---------------------------------------------------------------- */
 
 /* What is to be waited for now. */
@@ -139,7 +28,7 @@ hf__app_watch(struct hf__app *a)
 {
 	int events = 0;
 
-	if (a->phase == HF__APP_OVER)
+	if (a->phase >= HF__APP_LEFT)
 		return;
 	/* What its channel has was written as far as the socket took it. */
 	if (a->words_len > 0 ||
@@ -150,8 +39,8 @@ hf__app_watch(struct hf__app *a)
 	    (a->phase == HF__APP_CARRIED && !a->finished &&
 		hf_channel_room(a->channel) >= ROOM_MIN))
 		events |= UV_READABLE;
-	/* Who has heard the end may go as soon as his own is said. */
-	else if (!a->end_told || a->finished)
+	/* He may go before all that he said is read. */
+	else if (!hf__app_may_go(a))
 		events |= UV_DISCONNECT;
 	if (events == a->events)
 		return;
@@ -379,19 +268,6 @@ appetite(const struct hf__app *a)
 	return room < turn ? room : turn;
 }
 
-/* It closed its socket: in order where both have finished. */
-static void
-went(struct hf__app *a)
-{
-	int in_order = a->finished && a->end_told;
-
-	hf__app_gone(a,
-	    in_order			  ? HF_OK :
-		a->phase == HF__APP_FIRST ? HF_E_GONE :
-					    HF_E_RESET,
-	    in_order ? HF_REASON_NONE : HF_REASON_GONE);
-}
-
 static void
 read_some(struct hf__app *a)
 {
@@ -409,7 +285,7 @@ read_some(struct hf__app *a)
 	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n <= 0) {
-		went(a); /* what else it had to say was read before */
+		hf__app_went(a);
 		return;
 	}
 	if (len > 0)
@@ -425,23 +301,34 @@ read_some(struct hf__app *a)
 		hf__app_end(a, e, HF_REASON_FAILED);
 }
 
+/* It closed its socket and had not read all that was there: an error, of which
+ * the kernel tells before what was said. */
+static int
+after_error(struct hf__app *a)
+{
+	socklen_t len = sizeof(int);
+	int what;
+
+	(void)getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &what, &len);
+	a->events = 0; /* the loop has stopped to look */
+	return hf__app_may_go(a) ? UV_READABLE : UV_DISCONNECT;
+}
+
 static void
 ready(uv_poll_t *poll, int status, int events)
 {
 	struct hf__app *a = poll->data;
 
-	if (status < 0) {
-		hf__app_gone(a, HF_E_RESET, HF_REASON_GONE);
-		return;
-	}
+	if (status < 0)
+		events = after_error(a);
 	/* Behind its end it may have said why it goes. */
 	if ((events & UV_READABLE) != 0 ||
 	    ((events & UV_DISCONNECT) != 0 && a->phase == HF__APP_CARRIED &&
 		a->finished && a->part_len < HF__WIRE_SMALL))
 		read_some(a);
 	else if ((events & UV_DISCONNECT) != 0)
-		went(a);
-	if (a->phase != HF__APP_OVER && (events & UV_WRITABLE) != 0)
+		hf__app_went(a);
+	if (a->phase < HF__APP_LEFT && (events & UV_WRITABLE) != 0)
 		hf__app_write(a);
 	hf__app_watch(a);
 }

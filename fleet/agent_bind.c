@@ -3,6 +3,7 @@
  * Where an agent listens: a socket in a directory of its own, or one that
  * systemd holds for it. Nothing is taken over that could be another's.
  */
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -11,10 +12,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "agent_path.h"
+
+enum { TURN_MS = 2000, STEP_MS = 10 };
 
 enum hf_err
 hf__own_directory(const char *dir, unsigned mode)
@@ -42,23 +46,30 @@ hf__own_directory(const char *dir, unsigned mode)
 	    HF_E_POLICY;
 }
 
-enum hf_err
-hf_agent_bind(int *fd, const char *path, int others)
+int
+hf__lock_within(int fd, int ms)
+{
+	const struct timespec step = { 0, STEP_MS * 1000000L };
+	int r;
+
+	while ((r = flock(fd, LOCK_EX | LOCK_NB)) != 0 &&
+	    (errno == EWOULDBLOCK || errno == EINTR) && ms > 0) {
+		(void)nanosleep(&step, NULL);
+		ms -= STEP_MS;
+	}
+	return r;
+}
+
+static enum hf_err
+listen_at(int *fd, const char *path, int others)
 {
 	struct hf_address at[HF_ADDRESSES_MAX], bound;
 	char text[HF_AGENT_PATH + 8];
 	const struct sockaddr_un *un;
-	const char *slash = strrchr(path, '/');
 	enum hf_err e;
 	size_t n;
 	int r;
 
-	if (*path != '/' || slash == path || slash[1] == '\0' ||
-	    strlen(path) >= HF_AGENT_PATH)
-		return HF_E_ARG;
-	(void)snprintf(text, sizeof(text), "%.*s", (int)(slash - path), path);
-	if ((e = hf__own_directory(text, others ? 0711 : 0700)) != HF_OK)
-		return e;
 	(void)snprintf(text, sizeof(text), "unix:%s", path);
 	if ((e = hf_address_parse(at, &n, text)) != HF_OK ||
 	    (e = hf_address_listen(fd, &bound, &at[0])) != HF_OK)
@@ -70,6 +81,34 @@ hf_agent_bind(int *fd, const char *path, int others)
 		return HF_OK;
 	(void)close(*fd);
 	return HF_E_IO;
+}
+
+enum hf_err
+hf_agent_bind(int *fd, const char *path, int others)
+{
+	const char *slash = strrchr(path, '/');
+	char text[HF_AGENT_PATH];
+	enum hf_err e;
+	int dir, saved;
+
+	if (*path != '/' || slash == path || slash[1] == '\0' ||
+	    strlen(path) >= HF_AGENT_PATH)
+		return HF_E_ARG;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)(slash - path), path);
+	if ((e = hf__own_directory(text, others ? 0711 : 0700)) != HF_OK)
+		return e;
+	dir = open(text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir == -1)
+		return HF_E_IO;
+	/* Who begins at the same time takes a socket that is about to listen
+	 * for a dead one: one after the other. A stranger who may read the
+	 * directory could hold that up, but not for ever. */
+	(void)!hf__lock_within(dir, TURN_MS);
+	e = listen_at(fd, path, others);
+	saved = errno;
+	(void)close(dir);
+	errno = saved;
+	return e;
 }
 
 int

@@ -149,7 +149,8 @@ hf__held_opened(struct hf__held *held)
 
 /* --- over ------------------------------------------------------------------------------ */
 
-/* Everybody who is with it, but not those who come meanwhile. */
+/* Everybody who is with it, but not those who come meanwhile; nor those whose
+ * channel is over, who still hear what came before that. */
 static void
 tell_all(struct hf__held *held, enum hf_err err, int reason)
 {
@@ -157,28 +158,29 @@ tell_all(struct hf__held *held, enum hf_err err, int reason)
 
 	for (app = held->agent->apps; app != NULL; app = next) {
 		next = app->next;
-		if (app->held == held)
+		if (app->held == held &&
+		    (app->channel == NULL || !hf_channel_ended(app->channel)))
 			hf__app_end(app, err, reason);
 	}
 }
 
 void
-hf__held_cut(struct hf__held *held, enum hf_err err, int reason)
+hf__held_cut(struct hf__held *held, enum hf_err err)
 {
 	struct hf__app *app, *next;
 
-	for (app = held->agent->apps; app != NULL; app = next) {
-		next = app->next;
-		if (app->held != held || app->channel == NULL)
-			continue;
-		/* What had come before is still told. */
-		hf__app_write(app);
-		if (app->phase == HF__APP_CARRIED)
-			hf__app_end(app, err, reason);
-	}
 	/* Nobody has a channel any more. */
 	if (held->mux != NULL)
 		(void)!hf_mux_restart(held->mux, HF_REASON_LOST);
+	for (app = held->agent->apps; app != NULL; app = next) {
+		next = app->next;
+		if (app->held != held)
+			continue;
+		if (app->phase == HF__APP_LEFT)
+			hf__app_forget(app);
+		else
+			hf__app_lose(app, err);
+	}
 }
 
 void
@@ -190,7 +192,7 @@ hf__held_failed(struct hf__held *held, enum hf_err err)
 	/* Where it ended in order nobody was left. */
 	if (err == HF_OK)
 		err = HF_E_RESET;
-	hf__held_cut(held, err, HF_REASON_LOST);
+	hf__held_cut(held, err);
 	held->waiting = NULL;
 	tell_all(held, err, HF_REASON_LOST);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The inside of an agent, for its files: agent.c, its life and its door;
- * agent_app.c, one application as it is heard, and agent_words.c, as it is
- * told; agent_held.c, the session with one peer; agent_reach.c, how that is
+ * agent_app.c, one application as it is heard, agent_words.c, as it is told, and
+ * agent_gone.c, as it goes; agent_held.c, the session with one peer; agent_reach.c, how that is
  * connected, and agent_rest.c, where it rests.
  */
 #ifndef FLEET_AGENT_OWN_H
@@ -23,13 +23,14 @@ enum {
 
 struct hf__held;
 
-/* --- agent_app.c, agent_words.c: one application ---------------------------------------------- */
+/* --- agent_app.c, agent_words.c, agent_gone.c: one application --------------------------------- */
 
 enum hf__app_phase {
 	HF__APP_FIRST,	 /* has not said what it wants */
 	HF__APP_WAITING, /* for the session */
 	HF__APP_CARRIED, /* has a channel */
 	HF__APP_SAYING,	 /* the last words are on their way */
+	HF__APP_LEFT,	 /* it is gone, the peer has not answered yet */
 	HF__APP_OVER
 };
 
@@ -43,13 +44,17 @@ struct hf__app {
 	struct hf__who who;
 	enum hf__wire_stage stage; /* of what it says */
 	enum hf__app_phase phase;
-	uint64_t began_ms, said_ms; /* said_ms: its last words */
+	uint64_t began_ms;
+	uint64_t said_ms; /* its last words; with `lost`: when it took some */
 	struct hf__held *held;
 	const struct hf__entry *entry;
 	struct hf_channel *channel; /* NULL: none, or no more */
 	unsigned share;		    /* channels of the same process */
+	int shut;		    /* its socket is closed */
 	int finished;		    /* it sends nothing more */
 	int end_told;		    /* it knows that the peer does not */
+	enum hf_err lost;	    /* why its session ended, where that ended
+				       its channel: what came is told first */
 	enum hf_err err;	    /* why it is over */
 	int reason;
 	uint64_t in, out; /* bytes of data */
@@ -69,10 +74,21 @@ void hf__app_news(struct hf__app *app, unsigned news);
 void hf__app_inform(struct hf__app *app);
 /* Tells it why, and lets it go. */
 void hf__app_end(struct hf__app *app, enum hf_err err, int reason);
-/* Lets it go at once, its channel too. */
+/* The session of its channel has ended: it is told, behind what had come. */
+void hf__app_lose(struct hf__app *app, enum hf_err err);
+/* Lets it go at once, its channel too; what it has of that counts until the
+ * peer has answered. */
 void hf__app_drop(struct hf__app *app);
-/* It went away, or is sent away without a word. */
+/* Nothing of its channel is waited for. */
+void hf__app_forget(struct hf__app *app);
+/* It is sent away without a word. */
 void hf__app_gone(struct hf__app *app, enum hf_err err, int reason);
+/* It closed its socket: in order, or for a reason that it may have said. */
+void hf__app_went(struct hf__app *app);
+/* It hears nothing any more: it has gone too, unless it may. */
+void hf__app_deaf(struct hf__app *app);
+/* It has heard its peer's end, and may go when it has said its own. */
+int hf__app_may_go(const struct hf__app *app);
 /* Waits for what can be done with it now. */
 void hf__app_watch(struct hf__app *app);
 /* Puts a frame of no data behind what waits. 0: no memory. */
@@ -138,7 +154,7 @@ void hf__held_opened(struct hf__held *held);
 /* There is none, and will be none: whoever waits, or has a channel, is told. */
 void hf__held_failed(struct hf__held *held, enum hf_err err);
 /* Every channel is over. */
-void hf__held_cut(struct hf__held *held, enum hf_err err, int reason);
+void hf__held_cut(struct hf__held *held, enum hf_err err);
 /* Ends the session in order; its channels are over. */
 void hf__held_end(struct hf__held *held, enum hf_err err, int reason);
 /* Frees it, when nothing of it is left: 1. */
@@ -177,6 +193,9 @@ void hf__rest_remove(struct hf_agent *agent, const char *peer);
 void hf__rest_moved(struct hf__held *held);
 /* 1 when nothing else is to be looked at: the agent ends. */
 int hf__rest_look(struct hf__held *held, uint64_t now);
+/* Removes what nobody takes any more: objects for peers that the file does not
+ * have, and what was left half written. */
+void hf__rest_tidy(struct hf_agent *agent);
 void hf__rest_end(struct hf_agent *agent);
 
 /* --- agent.c ------------------------------------------------------------------------- */
@@ -193,10 +212,11 @@ struct hf_agent {
 	uv_timer_t look;
 	uv_check_t round;
 	int listening, door_fd, deaf, stopping, alone;
-	int rest_dir;
+	int rest_dir, rest_lock;
 	uint8_t *rest_key; /* sodium_malloc memory; NULL: nothing rests */
 	uint8_t scratch[HF_LINK_SCRATCH];
 	uint8_t in[HF__APP_READ + HF__WIRE_MAX];
+	uint8_t last[2 * HF__WIRE_MAX]; /* of who is gone */
 };
 
 uint64_t hf__agent_ms(void);

@@ -32,6 +32,11 @@ HF_MUST_USE enum hf_err hf__peers_where(char out[HF__PATH_MAX]);
  * HF_E_POLICY; HF_E_IO, errno says why. */
 HF_MUST_USE enum hf_err hf__own_directory(const char *dir, unsigned mode);
 
+/* Locks a file, or a directory, for this process until it is closed, or the
+ * process ends: 0; -1 where another had it all of so many milliseconds
+ * (EWOULDBLOCK), or where that cannot be. */
+HF_MUST_USE int hf__lock_within(int fd, int ms);
+
 /* Connects to an agent: only where nobody could have put another in its
  * place.
  * @return HF_OK; HF_E_ARG; HF_E_NO_AGENT; HF_E_POLICY; HF_E_IO */

@@ -105,7 +105,8 @@ moved(void *owner, struct hf_link *link)
 	held->epoch = hf_session_epoch(s);
 	for (app = held->agent->apps; app != NULL; app = next) {
 		next = app->next;
-		if (app->held == held && app->phase == HF__APP_CARRIED)
+		if (app->held == held && app->phase == HF__APP_CARRIED &&
+		    app->lost == HF_OK)
 			hf__app_inform(app);
 	}
 }
@@ -143,7 +144,7 @@ closed(void *owner, struct hf_link *link)
 	/* Who comes now gets a session of his own. */
 	held->listed = 0;
 	held->ending = 1;
-	hf__held_cut(held, HF_E_RESET, HF_REASON_LOST);
+	hf__held_cut(held, HF_E_RESET);
 	hf_link_finish(link, PEER_CLOSED_MS);
 }
 
@@ -268,7 +269,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 		held->state = HF_AGENT_BROKEN;
 		held->quiet_ms = hf__agent_ms();
 		hf__reach_tell(held, HF_AGENT_ENDED, err);
-		hf__held_cut(held, err, HF_REASON_LOST);
+		hf__held_cut(held, err);
 	} else {
 		give_up(held, err);
 	}

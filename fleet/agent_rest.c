@@ -3,10 +3,11 @@
  * Where an agent's sessions rest (spec sections 21.4 and 21.5): one file for
  * each peer in a directory, sealed under a key that is elsewhere. An object is
  * there only while its session has sent nothing since, and is removed before
- * it is used.
+ * it is used. The directory is one agent's at a time.
  */
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -20,7 +21,9 @@
 
 enum {
 	NAME_ROOM = HF__WIRE_PEER_MAX + 16,
-	QUIET_MS = 500 /* without a channel, before it is put to rest */
+	QUIET_MS = 500, /* without a channel, before it is put to rest */
+	/* Longer than an agent takes to end: the next one may wait for it. */
+	PLACE_MS = HF__END_MS + 1000
 };
 
 /* --- files --------------------------------------------------------------------------- */
@@ -95,6 +98,17 @@ name_of(char name[NAME_ROOM], const char *peer, const char *more)
 
 /* --- the place and its key ----------------------------------------------------------- */
 
+/* Who was killed as he made the key may have left it under both names. */
+static void
+remove_second_name(const char *path, const char *made)
+{
+	struct stat key, other;
+
+	if (stat(path, &key) == 0 && lstat(made, &other) == 0 &&
+	    key.st_dev == other.st_dev && key.st_ino == other.st_ino)
+		(void)unlink(made);
+}
+
 /* Made where there is none, at once as a whole; one that is there stays. */
 static enum hf_err
 make_key(const char *path, char why[HF_WHY_MAX])
@@ -103,9 +117,11 @@ make_key(const char *path, char why[HF_WHY_MAX])
 	char made[HF_AGENT_PATH + 8];
 	enum hf_err e = HF_OK;
 
-	if (access(path, F_OK) == 0)
-		return HF_OK;
 	(void)snprintf(made, sizeof(made), "%s.new", path);
+	if (access(path, F_OK) == 0) {
+		remove_second_name(path, made);
+		return HF_OK;
+	}
 	randombytes_buf(key, sizeof(key));
 	if (make_file(AT_FDCWD, made, key, sizeof(key)) != HF_OK ||
 	    (link(made, path) != 0 && errno != EEXIST))
@@ -138,8 +154,36 @@ read_key(uint8_t **key, const char *path, char why[HF_WHY_MAX])
 	return e;
 }
 
-enum hf_err
-hf_agent_store(struct hf_agent *agent, const char *dir, const char *key,
+/* Two agents would take each other's objects away. A file's lock goes with the
+ * process that has it, and a file of mode 0600 nobody else can lock. */
+static enum hf_err
+lock_place(struct hf_agent *agent, const char *dir, char why[HF_WHY_MAX])
+{
+	static const char name[] = "agent.lock";
+	struct stat st;
+	int fd;
+
+	fd = openat(agent->rest_dir, name,
+	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+	    0600);
+	agent->rest_lock = fd;
+	if (fd == -1 || fstat(fd, &st) != 0)
+		return hf__why(why, HF_E_IO, "%s/%s: %s", dir, name,
+		    strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return hf__why(why, HF_E_POLICY,
+		    "%s/%s: not a file of this user's alone", dir, name);
+	if (hf__lock_within(fd, PLACE_MS) == 0)
+		return HF_OK;
+	return errno == EWOULDBLOCK ?
+	    hf__why(why, HF_E_AGAIN, "%s: another agent's sessions rest there",
+		dir) :
+	    hf__why(why, HF_E_IO, "%s/%s: %s", dir, name, strerror(errno));
+}
+
+static enum hf_err
+open_place(struct hf_agent *agent, const char *dir, const char *key,
     char why[HF_WHY_MAX])
 {
 	enum hf_err e;
@@ -149,14 +193,26 @@ hf_agent_store(struct hf_agent *agent, const char *dir, const char *key,
 		    e == HF_E_POLICY ? "not this user's directory, or others "
 				       "can change it" :
 				       strerror(errno));
-	if ((e = read_key(&agent->rest_key, key, why)) != HF_OK)
-		return e;
 	agent->rest_dir =
 	    open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (agent->rest_dir != -1)
-		return HF_OK;
-	hf__rest_end(agent);
-	return hf__why(why, HF_E_IO, "%s: %s", dir, strerror(errno));
+	if (agent->rest_dir == -1)
+		return hf__why(why, HF_E_IO, "%s: %s", dir, strerror(errno));
+	if ((e = lock_place(agent, dir, why)) != HF_OK)
+		return e;
+	return read_key(&agent->rest_key, key, why);
+}
+
+enum hf_err
+hf_agent_store(struct hf_agent *agent, const char *dir, const char *key,
+    char why[HF_WHY_MAX])
+{
+	enum hf_err e = open_place(agent, dir, key, why);
+
+	if (e == HF_OK)
+		hf__rest_tidy(agent);
+	else
+		hf__rest_end(agent);
+	return e;
 }
 
 void
@@ -164,7 +220,9 @@ hf__rest_end(struct hf_agent *agent)
 {
 	if (agent->rest_dir != -1)
 		(void)close(agent->rest_dir);
-	agent->rest_dir = -1;
+	if (agent->rest_lock != -1)
+		(void)close(agent->rest_lock);
+	agent->rest_dir = agent->rest_lock = -1;
 	sodium_free(agent->rest_key);
 	agent->rest_key = NULL;
 }
@@ -270,6 +328,101 @@ hf__rest_take(struct hf__held *held)
 	}
 	id = hf_session_id(held->session);
 	memcpy(held->sid, id.ptr, sizeof(held->sid));
+}
+
+/* --- what nobody takes ----------------------------------------------------------------- */
+
+/* The bytes of the peer's name in that of a file; 0: it is another file. */
+static size_t
+peer_of(int *whole, const char *name)
+{
+	static const char rest[] = ".rest", new[] = ".new";
+	size_t len = strlen(name);
+
+	*whole = len < sizeof(new) ||
+	    strcmp(name + len - (sizeof(new) - 1), new) != 0;
+	if (!*whole)
+		len -= sizeof(new) - 1;
+	if (len < sizeof(rest))
+		return 0;
+	len -= sizeof(rest) - 1;
+	return memcmp(name + len, rest, sizeof(rest) - 1) == 0 &&
+		hf__wire_peer(name, len) ?
+	    len :
+	    0;
+}
+
+/* Whether it begins as an object for that peer does (section 21.5). What was
+ * being written may end anywhere. */
+static int
+is_object(int dir, const char *name, size_t peer_len, int whole)
+{
+	enum { SHORT = 24, TEXT = 0x60 };
+	uint8_t head[4 + HF__WIRE_PEER_MAX] = { 0x86, 0x01 },
+			 found[sizeof(head)];
+	size_t len = 2;
+	struct stat st;
+	ssize_t n = -1;
+	int fd;
+
+	if (peer_len >= SHORT)
+		head[len++] = TEXT | SHORT;
+	head[len++] = (uint8_t)(peer_len < SHORT ? TEXT | peer_len : peer_len);
+	memcpy(head + len, name, peer_len);
+	len += peer_len;
+	fd = openat(dir, name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd == -1)
+		return 0;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_uid == geteuid() && st.st_size <= HF_REST_MAX)
+		n = read(fd, found, len);
+	(void)close(fd);
+	return n >= 0 && ((size_t)n == len || !whole) &&
+	    memcmp(found, head, (size_t)n) == 0;
+}
+
+static void
+tell_removed(struct hf_agent *agent, const char *name, size_t peer_len)
+{
+	struct hf_agent_event event = { .what = HF_AGENT_DISCARDED,
+		.err = HF_E_POLICY,
+		.pid = -1 };
+	char peer[HF__WIRE_PEER_MAX + 1];
+
+	memcpy(peer, name, peer_len);
+	peer[peer_len] = '\0';
+	event.peer = peer;
+	hf__agent_tell(agent, &event);
+}
+
+void
+hf__rest_tidy(struct hf_agent *agent)
+{
+	const struct dirent *at;
+	DIR *dir = NULL;
+	size_t len;
+	int fd, whole;
+
+	if (agent->rest_key == NULL)
+		return;
+	fd = openat(agent->rest_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		if (fd != -1)
+			(void)close(fd);
+		return; /* the next one does it */
+	}
+	while ((at = readdir(dir)) != NULL) {
+		if ((len = peer_of(&whole, at->d_name)) == 0 ||
+		    (whole &&
+			hf__peers_find(agent->peers, at->d_name, len) !=
+			    NULL) ||
+		    !is_object(agent->rest_dir, at->d_name, len, whole))
+			continue;
+		if (unlinkat(agent->rest_dir, at->d_name, 0) == 0 && whole)
+			tell_removed(agent, at->d_name, len);
+	}
+	(void)closedir(dir);
 }
 
 /* --- when --------------------------------------------------------------------------------- */

@@ -126,6 +126,7 @@ write_data(struct hf__app *a)
 		gone_by = 0;
 	}
 	a->out += at;
+	a->said_ms = hf__agent_ms();
 	/* It was received: the peer may send as much again. */
 	if (hf_channel_taken(a->channel, at) != HF_OK)
 		return -1;
@@ -155,9 +156,9 @@ at_end(struct hf__app *a)
 		hf__app_end(a,
 		    reason == HF_REASON_REFUSED	  ? HF_E_REFUSED :
 			reason == HF_REASON_LIMIT ? HF_E_QUOTA :
-			reason == HF_REASON_MOVED || reason == HF_REASON_LOST ?
-						    HF_E_TRUNCATED :
-						    HF_E_RESET,
+			reason != HF_REASON_LOST  ? HF_E_RESET :
+			a->lost != HF_OK	  ? a->lost :
+						    HF_E_TRUNCATED,
 		    reason);
 	else if (a->finished && a->end_told)
 		hf__app_drop(a); /* both have finished */
@@ -170,7 +171,8 @@ hf__app_write(struct hf__app *a)
 	int r = 1;
 
 	if (!write_words(a)) {
-		hf__app_gone(a, HF_E_RESET, HF_REASON_GONE);
+		hf__app_deaf(a);
+		hf__app_watch(a);
 		return;
 	}
 	if (a->phase == HF__APP_SAYING) {
@@ -188,13 +190,17 @@ hf__app_write(struct hf__app *a)
 			break;
 	}
 	if (r < 0)
-		hf__app_gone(a, HF_E_RESET, HF_REASON_GONE);
+		hf__app_went(a);
 	hf__app_watch(a);
 }
 
 void
 hf__app_news(struct hf__app *a, unsigned news)
 {
+	if (a->phase == HF__APP_LEFT && hf_channel_over(a->channel)) {
+		hf__app_forget(a);
+		return;
+	}
 	if (a->phase != HF__APP_CARRIED)
 		return;
 	if ((news & (HF_NEWS_READABLE | HF_NEWS_FINISHED | HF_NEWS_ENDED)) !=

@@ -83,8 +83,9 @@ HF_MUST_USE enum hf_err hf_conn_finish(struct hf_conn *conn);
 /* Receives what there is, 1 to cap bytes; waits for the first. *len 0 with
  * HF_OK: the peer sends nothing more.
  * @return HF_OK; HF_E_AGAIN; HF_E_ARG for a cap of 0; else as hf_conn_send().
- * What came before the channel's end is received before that is told; of what
- * came before the session's end as much as the socket held. */
+ * What came before the end of the channel, or of its session, is received
+ * before that is told; after the latter only while some of it is taken every
+ * five seconds. */
 HF_MUST_USE enum hf_err hf_conn_recv(struct hf_conn *conn, size_t *len,
     void *buf, size_t cap);
 /* A descriptor to be polled for *events (POLLIN, POLLOUT), as they are after

@@ -251,6 +251,15 @@ class Hall:
         self.agent.send_signal(how)
         return self.agent.wait(WAIT)
 
+    def freeze(self):
+        """Stops it where it is, until it is sent SIGCONT."""
+        self.agent.send_signal(signal.SIGSTOP)
+        tasks = "/proc/%d/task" % self.agent.pid
+        for task in os.listdir(tasks):
+            while open("%s/%s/stat" % (tasks, task)).read().rpartition(
+                    ")")[2].split()[0] != "T":
+                time.sleep(0.005)
+
     def words(self):
         with open(self.log, "rb") as f:
             return f.read().decode("utf-8", "replace")

@@ -436,11 +436,13 @@ scene_check(void)
 	const struct hf__held *held;
 	unsigned n = 0;
 
-	for (a = scene.agent->apps; a != NULL; a = a->next, n++) {
+	for (a = scene.agent->apps; a != NULL; n += !a->shut, a = a->next) {
 		CLAIM(a->part_len <= HF__WIRE_MAX);
 		CLAIM(a->words_len <= SCENE_WORDS);
 		CLAIM(a->channel == NULL || a->held != NULL);
-		CLAIM((a->phase == HF__APP_CARRIED) == (a->channel != NULL));
+		CLAIM(a->phase != HF__APP_CARRIED || a->channel != NULL);
+		CLAIM(a->phase != HF__APP_OVER);
+		CLAIM(a->phase != HF__APP_LEFT || a->channel != NULL);
 	}
 	CLAIM(n <= scene.agent->apps_n);
 	for (held = scene.agent->held; held != NULL; held = held->next) {

@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import (Hall, OVER, WAIT, run, wait_for)  # noqa: E402
+from agenting import (END, Hall, OVER, WAIT, run, wait_for)  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHARED, UNSHARED = 1, 2
@@ -196,6 +196,55 @@ def broken():
         h.stop()
 
 
+def heard():
+    """The responder dies: what had come before is heard before that, however
+    slowly, and not waited for for ever."""
+    with Hall() as h:
+        h.start()
+        slow, still, beside = [h.app().opened() for _ in range(3)]
+        data = bytes(range(256)) * 1200
+        for app in (slow, still):
+            app.data(data)
+        time.sleep(1)
+        s.same("heard: the one beside", True, beside.echo(b"x" * 50000))
+        h.responder["one"].kill()
+        s.same("heard: who waits is told", "60", str(beside.over()))
+        began, got = time.monotonic(), b""
+        while len(got) < len(data):
+            got += slow.receive(1)
+            time.sleep(0.4)
+        wait_for(lambda: h.channels() == 0, "the end of one that is still")
+        s.check("heard: who reads nothing had five seconds",
+                time.monotonic() - began > 4, time.monotonic() - began)
+        s.check("heard: all that came", got == data, len(got))
+        s.same("heard: and then the end", [OVER, 60, 129], slow.next())
+        h.stop()
+
+
+def counted():
+    """The log and the status mean the same by what came in and went out."""
+    with Hall(()) as h:
+        script = h.house.write("three.sh", "#!/bin/sh\nwc -c >/dev/null\n"
+                               "printf abc\n", 0o700)
+        h.respond("one", sink=("--exec", os.path.abspath(script)))
+        h.peer("one", h.responder["one"].address)
+        h.start()
+        app = h.app().opened()
+        app.data(b"x" * 1000)
+        app.say(END)
+        s.same("counted: the answer", b"abc", app.receive(3))
+        s.same("counted: its end", [END], app.next())
+        app.close()
+        wait_for(lambda: "event=channel" in h.words(), "the channel's end")
+        line = [w for w in h.words().splitlines() if "event=channel" in w][0]
+        state = h.status()["one"]
+        s.same("counted: in the status", (3, 1000),
+               (state["bytes_in"], state["bytes_out"]))
+        s.check("counted: in the log", " bytes_in=3 bytes_out=1000 " in line,
+                line)
+        h.stop()
+
+
 def resumed():
     """In a cluster the session goes on, by a resume, when it is next wanted;
     its channels were over."""
@@ -251,8 +300,8 @@ def inherited():
         s.check("inherited: the socket stays", os.path.exists(h.path))
 
 
-TESTS = (applications, shared, idle, asked, worded, programs, broken, resumed,
-         inherited)
+TESTS = (applications, shared, idle, asked, worded, programs, broken, heard,
+         counted, resumed, inherited)
 
 if __name__ == "__main__":
     run(TESTS)

@@ -6,6 +6,7 @@ processes and a second user: rows D10 and D13 to D17 of spec/threats.md.
 import array
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -16,7 +17,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
 from agenting import (App, CLOSE, DATA, END, INFO, OPEN,  # noqa: E402
-                      OVER, PEER, STATUS, Hall, frame, run, wait_for)
+                      OVER, PEER, STATUS, WAIT, Hall, frame, run,
+                      wait_for)
 
 NOBODY, NOGROUP = 65534, 65534
 KILLED = 200 if s.SAN else 1040  # more than a session has channels
@@ -74,12 +76,28 @@ def others():
         h.stop()
 
 
+def tells_processes_apart():
+    """Whether this kernel has an inode for each process (pidfs)."""
+    try:
+        one, two = os.pidfd_open(os.getpid()), os.pidfd_open(os.getppid())
+    except (AttributeError, OSError):
+        return False
+    apart = os.fstat(one).st_ino != os.fstat(two).st_ino
+    os.close(one)
+    os.close(two)
+    return apart
+
+
 def reused():
     """A pid that is used again is another process: what is left of the one
     before does not count as its."""
     last = "/proc/sys/kernel/ns_last_pid"
     if not os.access(last, os.W_OK):
         s.note("pids cannot be chosen here: reused was left out")
+        return
+    if not tells_processes_apart():
+        s.note("this kernel has no pidfs, and tells processes apart by their "
+               "pid alone: reused was left out")
         return
     with Hall() as h:
         h.peer("one", h.responder["one"].address, channels=1)
@@ -174,6 +192,119 @@ def killed():
         s.same("killed: each is told", KILLED + 1, gone)
         beside.say(END)
         s.same("killed: its end", [END], beside.next())
+        h.stop()
+
+
+def said_last():
+    """An application that says why it goes is heard, whatever it has not read
+    and however much it had said; who says nothing is gone."""
+    with Hall() as h:
+        h.start()
+        beside = h.app().opened()
+
+        def ends(what, reason, *app_says, before=b"", read=0):
+            ended = h.words().count("event=channel")
+            app = h.app().opened()
+            app.data(before)
+            if read:
+                app.receive(read)
+            elif not h.still:
+                select.select([app.s], [], [], WAIT)
+            # It hears of all at once; or it takes nothing anyway.
+            if not h.still:
+                h.freeze()
+            for said in app_says:
+                app.say(*said)
+            app.close()
+            h.agent.send_signal(signal.SIGCONT)
+            wait_for(lambda: h.words().count("event=channel") > ended,
+                     "its end")
+            line = [w for w in h.words().splitlines()
+                    if "event=channel" in w][-1]
+            s.check("said last: %s" % what, "error=HF_E_RESET reason=%s " %
+                    reason in line, line)
+        h.still = False
+        ends("all read", "cancelled", (OVER, 84, 1), before=b"x", read=1)
+        ends("not read", "cancelled", (OVER, 84, 1), before=b"x" * 30000)
+        ends("for another reason", "failed", (OVER, 84, 3),
+             before=b"x" * 30000)
+        ends("behind an end", "cancelled", (END,), (OVER, 84, 1),
+             before=b"x" * 30000)
+        ends("nothing", "gone", before=b"x" * 30000)
+        s.same("said last: the one beside", True, beside.echo(b"y"))
+        h.responder["one"].freeze()
+        h.still = True
+        ends("an end alone", "gone", (END,), before=b"x")
+        ends("behind what nobody takes", "cancelled", (OVER, 84, 1),
+             before=b"x" * 200000)
+        os.kill(h.responder["one"].process.pid, signal.SIGCONT)
+        s.same("said last: again", True, beside.echo(b"y"))
+        h.stop()
+
+
+def left():
+    """Channels that were given up count until the responder knows: who opens
+    and leaves in turn has no more of them than who stays."""
+    with Hall() as h:
+        h.peer("one", h.responder["one"].address, channels=4)
+        h.start()
+        beside = h.app().opened()
+        s.same("left: before", True, beside.echo(b"x"))
+        files = h.files()
+        for _ in range(20):
+            h.app().opened().close()
+            wait_for(lambda: h.channels() == 1, "its end")
+        h.responder["one"].freeze()
+        for _ in range(3):
+            h.app().opened().close()
+        wait_for(lambda: h.words().count("event=channel") == 23, "their end")
+        wait_for(lambda: h.files() == files, "their descriptors")
+        s.same("left: one more", [OVER, 83, 4], h.app().next())
+        s.same("left: they are counted", 4, h.channels())
+        os.kill(h.responder["one"].process.pid, signal.SIGCONT)
+        wait_for(lambda: h.channels() == 1, "the answers")
+        s.same("left: and again", True, h.app().opened().echo(b"y"))
+        s.same("left: who was there", True, beside.echo(b"z"))
+        h.responder["one"].freeze()
+        h.app().opened().close()
+        h.responder["one"].kill()
+        s.same("left: the connection breaks", "60", str(beside.over()))
+        wait_for(lambda: h.channels() == 0, "all freed")
+        h.stop()
+
+
+def finished():
+    """So does one that both have finished, until all that was said in it is
+    sent."""
+    with Hall(()) as h, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(4)
+        listener.settimeout(WAIT)
+        h.respond("one", sink=("--forward", "127.0.0.1:%d" %
+                               listener.getsockname()[1]))
+        h.peer("one", h.responder["one"].address, channels=1)
+        h.start()
+        app = h.app().opened()
+        conn = listener.accept()[0]
+        conn.settimeout(WAIT)
+        conn.shutdown(socket.SHUT_WR)
+        s.same("finished: there", [END], app.next())
+        h.responder["one"].freeze()
+        app.data(b"x" * 150000)
+        app.say(END)
+        app.close()
+        wait_for(lambda: "event=channel" in h.words(), "its end")
+        line = [w for w in h.words().splitlines() if "event=channel" in w][0]
+        s.check("finished: in order", " reason=none " in line and
+                "error=" not in line, line)
+        s.same("finished: one more", [OVER, 83, 4], h.app().next())
+        os.kill(h.responder["one"].process.pid, signal.SIGCONT)
+        got = 0
+        while got < 150000:
+            got += len(conn.recv(1 << 16))
+        conn.close()
+        wait_for(lambda: h.channels() == 0, "the end of it")
+        h.app().opened().close()
         h.stop()
 
 
@@ -437,8 +568,8 @@ def restarted():
         h.stop()
 
 
-TESTS = (others, reused, killed, flooded, quotas, strangers, descriptors,
-         partial, restarted)
+TESTS = (others, reused, killed, said_last, left, finished, flooded,
+         quotas, strangers, descriptors, partial, restarted)
 
 if __name__ == "__main__":
     if os.geteuid() != 0:

@@ -4,16 +4,18 @@
 applications do not connect, with real processes and a second user: rows D11,
 D12 and D18 of spec/threats.md.
 """
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import Hall, run, wait_for  # noqa: E402
+from agenting import WAIT, Hall, run, wait_for  # noqa: E402
 
 NOBODY, NOGROUP = 65534, 65534
 
@@ -73,6 +75,55 @@ def places():
                [oct(os.lstat(p).st_mode & 0o7777) for p in (run, h.path)])
         refused("where one runs already", 3)
         h.stop()
+
+
+def twice():
+    """Two agents and one socket: those that start at the same time take turns,
+    and none takes away what is another's."""
+    with Hall() as h:
+        h.start()
+        code, words = h.fails()
+        s.check("twice: the second", code == 3 and
+                "agent: Address already in use" in words and
+                "hint: does an agent run there?" in words, code, words)
+        first = h.agent
+        os.unlink(h.path)
+        h.start()
+        app = h.app().opened()
+        first.send_signal(signal.SIGTERM)
+        s.same("twice: the first ends", 0, first.wait(WAIT))
+        s.same("twice: the socket of the second", True,
+               os.path.exists(h.path) and h.app().opened().echo(b"x"))
+        s.same("twice: and who was there", True, app.echo(b"y"))
+        app.close()
+        # Its place is free before it has ended.
+        h.responder["one"].freeze()
+        app = h.app().opened()
+        app.data(b"z")
+        h.agent.send_signal(signal.SIGTERM)
+        wait_for(lambda: not os.path.exists(h.path), "a free place")
+        first = h.agent
+        os.kill(h.responder["one"].process.pid, signal.SIGCONT)
+        s.same("twice: it ends", 0, first.wait(WAIT))
+        run = os.path.dirname(h.path)
+        for seconds in (0.8, 60):
+            fd = os.open(run, os.O_RDONLY)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            h.configure()
+            p = subprocess.Popen([h.program, "agent", "--config",
+                                  "agent.conf"], cwd=h.dir,
+                                 stderr=subprocess.DEVNULL)
+            time.sleep(0.8)
+            s.same("twice: not while another one is at it", False,
+                   os.path.exists(h.path))
+            if seconds < 1:
+                os.close(fd)
+            wait_for(h.answers, "its turn")
+            h.status()  # it does what it does with signals, too
+            p.terminate()
+            s.same("twice: in turn", 0, p.wait(WAIT))
+            if seconds > 1:
+                os.close(fd)
 
 
 def squatted():
@@ -248,7 +299,7 @@ def keys():
         h.stop()
 
 
-TESTS = (places, squatted, linked, keys)
+TESTS = (places, twice, squatted, linked, keys)
 
 if __name__ == "__main__":
     if os.geteuid() != 0:

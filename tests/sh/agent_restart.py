@@ -13,9 +13,10 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import OVER, Hall, wait_for  # noqa: E402
+from agenting import OVER, WAIT, Hall, head, run, wait_for  # noqa: E402
 
 GONE, RESTARTED = 82, 130
+NOBODY = 65534
 CLOCK = os.path.join(s.BUILD, "tests", "clock.so")
 DAY = 86400
 
@@ -405,6 +406,7 @@ def places():
         rest = os.path.join(h.dir, "rest")
         os.chmod(rest, 0o777)
         refused("a directory that others can change", 5, "HF_E_POLICY")
+        os.unlink(os.path.join(rest, "agent.lock"))
         os.rmdir(rest)
         os.symlink("db", rest)
         refused("a link", 5, "HF_E_POLICY")
@@ -414,6 +416,148 @@ def places():
         s.same("places: made anew", True, os.path.isdir(rest))
         h.stop()
         s.check("places: no socket is left", not os.path.exists(h.path))
+
+
+def swept():
+    """What nobody takes any more is removed by an agent that starts, and by one
+    that reads its file anew; what is not of that kind stays."""
+    with Web(("a",)) as h:
+        rest = os.path.join(h.dir, "rest")
+
+        def put(name, data, mode=0o600):
+            with open(os.path.join(rest, name), "wb") as f:
+                f.write(data)
+            os.chmod(os.path.join(rest, name), mode)
+
+        def made_for(peer):
+            """As one for that peer begins, and goes on somehow."""
+            return b"\x86\x01" + head(3, len(peer)) + peer.encode() + bytes(90)
+
+        def lies():
+            return set(os.listdir(rest)) - {"agent.lock"}
+
+        def forget(name):
+            h.sections = [x for x in h.sections
+                          if not x.startswith("peer %s {" % name)]
+        h.peer("old", h.responder["a"].address, expect="web")
+        h.start()
+        h.app("old").opened().close()
+        h.app("web").opened().close()
+        wait_for(lambda: lies() == {"old.rest", "web.rest"}, "rest")
+        h.stop()
+        with open(os.path.join(rest, "old.rest"), "rb") as f:
+            real = f.read()
+        s.same("swept: how one begins", made_for("old")[:6], real[:6])
+        outside = h.house.write("outside.rest", "")
+        with open(outside, "wb") as f:
+            f.write(made_for("link"))
+        goes = {"a" * 64 + ".rest": made_for("a" * 64),
+                "a.rest.rest": made_for("a.rest"),
+                "web.rest.new": made_for("web")[:50],
+                "old.rest.new": b"", "x.rest.new": made_for("x")[:3]}
+        stays = {"notes.rest": b"what I must not forget",
+                 "notes.rest.new": b"what I must not forget",
+                 "other.rest": real, "empty.rest": b"",
+                 "cut.rest": made_for("cut")[:5],
+                 "long.rest": made_for("long") + bytes(4096),
+                 "of a blank.rest": made_for("of a blank"),
+                 "old.rest.bak": real, ".rest": real,
+                 "his.rest": made_for("his")}
+        for name, data in {**goes, **stays}.items():
+            put(name, data)
+        os.chown(os.path.join(rest, "his.rest"), NOBODY, -1)
+        os.mkdir(os.path.join(rest, "dir.rest"))
+        os.mkfifo(os.path.join(rest, "pipe.rest"))
+        os.symlink("../outside.rest", os.path.join(rest, "link.rest"))
+        stays = set(stays) | {"dir.rest", "pipe.rest", "link.rest",
+                              "web.rest", "old.rest"}
+        h.start()
+        h.status()
+        s.same("swept: at the start", stays, lies())
+        h.stop()
+        put("late.rest.new", b"")
+        forget("old")
+        h.start()
+        h.status()
+        s.same("swept: of a peer that is not there", stays - {"old.rest"},
+               lies())
+        s.check("swept: nothing outside", os.path.exists(outside))
+        words = [w for w in h.words().splitlines() if "discarded" in w]
+        s.same("swept: said", ["a.rest", "a" * 64, "old"], sorted(
+            w.split("peer=")[1].split()[0] for w in words))
+        s.same("swept: why", ["HF_E_POLICY"] * 3, h.discarded())
+        h.stop()
+        put("old.rest", real)
+        h.peer("old", h.responder["a"].address, expect="web")
+        h.start()
+        h.status()
+        s.same("swept: one that is there again", stays, lies())
+        forget("old")
+        h.configure()
+        h.agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: "event=reload" in h.words(), "a reload")
+        s.same("swept: when read anew", stays - {"old.rest"}, lies())
+        h.goes_on("swept")
+        h.stop()
+
+
+def alone():
+    """Where one agent's sessions rest another one does not start; one that was
+    killed is in nobody's way."""
+    with Web(("a",)) as h:
+        h.start()
+        app = h.app("web").opened()
+        first, h.path = h.path, os.path.join(h.dir, "second", "agent")
+        code, words = h.fails()
+        s.same("alone: the second", 3, code)
+        s.check("alone: why", "another agent's sessions rest there "
+                "(HF_E_AGAIN)" in words and "hint: end the other agent" in
+                words, words)
+        s.check("alone: it leaves no socket, and makes no key",
+                os.listdir(os.path.dirname(h.path)) == [])
+        h.path = first
+        s.same("alone: the first", True, app.echo(b"x"))
+        h.again(signal.SIGKILL)
+        s.same("alone: after one that was killed", True,
+               h.app("web").opened().echo(b"y"))
+        # It waits for one that is about to end.
+        h.responder["a"].freeze()
+        last = h.app("web").opened()
+        last.data(b"z")
+        ending = h.agent
+        ending.send_signal(signal.SIGTERM)
+        h.start()
+        s.same("alone: the one before ends", 0, ending.wait(WAIT))
+        s.same("alone: the next one waits", None, h.agent.poll())
+        os.kill(h.responder["a"].process.pid, signal.SIGCONT)
+        s.same("alone: and on", True, h.app("web").opened().echo(b"y"))
+        h.stop()
+        lock = os.path.join(h.dir, "rest", "agent.lock")
+        s.same("alone: the lock's mode", 0o600,
+               os.stat(lock).st_mode & 0o777)
+        os.chmod(lock, 0o644)
+        code, words = h.fails()
+        s.check("alone: a lock that others can take", code == 5 and
+                "agent.lock: not a file of this user's alone "
+                "(HF_E_POLICY)" in words, code, words)
+        os.unlink(lock)
+        os.symlink("../alice.key", lock)
+        code, words = h.fails()
+        s.check("alone: a link", code == 3 and "agent.lock: " in words, code,
+                words)
+        os.unlink(lock)
+        key = h.path + ".key"
+        os.link(key, key + ".new")
+        h.start()
+        h.status()
+        s.same("alone: the key has one name", 1, os.stat(key).st_nlink)
+        h.stop()
+        h.house.write(key + ".new", "another's")
+        h.start()
+        h.status()
+        s.check("alone: another file has its own", os.path.exists(
+            key + ".new"))
+        h.stop()
 
 
 def without():
@@ -437,15 +581,12 @@ def without():
         h.stop()
         line = h.responder["one"].session()
         s.check("without: one that does not move", "result=ok" in line, line)
-        s.same("without: nothing rests", [], os.listdir(
+        s.same("without: nothing rests", ["agent.lock"], os.listdir(
             os.path.join(h.dir, "rest")))
 
 
 TESTS = (in_order, elsewhere, busy, outstanding, idle, closed, refused, put_back, expired,
-         places, without)
+         places, swept, alone, without)
 
 if __name__ == "__main__":
-    for test in TESTS:
-        if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]:
-            test()
-    s.finish()
+    run(TESTS)
