@@ -80,9 +80,11 @@ class Web(Hall):
         return state["handshakes"], state["resumes"]
 
     def goes_on(self, what, begun=(0, 1)):
-        s.same(what + ": it serves", True, self.app("web").opened()
-               .echo(b"and on"))
+        """One more application; while it is there nothing rests."""
+        app = self.app("web").opened()
+        s.same(what + ": it serves", True, app.echo(b"and on"))
         s.same(what + ": handshakes, resumes", begun, self.begun())
+        return app
 
     def seen(self, name):
         """What a server was asked for: requests and resumes."""
@@ -120,8 +122,9 @@ def in_order():
             s.same(what + ": it does not begin by itself", "down",
                    h.status()["web"]["state"])
             s.same(what + ": it still rests", True, h.rests())
-            h.goes_on(what)
+            app = h.goes_on(what)
             s.same(what + ": taken", False, h.rests())
+            app.close()
             s.same(what + ": the same session", sid,
                    h.status()["web"]["sid"])
             s.same(what + ": at the responder", (1, 1), h.seen("a"))
@@ -313,11 +316,12 @@ def refused():
             how()
             before = len(h.discarded())
             h.start()
-            h.goes_on("refused: " + what, (1, 0))
+            app = h.goes_on("refused: " + what, (1, 0))
             s.same("refused: %s: why" % what, [error],
                    h.discarded()[before:])
             s.same("refused: %s: it is gone" % what, False,
                    os.path.lexists(h.file))
+            app.close()
         h.stop()
 
 
