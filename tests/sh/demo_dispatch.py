@@ -32,6 +32,9 @@ def shown():
 
 def others():
     """The same with two workers, and on the stores that are servers."""
+    if s.SAN:
+        s.note("others: not with sanitizers, which only make them slow")
+        return
     for store, kind in servers.KINDS.items():
         if not kind.here():
             s.note("others: no server of %s" % store)
