@@ -190,6 +190,18 @@ obey(struct hf__app *a, const struct hf__wire *w)
 	}
 }
 
+static enum hf_err
+keep(struct hf__app *a, const uint8_t *ptr, size_t len)
+{
+	if (len == 0)
+		return HF_OK;
+	if (a->part == NULL && (a->part = malloc(HF__WIRE_MAX)) == NULL)
+		return HF_E_MEMORY;
+	memmove(a->part, ptr, len);
+	a->part_len = len;
+	return HF_OK;
+}
+
 /* Goes through the frames that are whole, and keeps what is not. */
 static enum hf_err
 frames(struct hf__app *a, const uint8_t *ptr, size_t len)
@@ -199,27 +211,24 @@ frames(struct hf__app *a, const uint8_t *ptr, size_t len)
 	size_t used;
 
 	while (len > 0 && a->phase < HF__APP_SAYING) {
-		/* It waits for its session: what is behind that too. */
-		if (a->phase == HF__APP_WAITING)
-			break;
 		e = hf__wire_read(&w, &used, ptr, len, a->stage);
 		if (e != HF_OK)
 			return e;
 		if (used == 0)
 			break;
 		a->stage = hf__wire_next(a->stage, w.type);
-		if ((e = obey(a, &w)) != HF_OK)
-			return e;
 		ptr += used;
 		len -= used;
+		/* It waits for its session, or has gone by then: what is
+		 * behind its open is gone through after that. */
+		if (w.type != HF__WIRE_OPEN)
+			e = obey(a, &w);
+		else if ((e = keep(a, ptr, len)) == HF_OK)
+			return obey(a, &w);
+		if (e != HF_OK)
+			return e;
 	}
-	if (len == 0 || a->phase >= HF__APP_SAYING)
-		return HF_OK;
-	if (a->part == NULL && (a->part = malloc(HF__WIRE_MAX)) == NULL)
-		return HF_E_MEMORY;
-	memmove(a->part, ptr, len);
-	a->part_len = len;
-	return HF_OK;
+	return a->phase >= HF__APP_SAYING ? HF_OK : keep(a, ptr, len);
 }
 
 void

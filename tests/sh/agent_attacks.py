@@ -202,13 +202,13 @@ def said_last():
         h.start()
         beside = h.app().opened()
 
-        def ends(what, reason, *app_says, before=b"", read=0):
+        def ends(what, reason, *app_says, before=b"", read=0, at_once=False):
             ended = h.words().count("event=channel")
-            app = h.app().opened()
+            app = App(h.path) if at_once else h.app().opened()
             app.data(before)
             if read:
                 app.receive(read)
-            elif not h.still:
+            elif not h.still and not at_once:
                 select.select([app.s], [], [], WAIT)
             # It hears of all at once; or it takes nothing anyway.
             if not h.still:
@@ -231,6 +231,10 @@ def said_last():
         ends("behind an end", "cancelled", (END,), (OVER, 84, 1),
              before=b"x" * 30000)
         ends("nothing", "gone", before=b"x" * 30000)
+        for what, behind in (("alone", []), ("behind data",
+                                             [(DATA, b"x" * 3000)])):
+            ends("at once, " + what, "failed", (OPEN, 1, "one"), *behind,
+                 (OVER, 84, 3), at_once=True)
         s.same("said last: the one beside", True, beside.echo(b"y"))
         h.responder["one"].freeze()
         h.still = True
