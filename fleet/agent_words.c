@@ -170,11 +170,9 @@ hf__app_write(struct hf__app *a)
 {
 	int r = 1;
 
-	if (!write_words(a)) {
+	/* Where it may have gone its channel's end is still to be seen. */
+	if (!write_words(a))
 		hf__app_deaf(a);
-		hf__app_watch(a);
-		return;
-	}
 	if (a->phase == HF__APP_SAYING) {
 		if (a->words_len == 0)
 			hf__app_drop(a);
