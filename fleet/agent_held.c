@@ -71,7 +71,7 @@ hf__held_join(struct hf__held *held, struct hf__app *app)
 	struct hf__app **last = &held->waiting;
 
 	held->apps++;
-	if (held->state == HF_AGENT_OPEN) {
+	if (held->state == HF_AGENT_OPEN && !held->cut) {
 		hf__rest_drop(held);
 		hf__app_carry(app);
 		return;

@@ -134,6 +134,7 @@ struct hf__held {
 	uint64_t broken_ms;  /* since when it has no connection */
 	int connected, refused, ending;
 	int elsewhere;	   /* the server asks for it */
+	int cut;	   /* that was done: who comes now waits */
 	enum hf_err first; /* why the first address failed */
 	/* agent_rest.c */
 	enum hf__rests rested;

@@ -111,6 +111,13 @@ moved(void *owner, struct hf_link *link)
 	}
 }
 
+static void
+go_elsewhere(struct hf__held *held)
+{
+	held->cut = 1;
+	hf_link_abort(held->link, HF_E_GONE);
+}
+
 /* The server leaves: at once where nobody is disturbed by it, else when the
  * last channel is over. */
 static void
@@ -118,9 +125,10 @@ query(void *owner, struct hf_link *link)
 {
 	struct hf__held *held = owner;
 
+	(void)link;
 	held->elsewhere = 1;
 	if (held->apps == 0)
-		hf_link_abort(link, HF_E_GONE);
+		go_elsewhere(held);
 }
 
 static void
@@ -260,6 +268,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 
 	held->link = NULL;
 	held->connect_by = 0;
+	held->elsewhere = held->cut = 0;
 	hf_stretch_forget(held->stretch);
 	if (!over && !was_open) {
 		not_opened(held, held->connected ? err : HF_E_IO);
@@ -270,10 +279,11 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 		held->quiet_ms = hf__agent_ms();
 		hf__reach_tell(held, HF_AGENT_ENDED, err);
 		hf__held_cut(held, err);
+		if (held->waiting != NULL)
+			hf__reach_begin(held);
 	} else {
 		give_up(held, err);
 	}
-	held->elsewhere = 0;
 	/* It may have been the last of it. */
 	hf__agent_left(agent);
 }
@@ -470,7 +480,7 @@ hf__reach_look(struct hf__held *held, uint64_t now)
 	} else if (held->again_at != 0 && now >= held->again_at) {
 		attempt(held);
 	} else if (held->state == HF_AGENT_OPEN && unused && held->elsewhere) {
-		hf_link_abort(held->link, HF_E_GONE);
+		go_elsewhere(held);
 	} else if (unused &&
 	    (!held->listed ||
 		((held->state == HF_AGENT_OPEN ||

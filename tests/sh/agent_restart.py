@@ -13,7 +13,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import OVER, WAIT, Hall, head, run, wait_for  # noqa: E402
+from agenting import (App, INFO, OPEN, OVER, WAIT, Hall,  # noqa: E402
+                      head, run, wait_for)
 
 GONE, RESTARTED = 82, 130
 NOBODY = 65534
@@ -156,6 +157,26 @@ def elsewhere():
             h.goes_on(what)
             s.same(what + ": no handshake there", (0, 1), h.seen("b"))
             h.stop()
+
+
+def asked_away():
+    """Its server leaves, and an application asks for a channel in the same
+    moment: it gets one, elsewhere."""
+    with Web() as h:
+        h.start()
+        h.app("web").opened().close()
+        wait_for(lambda: h.channels("web") == 0, "quiet")
+        app = App(h.path)
+        h.status()  # it was let in
+        h.freeze()
+        h.responder["a"].process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)  # what it says then is there first
+        app.say(OPEN, 1, "web")
+        h.agent.send_signal(signal.SIGCONT)
+        s.same("asked away: opened", INFO, app.next()[0])
+        s.same("asked away: it serves", True, app.echo(b"x"))
+        s.same("asked away: one session", (1, 1), h.begun())
+        h.stop()
 
 
 def busy():
@@ -589,7 +610,7 @@ def without():
             os.path.join(h.dir, "rest")))
 
 
-TESTS = (in_order, elsewhere, busy, outstanding, idle, closed, refused, put_back, expired,
+TESTS = (in_order, elsewhere, asked_away, busy, outstanding, idle, closed, refused, put_back, expired,
          places, swept, alone, without)
 
 if __name__ == "__main__":
