@@ -190,7 +190,9 @@ clear_stale(const struct hf_address *a)
 	errno = EEXIST;
 	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
 		return HF_E_POLICY;
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
+	/* It does not wait in the queue of one that stands still. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
 		return HF_E_IO;
 	r = connect(fd, (const struct sockaddr *)&a->at, a->len);
 	if (r != 0)

@@ -57,7 +57,18 @@ def places():
         squat.bind(h.path)
         squat.listen(1)
         refused("a socket that somebody listens on", 3)
-        squat.close()
+        queue = []
+        try:
+            while True:
+                queue.append(socket.socket(socket.AF_UNIX,
+                                           socket.SOCK_STREAM))
+                queue[-1].setblocking(False)
+                queue[-1].connect(h.path)
+        except BlockingIOError:
+            pass
+        refused("one that answers nobody", 3)
+        for waits in (*queue, squat):
+            waits.close()
         h.start()
         s.same("places: a dead one is replaced", True,
                h.app().opened().echo(b"x"))
