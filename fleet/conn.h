@@ -85,7 +85,8 @@ HF_MUST_USE enum hf_err hf_conn_finish(struct hf_conn *conn);
  * @return HF_OK; HF_E_AGAIN; HF_E_ARG for a cap of 0; else as hf_conn_send().
  * What came before the end of the channel, or of its session, is received
  * before that is told; after the latter only while some of it is taken every
- * five seconds. */
+ * five seconds; where somebody closed the session, or the agent ended, what the
+ * socket holds. */
 HF_MUST_USE enum hf_err hf_conn_recv(struct hf_conn *conn, size_t *len,
     void *buf, size_t cap);
 /* A descriptor to be polled for *events (POLLIN, POLLOUT), as they are after
