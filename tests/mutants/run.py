@@ -231,7 +231,7 @@ def run_test(test, place, what, only=True, seconds=None):
     seconds = seconds or TIMEOUT[kind]
     env = {"BUILD": BUILD, "HANDFAST": what, "TMPDIR": place,
            "PYTHONDONTWRITEBYTECODE": "1",
-           "HANDFAST_TEST_WAIT": "10"}  # what is awaited mostly never comes
+           "HANDFAST_TEST_WAIT": "15"}  # what is awaited mostly never comes
     if kind == "unit":
         if only:
             env.update(HANDFAST_TEST=name,
