@@ -9,7 +9,6 @@ import resource
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -18,8 +17,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
 from agenting import (App, CLOSE, DATA, END, INFO, OPEN,  # noqa: E402
-                      OVER, PEER, STATUS, WAIT, Hall, decode, frame,
-                      run, wait_for)
+                      OVER, PEER, STATUS, WAIT, Hall, frame, run,
+                      wait_for)
 
 NOBODY, NOGROUP = 65534, 65534
 KILLED = 200 if s.SAN else 1040  # more than a session has channels
@@ -313,62 +312,6 @@ def finished():
         h.stop()
 
 
-def unread():
-    """An application that could have heard its peer's end, and goes without
-    that: its channel is freed as soon as the peer gives it up."""
-    with Hall(()) as h, socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(4)
-        listener.settimeout(WAIT)
-        h.respond("one", sink=("--forward", "127.0.0.1:%d" %
-                               listener.getsockname()[1]))
-        h.peer("one", h.responder["one"].address)
-        h.start()
-
-        def there(app):
-            """What waits in its socket: bytes of data, and whether an end."""
-            frames = app.s.recv(1 << 20, socket.MSG_PEEK)
-            data, end = 0, False
-            while (n := s.item_end(frames)) is not None:
-                f, frames = decode(frames[:n]), frames[n:]
-                data += len(f[1]) if f[0] == DATA else 0
-                end = f[0] == END
-            return data, end
-
-        def fills(n):
-            """Whether all but the end of so much has room in its socket."""
-            app = h.app()
-            conn = listener.accept()[0]
-            conn.sendall(b"x" * n)
-            conn.shutdown(socket.SHUT_WR)
-            before = None
-            while (now := there(app)) != before:
-                before = now
-                time.sleep(0.2)
-            return now == (n, False) and (app, conn)
-        found = next((f for f in map(fills, range(150000, 260000, 8000))
-                      if f), None)
-        if not s.check("unread: full but for the end", found is not None):
-            return
-        app, conn = found
-        wait_for(lambda: h.channels() == 1, "the others gone")
-        # What serves it is gone, which the responder sees when it writes.
-        conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                        struct.pack("ii", 1, 0))
-        conn.close()
-        one = h.responder["one"]
-        one.freeze()
-        app.data(b"y")
-        time.sleep(0.5)  # the agent has sent it
-        h.freeze()
-        os.kill(one.process.pid, signal.SIGCONT)
-        time.sleep(0.5)  # the peer's word is there first
-        app.close()
-        h.agent.send_signal(signal.SIGCONT)
-        wait_for(lambda: h.channels() == 0, "its channel is freed")
-        h.stop()
-
-
 def waits(h, *how):
     """Microseconds, p50 and p99, that a program waits for the answer to 100
     bytes, of a channel of the agent's session or of a session of its own."""
@@ -629,7 +572,7 @@ def restarted():
         h.stop()
 
 
-TESTS = (others, reused, killed, said_last, left, finished, unread, flooded,
+TESTS = (others, reused, killed, said_last, left, finished, flooded,
          quotas, strangers, descriptors, partial, restarted)
 
 if __name__ == "__main__":
