@@ -193,11 +193,14 @@ obey(struct hf__app *a, const struct hf__wire *w)
 static enum hf_err
 keep(struct hf__app *a, const uint8_t *ptr, size_t len)
 {
+	uint8_t *part = a->part;
+
 	if (len == 0)
 		return HF_OK;
-	if (a->part == NULL && (a->part = malloc(HF__WIRE_MAX)) == NULL)
+	if (part == NULL && (part = malloc(HF__WIRE_MAX)) == NULL)
 		return HF_E_MEMORY;
-	memmove(a->part, ptr, len);
+	memmove(part, ptr, len);
+	a->part = part;
 	a->part_len = len;
 	return HF_OK;
 }
