@@ -515,9 +515,13 @@ def tasks(pid):
     """What the kernel says of each thread of a process."""
     found = []
     for task in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/status" % (pid, task)) as f:
-            found.append(dict(line.split(":\t", 1) for line in
-                              f.read().splitlines() if ":\t" in line))
+        try:
+            with open("/proc/%d/task/%s/status" % (pid, task)) as f:
+                lines = f.read().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended since
+        found.append(dict(line.split(":\t", 1) for line in lines
+                          if ":\t" in line))
     return found
 
 
