@@ -69,7 +69,7 @@ cadir_issued(const struct cadir *ca, const struct cli_chain *chain,
 	if ((result = cli_load_leaf(&info, chain, path)) != CLI_OK)
 		return result;
 	if (strcmp(info.issuer.text, ca->info.subject.text) != 0)
-		return cli_error(hf_error_exit(HF_E_ISSUER),
+		return cli_refuse(HF_E_ISSUER,
 		    "%s: issued by '%s', not by '%s'", path, info.issuer.text,
 		    ca->info.subject.text);
 	if (!cli_is_root(&ca->info) || cli_is_root(&info))

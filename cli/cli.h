@@ -96,7 +96,7 @@ extern const char help_help[];
 
 /* term.c: words on stderr */
 
-/* Set by --json: errors become one JSON object a line, hints are left out. */
+/* Set by --json, before options are read: errors become one JSON object a line, hints are left out. */
 extern int cli_json;
 /* Set by --allow-readable-key, see cli_read_secret_file(). */
 extern int cli_allow_readable;
@@ -106,6 +106,8 @@ int cli_error(int exit_code, const char *fmt, ...) CLI_PRINTF(2, 3);
 /* Prints `handfast: error: ...: <text of e> (<name of e>)`, then a hint where
  * one helps; returns hf_error_exit(e). */
 int cli_fail(enum hf_err e, const char *fmt, ...) CLI_PRINTF(2, 3);
+/* The same with words of the caller's alone, and no hint. */
+int cli_refuse(enum hf_err e, const char *fmt, ...) CLI_PRINTF(2, 3);
 /* Prints `handfast: error: ...: <strerror(errno)>`; returns CLI_IO. */
 int cli_errno(const char *fmt, ...) CLI_PRINTF(1, 2);
 /* Prints an error and `handfast: hint: see 'handfast help COMMAND'`; returns

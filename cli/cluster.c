@@ -42,7 +42,7 @@ const char help_cluster[] =
     "      --passphrase-file F  what the CA's key is sealed under (init), or\n"
     "                           the cluster's\n"
     "      --passphrase-fd N    ... from descriptor N\n"
-    "      --json               words as JSON\n"
+    "      --json               words as JSON; members: an array of objects\n"
     "\n"
     "example:\n"
     "  handfast cluster init --ca ca --name web --store lmdb:/run/web -o "
@@ -416,47 +416,6 @@ change(struct opened *o, const char *word)
 	return e == HF_OK ? CLI_OK : cli_store_fail(e, o->store, args.cert);
 }
 
-/* --- members ------------------------------------------------------------------------------- */
-
-static int
-show_member(void *arg, const struct hf_member *m)
-{
-	struct hf_cert_info *info = calloc(1, sizeof(*info));
-	char name[CLI_SAFE(HF_NAME_MAX)], until[CLI_TIME_TEXT];
-	size_t i;
-
-	(void)arg;
-	if (info == NULL ||
-	    hf_cert_read(info, m->cert, m->cert_len) != HF_OK) {
-		free(info);
-		return 1;
-	}
-	printf("%.16s  %s  until %s ", m->id,
-	    cli_safe(name, sizeof(name), info->subject.text),
-	    cli_time_text(until, info->not_after));
-	for (i = 0; i < m->scope_n; i++)
-		printf(" %s", cli_safe(name, sizeof(name), m->scope[i].text));
-	putchar('\n');
-	free(info);
-	return 1;
-}
-
-static int
-cluster_members(void)
-{
-	struct hf_store *store = NULL;
-	enum hf_err e;
-	int r;
-
-	if ((r = cli_store_open(&store, args.store)) == CLI_OK) {
-		e = hf_cluster_members(store, show_member, NULL);
-		r = e == HF_OK ? cli_flush() :
-				 cli_store_fail(e, store, args.store);
-	}
-	hf_store_close(store);
-	return r;
-}
-
 int
 cmd_cluster(int argc, char **argv)
 {
@@ -476,7 +435,7 @@ cmd_cluster(int argc, char **argv)
 	if (strcmp(argv[1], "init") == 0)
 		return cluster_init();
 	if (strcmp(argv[1], "members") == 0)
-		return cluster_members();
+		return cluster_members(args.store);
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(argv[1], words[i]) == 0)
 			break;

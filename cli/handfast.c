@@ -85,6 +85,18 @@ wants_help(int argc, char **argv)
 	return 0;
 }
 
+/* What is wrong with the words before it is said in JSON, too. */
+static void
+expect_json(const struct cli_command *command, int argc, char **argv)
+{
+	int i;
+
+	if (strstr(command->text, "--json") == NULL)
+		return;
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		cli_json |= strcmp(argv[i], "--json") == 0;
+}
+
 static int
 run_command(int argc, char **argv)
 {
@@ -104,6 +116,7 @@ run_command(int argc, char **argv)
 		fputs(command->text, stdout);
 		return CLI_OK;
 	}
+	expect_json(command, argc, argv);
 	return command->run(argc, argv);
 }
 

@@ -38,6 +38,7 @@ static const char intro[] =
 " -o alice.cert\n"
 "  handfast respond --listen 127.0.0.1:7000 --identity echo.key \\\n"
 "    --cert echo.cert --trust ca/ca.cert --echo &\n"
+"  sleep 1\n"
 "  echo hello | handfast initiate --connect 127.0.0.1:7000 \\\n"
 "    --trust ca/ca.cert --expect echo --identity alice.key"
 " --cert alice.cert\n"

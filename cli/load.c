@@ -71,10 +71,10 @@ cli_load_identity(struct hf_identity **id, const char *path,
 		return result;
 	if (has_block(text, PEM_SEALED)) {
 		if (!cli_pass_available(pass)) {
-			result = cli_error(hf_error_exit(HF_E_PASSPHRASE),
+			result = cli_refuse(HF_E_PASSPHRASE,
 			    "%s: sealed under a passphrase, and none was "
-			    "given (%s)",
-			    path, hf_error_name(HF_E_PASSPHRASE));
+			    "given",
+			    path);
 			cli_hint("give it by --passphrase-file or "
 				 "--passphrase-fd");
 			goto out;
@@ -199,9 +199,8 @@ add_cas(struct hf_trust *trust, const char *path, int roots)
 			    cli_now());
 	}
 	if (e == HF_E_USAGE) {
-		result = cli_error(hf_error_exit(e),
-		    "%s: not the certificate of a CA (%s)", path,
-		    hf_error_name(e));
+		result =
+		    cli_refuse(e, "%s: not the certificate of a CA", path);
 		cli_hint("--trust takes the ca.cert at the top of a chain");
 		return result;
 	}
@@ -252,15 +251,15 @@ add_list(struct hf_trust *trust, const char *path)
 	e = hf_trust_add_list(trust, list, len);
 	free(list);
 	if (e == HF_E_ISSUER)
-		return cli_error(hf_error_exit(e),
+		return cli_refuse(e,
 		    "%s: a revocation list of "
-		    "none of the CAs given by --trust (%s)",
-		    path, hf_error_name(e));
+		    "none of the CAs given by --trust",
+		    path);
 	if (e == HF_E_STALE_LIST)
-		return cli_error(hf_error_exit(e),
+		return cli_refuse(e,
 		    "%s: an older list than "
-		    "another one given for the same CA (%s)",
-		    path, hf_error_name(e));
+		    "another one given for the same CA",
+		    path);
 	if (e != HF_OK)
 		return cli_fail(e, "%s", path);
 	return CLI_OK;

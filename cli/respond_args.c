@@ -81,7 +81,7 @@ const char help_respond[] =
     "    --cert echo.cert --trust ca/ca.cert --echo\n"
     "\n"
     "exit codes: 0 stopped by a signal, 2 usage, 3 I/O, 5 own files refused,\n"
-    "6 malformed, 7 own certificate expired\n";
+    "6 malformed, 7 own certificate ended, 8 store\n";
 
 enum {
 	OPT_LISTEN = 256,

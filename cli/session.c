@@ -24,7 +24,7 @@ const char help_session[] =
     "SESSION is an id in hexadecimal, or the first digits of one.\n"
     "\n"
     "      --store URI          lmdb:DIR, redis://..., postgresql://..., @FILE\n"
-    "      --json               words as JSON\n"
+    "      --json               an array (list), an object (show); words too\n"
     "\n"
     "example:\n"
     "  handfast session list --store lmdb:/run/web\n"
@@ -39,7 +39,18 @@ static struct {
 	uint8_t bytes[HF_STORE_VALUE_MAX];
 	size_t len;
 	unsigned matches;
+	json_t *rows; /* with --json */
 } job;
+
+static json_t *
+row_json(const struct hf_entry_info *i, const char *sid)
+{
+	char until[CLI_TIME_TEXT];
+
+	return json_pack("{s:s,s:s,s:s,s:I,s:s}", "sid", sid, "owner",
+	    i->owner.text, "scope", i->scope.text, "epoch",
+	    (json_int_t)i->epoch, "until", cli_time_text(until, i->expires));
+}
 
 static void
 print_row(const struct hf_entry_info *i)
@@ -48,6 +59,10 @@ print_row(const struct hf_entry_info *i)
 	char owner[CLI_SAFE(HF_NAME_MAX)], scope[CLI_SAFE(HF_NAME_MAX)];
 
 	sodium_bin2hex(sid, sizeof(sid), i->sid, sizeof(i->sid));
+	if (job.rows != NULL) {
+		(void)json_array_append_new(job.rows, row_json(i, sid));
+		return;
+	}
 	printf("%s  owner %s  scope %s  epoch %llu  until %s\n", sid,
 	    cli_safe(owner, sizeof(owner), i->owner.text),
 	    cli_safe(scope, sizeof(scope), i->scope.text),
@@ -137,20 +152,36 @@ run(struct hf_store *store, const char *word, const char *id)
 	static const uint8_t sessions[] = { 's', '/' };
 	struct hf_entry_info info;
 	enum hf_err e;
+	json_t *row;
 	int r;
 
+	if (cli_json && (job.rows = json_array()) == NULL)
+		return cli_fail(HF_E_MEMORY, "%s", job.uri);
 	if (id == NULL) { /* list */
 		e = hf_store_list(store,
 		    (struct hf_span){ sessions, sizeof(sessions) }, list_one,
 		    &info);
-		return e == HF_OK ? cli_flush() :
-				    cli_store_fail(e, store, job.uri);
+		if (e != HF_OK)
+			return cli_store_fail(e, store, job.uri);
+		return job.rows != NULL ?
+		    cli_store_json(json_incref(job.rows), job.uri) :
+		    cli_flush();
 	}
 	if ((r = find(store, id)) != CLI_OK)
 		return r;
 	if (strcmp(word, "evict") == 0)
 		return evict(store);
 	print_row(&job.found);
+	if (job.rows != NULL) {
+		row = json_incref(json_array_get(job.rows, 0));
+		(void)json_object_set_new(row, "cluster",
+		    json_string(job.found.cluster.text));
+		(void)json_object_set_new(row, "generation",
+		    json_integer(job.found.generation));
+		(void)json_object_set_new(row, "bytes",
+		    json_integer((json_int_t)job.len));
+		return cli_store_json(row, job.uri);
+	}
 	printf("cluster %s  generation %u  %zu bytes\n",
 	    job.found.cluster.text, job.found.generation, job.len);
 	return cli_flush();
@@ -186,6 +217,7 @@ cmd_session(int argc, char **argv)
 		    wants ? "one SESSION" : "no more words");
 	if ((r = cli_store_open(&store, job.uri)) == CLI_OK)
 		r = run(store, word, wants ? argv[optind] : NULL);
+	json_decref(job.rows);
 	hf_store_close(store);
 	return r;
 }

@@ -4,6 +4,7 @@
  * commands: no password stands among the words of one, where all can read it.
  */
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stores.h"
@@ -80,8 +81,7 @@ fail(enum hf_err e, const char *reason, const char *what)
 		return CLI_USAGE;
 	}
 	if (e != HF_OK && *reason != '\0')
-		return cli_error(hf_error_exit((int)e), "%s: %s (%s)", what,
-		    reason, hf_error_name((int)e));
+		return cli_refuse(e, "%s: %s", what, reason);
 	return cli_fail(e, "%s", what);
 }
 
@@ -89,6 +89,19 @@ int
 cli_store_fail(enum hf_err e, const struct hf_store *store, const char *what)
 {
 	return fail(e, e == HF_E_STORE ? hf_store_reason(store) : "", what);
+}
+
+int
+cli_store_json(json_t *value, const char *what)
+{
+	char *text = value == NULL ? NULL : json_dumps(value, JSON_COMPACT);
+
+	json_decref(value);
+	if (text == NULL)
+		return cli_fail(HF_E_MEMORY, "%s", what);
+	cli_put_json(stdout, text);
+	free(text);
+	return cli_flush();
 }
 
 int

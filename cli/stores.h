@@ -5,6 +5,8 @@
 #ifndef CLI_STORES_H
 #define CLI_STORES_H
 
+#include <jansson.h>
+
 #include "cli.h"
 #include "fleet.h"
 
@@ -14,6 +16,10 @@ int cli_store_open(struct hf_store **store, const char *uri);
 /* cli_fail(), with what the store said. */
 int cli_store_fail(enum hf_err e, const struct hf_store *store,
     const char *what);
+/* Prints what a store holds, as JSON; the value is given up. */
+int cli_store_json(json_t *value, const char *what);
+/* members.c: cluster members --store URI */
+int cluster_members(const char *uri);
 /* The highest ring serial seen, in KEY.serial; 0 where there is none. */
 int cli_serial_read(uint64_t *serial, const char *key);
 int cli_serial_write(const char *key, uint64_t serial);

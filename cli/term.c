@@ -175,6 +175,24 @@ cli_fail(enum hf_err e, const char *fmt, ...)
 }
 
 int
+cli_refuse(enum hf_err e, const char *fmt, ...)
+{
+	char text[TEXT_MAX];
+	size_t len;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	len = strlen(text);
+	if (!cli_json)
+		(void)snprintf(text + len, sizeof(text) - len, " (%s)",
+		    hf_error_name(e));
+	say_error(hf_error_name(e), hf_error_exit(e), text);
+	return hf_error_exit(e);
+}
+
+int
 cli_usage(const char *command, const char *fmt, ...)
 {
 	char text[TEXT_MAX];

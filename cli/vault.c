@@ -41,6 +41,8 @@ vault_concerns(struct hf_span key)
 static int
 explain(enum hf_err e)
 {
+	int r;
+
 	/* Its sessions go elsewhere; those that begin do not move. */
 	if (e == HF_E_NO_SESSION && admitted) {
 		cli_warn("%s is not admitted to the cluster any more",
@@ -55,9 +57,12 @@ explain(enum hf_err e)
 		    "X.key", respond.cert);
 		return CLI_POLICY;
 	}
+	r = cli_store_fail(e, respond.server.store, "key grants");
 	if (e == HF_E_EXPIRED)
-		cli_hint("handfast cluster renew, for a timer");
-	return cli_store_fail(e, respond.server.store, "key grants");
+		cli_hint("handfast cluster renew --key X.key --store %s, by "
+			 "a timer",
+		    respond.store);
+	return r;
 }
 
 int

@@ -20,6 +20,19 @@ if grep -q -e 'warning' -e 'error' "$dir/err"; then
 	cat "$dir/err"
 	exit 1
 fi
+# So is the first use that the program's own help teaches.
+port=$(/usr/bin/python3 -c 'import socket; s = socket.socket()
+s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+mkdir "$dir/help"
+"$HANDFAST" help | sed -n '/^  handfast ca init/,/^$/p' |
+    sed "s/:7000/:$port/" >"$dir/help/run.sh"
+echo 'kill $!' >>"$dir/help/run.sh"
+said=$(cd "$dir/help" && PATH="$dir:$PATH" sh -u run.sh 2>err) || :
+[ "$said" = hello ] || {
+	echo "the help's first use prints '$said':"
+	cat "$dir/help/err"
+	exit 1
+}
 # Its configuration of a dispatcher is a good one.
 awk '/^```conf$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$dir/d.conf"
 [ "$(grep -c '^server' "$dir/d.conf")" -eq 2 ] || { echo "no servers"; exit 1; }

@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# What --json promises: an error is one object wherever the option stands, its
+# name is the library's where the library has one, there is no hint; and what
+# stores hold is JSON too.
+. "$(dirname "$0")/session.inc"
+umask 077
+must hf ca init ca --name 'Test CA'
+must hf keygen -o alice.key
+must hf cert request --identity alice.key --subject alice -o alice.req
+must hf cert issue --ca ca --request alice.req --usage initiator -o alice.cert
+echo 'a passphrase' >pass
+must hf keygen --passphrase-file pass -o sealed.key
+py=/usr/bin/python3
+
+# error NAME CODE WHAT WORDS...
+error() {
+	want="$1 $2" what=$3
+	shift 3
+	"$HANDFAST" "$@" >out 2>err </dev/null
+	code=$?
+	said=$($py -c 'import json, sys
+lines = open("err").read().splitlines()
+e = json.loads(lines[0])["error"]
+assert e["exit"] == int(sys.argv[1]) and len(lines) == 1, lines
+assert "HF_E_" not in e["text"], e
+print(e["name"], e["exit"])' $code)
+	same "$what" "$want " "$said $(cat out)"
+}
+error usage 2 'behind what is wrong' initiate --bogus --json
+error usage 2 'before it' initiate --json --bogus
+error usage 2 'no value' session list --json --store
+error usage 2 'behind a word' cluster frobnicate --json
+error io 3 'no such file' cert verify --json --trust none alice.cert
+error HF_E_STORE 8 'a store' session list --store lmdb:/none/none --json
+error HF_E_STORE 8 'a store that is away' cluster members --json \
+    --store redis://127.0.0.1:1
+must hf ca init other --name 'Other CA'
+must hf ca revoke other -o other.list
+error HF_E_ISSUER 4 'a list of nobody' cert verify --json --trust ca/ca.cert \
+    --revoked other.list alice.cert
+# Behind -- the words are another program's.
+"$HANDFAST" run x --agent /none -- true --json 2>err
+same 'not ours' 'handfast: error: x: there is no agent to ask (HF_E_NO_AGENT)' "$(cat err)"
+# For people: the same words with the name, and the hint.
+"$HANDFAST" session list --store lmdb:/none/none 2>err
+same 'in words' 'handfast: error: lmdb:/none/none: No such file or directory (HF_E_STORE)' \
+    "$(cat err)"
+
+# A cluster of one, and a session in its store.
+must hf cluster init --ca ca --name web --store lmdb:store -o web.cert
+must hf keygen -o server.key
+must hf cert request --identity server.key --subject server -o server.req
+must hf cert issue --ca ca --request server.req --usage responder,server \
+    --cluster web -o server.cert
+must hf cluster admit --key web.key --store lmdb:store --cert server.cert
+read_json() { $py -c "import json; x = json.load(open('out')); print($1)"; }
+must hf session list --store lmdb:store --json >out
+same 'no session' '[]' "$(cat out)"
+must hf cluster members --store lmdb:store --json >out
+same 'members' "1 server ['default'] 64 Z" "$(read_json "len(x), x[0]['name'],
+x[0]['scopes'], len(x[0]['id']), x[0]['until'][-1]")"
+start one tcp --echo --store lmdb:store --cluster web.cert
+mkfifo hold
+"$HANDFAST" initiate --connect "$at" --trust ca/ca.cert --expect web \
+    --identity alice.key --cert alice.cert <hold >echoed 2>err &
+client=$!
+exec 6>hold
+echo hello >&6
+await hello echoed || fail 'no echo'
+listed() { hf session list --store lmdb:store --json >out; ! grep -qx '\[\]' out; }
+for _ in $(seq 100); do listed && break; sleep 0.1; done
+same 'list' "1 server default 0 32 ['epoch', 'owner', 'scope', 'sid', 'until']" \
+    "$(read_json "len(x), x[0]['owner'], x[0]['scope'], x[0]['epoch'],
+len(x[0]['sid']), sorted(x[0])")"
+sid=$(read_json "x[0]['sid']")
+must hf session show --store lmdb:store --json "$sid" >out
+same 'show' "$sid web True True" "$(read_json "x['sid'], x['cluster'],
+x['generation'] >= 0, x['bytes'] > 100")"
+must hf session list --store lmdb:store >out
+same 'in words' "$sid  owner server  scope default  epoch 0" \
+    "$(sed 's/  until .*//' out)"
+exec 6>&-
+wait $client
+same 'the session' 0 $?
+stop $pid
+finish
