@@ -119,6 +119,10 @@ int cli_bad_option(const char *command, int c, char **argv);
 void cli_hint(const char *fmt, ...) CLI_PRINTF(1, 2);
 void cli_warn(const char *fmt, ...) CLI_PRINTF(1, 2);
 void cli_note(const char *fmt, ...) CLI_PRINTF(1, 2);
+/* Says on a terminal, and only there, what takes a while; cli_idle(), or the
+ * next words, take it away. */
+void cli_busy(const char *fmt, ...) CLI_PRINTF(1, 2);
+void cli_idle(void);
 /* 1 when escape sequences may be written to the stream (a terminal, and
  * NO_COLOR is unset). */
 int cli_color(FILE *stream);

@@ -97,10 +97,12 @@ trust(void *owner, struct hf_link *link)
 	else if (self.args.plain)
 		hf_link_password(link, self.has.password.text,
 		    self.has.password.len);
-	else
+	else {
+		cli_busy("stretching the password");
 		hf_stretch_begin(&self.stretch, &self.loop, link,
 		    self.args.user, self.has.password.text,
 		    self.has.password.len);
+	}
 }
 
 static void
@@ -127,6 +129,7 @@ opened(void *owner, struct hf_link *link)
 	int same = memcmp(self.sid, id.ptr, HF_SID_BYTES) == 0;
 
 	(void)owner;
+	cli_idle();
 	memcpy(self.sid, id.ptr, HF_SID_BYTES);
 	self.broken_ms = self.refused = 0;
 	self.spare = 0;
@@ -298,6 +301,9 @@ not_connected(void)
 	}
 	errno = self.timed_out ? ETIMEDOUT : self.connect_errno;
 	settle(cli_errno("cannot connect to %s", self.name));
+	if (self.opened_once)
+		cli_hint("the session broke, and could not go on within "
+			 "--retry: the output is not complete");
 }
 
 /* --- going on elsewhere ------------------------------------------------------------ */
@@ -348,6 +354,9 @@ go_on(enum hf_err err)
 	if (self.broken_ms == 0) {
 		if (self.args.trace)
 			cli_note("broken: %s", hf_error_name((int)err));
+		cli_busy("the connection broke; going on where it can, for "
+			 "%u s at most",
+		    (unsigned)(self.args.retry_ms / 1000));
 		self.broken_ms = now;
 		self.tried = 0;
 		self.pauses = 0;
@@ -395,6 +404,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 	hf_stretch_forget(self.stretch);
 	if (!never_began(link, err) && go_on(self.connected ? err : HF_E_IO))
 		return;
+	cli_idle();
 	self.broken_ms = 0;
 	if (!self.connected) {
 		not_connected();

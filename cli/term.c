@@ -19,6 +19,7 @@ enum { TEXT_MAX = 2048 };
 
 int cli_json;
 int cli_allow_readable;
+static int busy; /* a line of cli_busy() is there */
 
 static const struct {
 	enum hf_err err;
@@ -45,17 +46,24 @@ static const struct {
 	    "have must be the one used" },
 	{ HF_E_UNSUPPORTED, "'handfast version' lists what this build has" } };
 
+static int
+on_terminal(FILE *stream)
+{
+	const char *term = getenv("TERM");
+
+	if (term == NULL || strcmp(term, "dumb") == 0)
+		return 0;
+	return isatty(fileno(stream));
+}
+
 int
 cli_color(FILE *stream)
 {
 	const char *no = getenv("NO_COLOR");
-	const char *term = getenv("TERM");
 
 	if (no != NULL && *no != '\0')
 		return 0;
-	if (term == NULL || strcmp(term, "dumb") == 0)
-		return 0;
-	return isatty(fileno(stream));
+	return on_terminal(stream);
 }
 
 static void
@@ -63,6 +71,7 @@ say(const char *kind, const char *color, const char *text)
 {
 	char safe[CLI_SAFE(TEXT_MAX)];
 
+	cli_idle();
 	/* A name from a peer or a file must not drive the terminal. */
 	(void)cli_safe(safe, sizeof(safe), text);
 	if (cli_color(stderr))
@@ -266,6 +275,31 @@ cli_note(const char *fmt, ...)
 		say_json("note", "note", 0, text);
 	else
 		say("note", "36", text);
+}
+
+void
+cli_busy(const char *fmt, ...)
+{
+	char text[TEXT_MAX], safe[CLI_SAFE(TEXT_MAX)];
+	va_list ap;
+
+	if (cli_json || !on_terminal(stderr))
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	cli_idle();
+	fprintf(stderr, "handfast: %s ...",
+	    cli_safe(safe, sizeof(safe), text));
+	busy = 1;
+}
+
+void
+cli_idle(void)
+{
+	if (busy)
+		fprintf(stderr, "\r\033[K");
+	busy = 0;
 }
 
 int

@@ -196,10 +196,13 @@ make_user(struct cli_user *user, const struct cli_users *users,
 
 	memset(user, 0, sizeof(*user));
 	memcpy(user->name, job->name, strlen(job->name));
+	cli_busy("stretching the password: %u MiB, %u passes", users->mib,
+	    users->passes);
 	e = hf_password_stretch(stretched, secret->text, secret->len,
 	    users->realm.text, job->name, users->mib, users->passes);
 	if (e == HF_OK)
 		e = hf_password_verifier(user->verifier, stretched);
+	cli_idle();
 	sodium_memzero(stretched, sizeof(stretched));
 	if (e != HF_OK)
 		return cli_fail(e, "%s: user '%s'", job->db, job->name);
