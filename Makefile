@@ -86,7 +86,9 @@ FLAGS_proto = $(COMMON) -Iproto
 FLAGS_fleet = $(SYSTEM) $(STORES) -Iproto -Ifleet
 FLAGS_cli = $(SYSTEM) $(STORES) -Iproto -Ifleet -Icli
 FLAGS_tests = $(SYSTEM) $(STORES) -Iproto -Ifleet -Icli -Itests
-COMPILE = $(CC) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(HARDEN)
+# Where it was built stands in no object: the same sources, the same bytes.
+HERE = -fdebug-prefix-map='$(CURDIR)'=.
+COMPILE = $(CC) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(HERE) $(HARDEN)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
 
 LIBS_proto = -lsodium -lcbor
@@ -762,15 +764,20 @@ install: all
 		    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		    -e 's|@VERSION@|$(VERSION)|' \
 		    -e 's|@STORES@|$(if $(REDIS), hiredis)$(if $(POSTGRES), libpq)$(if $(SECCOMP), libseccomp)|' \
-		    $$p.pc.in >$(D_pc)/$${p#*/}.pc || exit 1; \
+		    $$p.pc.in >$(D_pc)/$${p#*/}.pc && \
+		chmod 644 $(D_pc)/$${p#*/}.pc || exit 1; \
 	done
 	install -m 644 cli/completion/handfast.bash $(D_bash)/handfast
 	install -m 644 cli/completion/_handfast $(D_zsh)
 	install -m 644 README.md LICENSE \
 	    $(wildcard spec/*.md spec/*.cddl spec/*.lua) $(D_doc)
 	install -m 644 $(EXAMPLES) $(wildcard tests/examples/*.py) \
-	    $(wildcard fleet/examples/* fleet/systemd/*) \
-	    $(D_doc)/examples
+	    $(wildcard fleet/examples/*) $(D_doc)/examples
+	for u in $(notdir $(wildcard fleet/systemd/*)); do \
+		sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' fleet/systemd/$$u \
+		    >$(D_doc)/examples/$$u && \
+		chmod 644 $(D_doc)/examples/$$u || exit 1; \
+	done
 	@if command -v scdoc >/dev/null; then \
 		$(MAKE) --no-print-directory man && \
 		for page in $(MAN); do \
@@ -790,6 +797,7 @@ uninstall:
 	    $(D_pc)/handfast.pc $(D_pc)/handfast-fleet.pc $(D_bash)/handfast $(D_zsh)/_handfast \
 	    $(foreach m,$(notdir $(MAN)),$(D_man)/man$(subst .,,$(suffix $m))/$m)
 	rm -rf $(D_doc)
+	-@rmdir $(D_fleet) 2>/dev/null || :
 
 # The same bytes from the same commit: its time stands in all of it.
 dist:
@@ -807,7 +815,7 @@ $(BUILD)/man/%: cli/man/%.scd $(DOC)/errors.scd $(DOC)/functions.scd \
 	@sed -e '/^@ERRORS@$$/{r $(DOC)/errors.scd' -e 'd}' \
 	    -e '/^@FUNCTIONS@$$/{r $(DOC)/functions.scd' -e 'd}' \
 	    -e 's/@VERSION@/$(VERSION)/' $< >$(DOC)/$(@F).scd
-	$(call say,scdoc $@)SOURCE_DATE_EPOCH=$$(stat -c %Y $<) \
+	$(call say,scdoc $@)SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(stat -c %Y $<)} \
 	    scdoc <$(DOC)/$(@F).scd >$(DOC)/$(@F).raw
 	@awk -f cli/man/tidy.awk $(DOC)/$(@F).raw >$@
 

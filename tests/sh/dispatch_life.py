@@ -532,6 +532,7 @@ def units():
     folder = tempfile.mkdtemp(prefix="handfast-units.")
     names = ["handfast-agent.service", "handfast-agent.socket",
              "handfast-dispatch.service", "handfast-dispatch.socket",
+             "handfast-renew.service", "handfast-renew.timer",
              "handfast-respond.service"]
     for name in names:
         with open(os.path.join(TOP, "fleet", "systemd", name)) as f:

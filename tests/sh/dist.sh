@@ -16,6 +16,22 @@ for n in 1 2; do
 done
 cmp 1/handfast-*.tar.gz 2/handfast-*.tar.gz || fail 'two archives differ'
 expect 0 tar -xzf 1/handfast-*.tar.gz
+mkdir elsewhere
+cp -a handfast-*/ elsewhere/
+for at in handfast-* elsewhere/handfast-*; do
+	expect 0 make -C "$at" CC="${CC:-gcc}" CFLAGS='-O0 -g' HARDEN= \
+	    BUILD=there there/proto/frame.o
+	expect 0 env SOURCE_DATE_EPOCH=86400 make -C "$at" BUILD=there \
+	    there/man/handfast.7
+	checks=$((checks + 1))
+	grep -q '"1970-01-02"' "$at/there/man/handfast.7" ||
+	    fail "$at: the page has another date"
+done
+for f in proto/frame.o man/handfast.7; do
+	checks=$((checks + 1))
+	cmp handfast-*/there/$f elsewhere/handfast-*/there/$f ||
+	    fail "$f: where it is built stands in it"
+done
 cd handfast-* || exit 1
 expect 0 make -j2 CC="${CC:-gcc}" CFLAGS=-O0 HARDEN= lib
 for f in libhandfast.a libhandfast.so; do

@@ -21,7 +21,9 @@ lines() {
 	diff <(echo "$2") <(echo "$3") >diff || { fail "$1"; cat diff; }
 }
 
+umask 077 # of whoever installs: others can read it all the same
 expect 0 hfmake install
+is 'files that others cannot read' "$(find "$root" -type f ! -perm -044)" ''
 [ $failed -eq 0 ] || finish
 is 'words of make install' "$(cat err)" ''
 for f in bin/handfast include/handfast.h lib/libhandfast.a \
@@ -128,7 +130,17 @@ expect 0 $CC -std=c11 -D_GNU_SOURCE $warn app.c -I"$root/usr/include" \
     "${parts[@]}" -o app-static
 expect 2 env LD_LIBRARY_PATH="$lib" sh -c './app || { echo "handfast: error: usage" >&2; exit 2; }'
 
+# The units start what was installed.
+for f in "$here"/fleet/systemd/*; do
+	unit=$root/usr/share/doc/handfast/examples/${f##*/}
+	is "${f##*/}" "$(cat "$unit")" \
+	    "$(sed 's|=/usr/local/bin/|=/usr/bin/|' "$f")"
+done
+is 'units of another prefix' "$(grep -l /usr/local/ \
+    "$root"/usr/share/doc/handfast/examples/*.service)" ''
+
 expect 0 hfmake uninstall
+is 'directory left by uninstall' "$(find "$root" -name 'handfast*')" ''
 lines 'left by uninstall' "$(find "$root" ! -type d)" ''
 expect 0 hfmake install LIBDIR=/usr/lib/here
 checks=$((checks + 1))
