@@ -846,7 +846,8 @@ doc: deps-doc
 	$(SUBMAKE) man $(DOC)/errors.md
 	@rm -rf $(BUILD)/doc
 	@(cat proto/Doxyfile; echo 'PROJECT_NUMBER = $(VERSION)'; \
-	    echo 'INPUT = proto/mainpage.md proto/handfast.h' $(DOC)/errors.md; \
+	    echo 'INPUT = proto/mainpage.md proto/handfast.h fleet/conn.h' \
+	        $(DOC)/errors.md; \
 	    echo 'OUTPUT_DIRECTORY = $(BUILD)/doc') | doxygen -
 	@echo '$(BUILD)/doc/html/index.html'
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/*
+/**
+ * @file
  * Connections of an application: the wrapper API. A flag says whether one is
  * a channel of a session that processes share, which `handfast agent` holds,
  * or has a session of its own, which a thread of this process works on. The
@@ -19,36 +20,38 @@
 extern "C" {
 #endif
 
-/* Of HF_SHARED and HF_UNSHARED one; the others as wanted. */
+/** Of HF_SHARED and HF_UNSHARED one; the others as wanted. */
 enum hf_conn_flags {
-	HF_SHARED = 1,	 /* the agent's session */
-	HF_UNSHARED = 2, /* one's own */
-	HF_FALLBACK = 4, /* with HF_SHARED: one's own where no agent answers;
+	HF_SHARED = 1,	 /**< the agent's session */
+	HF_UNSHARED = 2, /**< one's own */
+	HF_FALLBACK = 4, /**< with HF_SHARED: one's own where no agent answers;
 			     hf_conn_info() then says so */
-	HF_NONBLOCK = 8	 /* no call waits for the agent or the peer:
+	HF_NONBLOCK = 8	 /**< no call waits for the agent or the peer:
 			     HF_E_AGAIN instead */
 };
-enum { HF_CONN_PEER_MAX = 64 /* bytes of a peer's name in the file */ };
+/** Limits. */
+enum { HF_CONN_PEER_MAX = 64 /**< bytes of a peer's name in the file */ };
 
+/** A connection: hf_conn_open() gives one, hf_conn_close() takes it. */
 struct hf_conn;
 
-/* What hf_conn_info() tells. */
+/** What hf_conn_info() tells. */
 struct hf_conn_info {
-	int shared;    /* 1: the agent's session; 0: one's own */
-	int fell_back; /* 1: shared was wanted, and no agent answered */
-	int open;      /* 1: the session is there; what follows says more */
-	int broken;    /* 1: at present it has no connection. No agent says
+	int shared;    /**< 1: the agent's session; 0: one's own */
+	int fell_back; /**< 1: shared was wanted, and no agent answered */
+	int open;      /**< 1: the session is there; what follows says more */
+	int broken;    /**< 1: at present it has no connection. No agent says
 			  so yet: channels end with the connection. */
-	int reason;    /* why the channel ended, enum hf_reason */
-	char peer[HF_CONN_PEER_MAX + 1]; /* as it was asked for */
-	char responder[HF_NAME_MAX + 1]; /* its certificate's subject */
-	uint8_t sid[HF_SID_BYTES];	 /* the session's id */
-	int suite;			 /* see hf_suite_name() */
-	uint64_t epoch;			 /* how often it moved */
-	enum hf_mobility strength;	 /* of the last move */
+	int reason;    /**< why the channel ended, enum hf_reason */
+	char peer[HF_CONN_PEER_MAX + 1]; /**< as it was asked for */
+	char responder[HF_NAME_MAX + 1]; /**< its certificate's subject */
+	uint8_t sid[HF_SID_BYTES];	 /**< the session's id */
+	int suite;			 /**< see hf_suite_name() */
+	uint64_t epoch;			 /**< how often it moved */
+	enum hf_mobility strength;	 /**< of the last move */
 };
 
-/* Opens a connection to a peer of the file, by its name there: 1 to
+/** Opens a connection to a peer of the file, by its name there: 1 to
  * HF_CONN_PEER_MAX of A-Z a-z 0-9 . - _. It waits until the session is
  * there, not until the peer has taken the channel; also with HF_NONBLOCK up to
  * ten seconds for an agent that takes nobody, and for files to be read. *out is
@@ -62,13 +65,13 @@ struct hf_conn_info {
  * found later is what the next calls return. */
 HF_MUST_USE enum hf_err hf_conn_open(struct hf_conn **out, const char *peer,
     unsigned flags);
-/* The same with the agent's socket, or the file of peers, at `where`. NULL:
+/** The same with the agent's socket, or the file of peers, at `where`. NULL:
  * $HANDFAST_AGENT, else handfast/agent in $XDG_RUNTIME_DIR, else
  * /run/handfast/agent; for HF_UNSHARED, and where it falls back,
  * $HANDFAST_PEERS, else handfast/peers.conf in $XDG_CONFIG_HOME or ~/.config. */
 HF_MUST_USE enum hf_err hf_conn_open_at(struct hf_conn **out, const char *peer,
     unsigned flags, const char *where);
-/* Sends all of it; with HF_NONBLOCK what goes without waiting. *sent: how much
+/** Sends all of it; with HF_NONBLOCK what goes without waiting. *sent: how much
  * that was.
  * @return HF_OK, with HF_NONBLOCK and some sent also when not all went;
  * HF_E_AGAIN: none of it; HF_E_STATE after hf_conn_finish(); HF_E_DEADLINE;
@@ -76,11 +79,11 @@ HF_MUST_USE enum hf_err hf_conn_open_at(struct hf_conn **out, const char *peer,
  * finds that out what came before may not be received any more. */
 HF_MUST_USE enum hf_err hf_conn_send(struct hf_conn *conn, size_t *sent,
     const void *data, size_t len);
-/* Says that nothing more will be sent. Again does nothing.
+/** Says that nothing more will be sent. Again does nothing.
  * @return as hf_conn_send(), but never HF_E_AGAIN: what is left goes with the
  * next calls */
 HF_MUST_USE enum hf_err hf_conn_finish(struct hf_conn *conn);
-/* Receives what there is, 1 to cap bytes; waits for the first. *len 0 with
+/** Receives what there is, 1 to cap bytes; waits for the first. *len 0 with
  * HF_OK: the peer sends nothing more.
  * @return HF_OK; HF_E_AGAIN; HF_E_ARG for a cap of 0; else as hf_conn_send().
  * What came before the end of the channel, or of its session, is received
@@ -89,26 +92,26 @@ HF_MUST_USE enum hf_err hf_conn_finish(struct hf_conn *conn);
  * socket holds. */
 HF_MUST_USE enum hf_err hf_conn_recv(struct hf_conn *conn, size_t *len,
     void *buf, size_t cap);
-/* A descriptor to be polled for *events (POLLIN, POLLOUT), as they are after
+/** A descriptor to be polled for *events (POLLIN, POLLOUT), as they are after
  * the last call: then a call that said HF_E_AGAIN may say something else. Where
  * data was received before, hf_conn_pending() is 1 and there is no need. Never
  * read, written or closed by the application. */
 int hf_conn_poll_fd(const struct hf_conn *conn, short *events);
-/* 1 when hf_conn_recv() would not wait. */
+/** 1 when hf_conn_recv() would not wait. */
 int hf_conn_pending(struct hf_conn *conn);
-/* How long a call may wait from now on, in milliseconds, before it says
+/** How long a call may wait from now on, in milliseconds, before it says
  * HF_E_DEADLINE; -1, at first: for ever. 0: as HF_NONBLOCK. What was sent in
  * part by then stays so: *sent. */
 void hf_conn_wait(struct hf_conn *conn, int ms);
-/* What is known of it, without waiting. */
+/** What is known of it, without waiting. */
 void hf_conn_info(struct hf_conn_info *info, struct hf_conn *conn);
-/* Ends and frees; accepts NULL. Where one end has not finished the channel is
+/** Ends and frees; accepts NULL. Where one end has not finished the channel is
  * reset, and what was sent may be lost. With a session of one's own it waits
  * for that to end in order, two seconds at most, and for a name that is being
  * looked up or a password that is being stretched.
  * @return HF_OK: both had finished; what ended it before; HF_E_RESET */
 enum hf_err hf_conn_close(struct hf_conn *conn);
-/* One request and its answer: opens, sends all, finishes, receives until the
+/** One request and its answer: opens, sends all, finishes, receives until the
  * peer has finished, closes. It waits as long as that takes. *answer_len: what
  * was received, also after an error. HF_NONBLOCK is HF_E_ARG.
  * @return as those; HF_E_SPACE for an answer of more than cap bytes */
