@@ -33,6 +33,19 @@ is 'errors' "$(grep -oE 'X\(HF_[A-Z_]+' "$here/proto/handfast.h" |
     sed 's/X(//')" \
     "$(sed -n '/^\.SH ERRORS/,/^\.SH EXIT/p' plain | grep -oE '^HF_[A-Z_]+')"
 
+# Whatever stands in a log line of respond and dispatch is on their page.
+sed 's/\\f.//g; s/\\//g' "$BUILD/man/handfast.1" |
+    sed -n '/^\.SH LOG LINES/,/^\.SH ENVIRONMENT/p' >lines
+fields=$(cat "$here"/cli/service.c "$here"/cli/respond.c "$here"/cli/dispatch.c |
+    tr -d '\n' | grep -oE 'log_(begin|text|bytes|number)\(&line,[[:space:]]*"[a-z_-]+"' |
+    sed 's/.*"\(.*\)"/\1/' | sort -u)
+for f in $fields $(sed -n 's/.*c->how = "\(.*\)";/\1/p' "$here"/fleet/dispatch*.c); do
+	checks=$((checks + 1))
+	grep -qw -- "$f" lines || fail "handfast(1) does not tell of $f in log lines"
+done
+checks=$((checks + 1))
+[ "$(echo "$fields" | wc -l)" -gt 20 ] || fail "only these: $fields"
+
 # Each want with the call that the header answers it by.
 sed -n '/^\.SH WANTS/,/^\.SH FUNCTIONS/p' plain | tr '\n' ' ' |
     sed 's/ HF_WANT/\nHF_WANT/g' >wants
