@@ -258,6 +258,10 @@ const char *hf_error_text(int err);
 int hf_error_exit(int err);
 /** The n-th known result, for tables and bindings; -1 past the end. */
 int hf_error_at(size_t n);
+/** A constant of this header by its name ("HF_CERT_MAX", "HF_WANT_READ"), for
+ * languages that cannot read it; -1 for no such name. Results are not among
+ * them: hf_error_at(), hf_error_name(). */
+int64_t hf_constant(const char *name);
 /** "certificate", "password", "plain-password", "ticket"; "none" otherwise. */
 const char *hf_method_name(int method);
 

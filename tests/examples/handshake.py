@@ -8,11 +8,6 @@ import ctypes as c
 import sys
 import time
 
-INITIATOR, RESPONDER = 1, 2  # enum hf_role
-READ, WRITE, ADMIT, TRUST = 1, 2, 3, 4  # enum hf_want
-RECV, DONE = 7, 8
-CERT_MAX = 2048
-
 
 class Span(c.Structure):
     _fields_ = [("ptr", c.c_void_p), ("len", c.c_size_t)]
@@ -31,6 +26,19 @@ if len(sys.argv) != 7:
     sys.exit(__doc__)
 hf = c.CDLL(sys.argv[1])
 P, Z, U64, S = c.c_void_p, c.c_size_t, c.c_uint64, c.c_char_p
+
+
+def constant(name):
+    """What handfast.h calls HF_ and that name."""
+    hf.hf_constant.argtypes, hf.hf_constant.restype = [S], c.c_int64
+    return hf.hf_constant(b"HF_" + name.encode())
+
+
+CERT_MAX = constant("CERT_MAX")
+INITIATOR, RESPONDER = constant("INITIATOR"), constant("RESPONDER")
+READ, WRITE, ADMIT, TRUST, RECV, DONE = (
+    constant("WANT_" + w)
+    for w in ("READ", "WRITE", "ADMIT", "TRUST", "RECV", "DONE"))
 
 
 def text(name):

@@ -70,6 +70,26 @@ is 'a ticket for another' "$? $(cat out err)" \
 kill $server
 wait $server
 
+# Every constant of the header, and nothing else, has its name and value.
+$CC -E -P -x c "$here/proto/handfast.h" | tr -d '\n' |
+    grep -oE 'enum( [a-z_]+)? *[{][^}]*' | sed 's/.*{//' | tr ',' '\n' |
+    sed -n 's/^[[:space:]]*\(HF_[A-Z0-9_]*\).*/\1/p' |
+    grep -vE '^HF_(OK$|E_)' >names
+{
+	echo '#include <handfast.h>'
+	echo '#include <stdio.h>'
+	echo 'int main(void) { int bad = 0;'
+	sed 's/.*/if (hf_constant("&") != (int64_t)(&)) bad = !!puts("&");/' names
+	echo 'if (hf_constant("HF_NONE") != -1 || hf_constant("") != -1 ||'
+	echo '    hf_constant("HF_OK") != -1 || hf_constant(NULL) != -1)'
+	echo '    bad = !!puts("what is none");'
+	echo 'return bad; }'
+} >constants.c
+expect 0 $CC -std=c11 $warn constants.c $libs -o constants
+expect 0 ./constants
+is 'constants' "$(sed -n 's/^.*X(\(HF_[A-Z0-9_]*\)).*/\1/p' \
+    "$here/proto/constant.c" | sort)" "$(sort names)"
+
 # Python, through ctypes.
 if [ -n "${SAN:-}" ]; then
 	echo 'note: embed: python loads no library with sanitizers'

@@ -469,6 +469,11 @@ words(void **state)
 	    "plain-password");
 	assert_string_equal(hf_method_name(HF_METHOD_TICKET), "ticket");
 	assert_string_equal(hf_method_name(0), "none");
+	assert_int_equal(hf_constant("HF_CERT_MAX"), HF_CERT_MAX);
+	assert_int_equal(hf_constant("HF_LIMIT_FAILURE"), HF_LIMIT_FAILURE);
+	assert_int_equal(hf_constant("HF_CERT"), -1);
+	assert_int_equal(hf_constant(""), -1);
+	assert_int_equal(hf_constant(NULL), -1);
 	assert_string_equal(hf_method_name(3), "none");
 	assert_string_equal(hf_suite_name(1), "x25519-chacha20poly1305");
 	assert_string_equal(hf_suite_name(4), "xwing");
