@@ -163,24 +163,18 @@ int
 cli_fail(enum hf_err e, const char *fmt, ...)
 {
 	char text[TEXT_MAX];
-	size_t i, len;
 	va_list ap;
+	size_t i;
+	int r;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	len = strlen(text);
-	if (cli_json)
-		(void)snprintf(text + len, sizeof(text) - len, ": %s",
-		    hf_error_text(e));
-	else
-		(void)snprintf(text + len, sizeof(text) - len, ": %s (%s)",
-		    hf_error_text(e), hf_error_name(e));
-	say_error(hf_error_name(e), hf_error_exit(e), text);
+	r = cli_refuse(e, "%s: %s", text, hf_error_text(e));
 	for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
 		if (hints[i].err == e)
 			cli_hint("%s", hints[i].text);
-	return hf_error_exit(e);
+	return r;
 }
 
 int
