@@ -135,6 +135,7 @@ serve_warn_expiry(const void *generation)
 	else if (g->leaf.not_after - now < WARN_DAYS * 86400)
 		cli_warn("%s expires on %s", respond.cert,
 		    cli_time_text(text, g->leaf.not_after));
+	vault_warn_expiry(g, now);
 }
 
 static enum hf_err

@@ -10,6 +10,8 @@
 
 #include "service.h"
 
+enum { WARN_S = 12 * 3600 }; /* half of the longest grant's time */
+
 /* Of the main thread. */
 static char own_id[HF_MEMBER_ID_TEXT]; /* in the grants' keys */
 static int admitted;		       /* this process has had grants */
@@ -38,6 +40,13 @@ vault_concerns(struct hf_span key)
 	    memcmp(key.ptr + 2, own_id, len) == 0 && key.ptr[2 + len] == '/';
 }
 
+static void
+hint_renew(void)
+{
+	cli_hint("handfast cluster renew --key X.key --store %s, by a timer",
+	    respond.store);
+}
+
 static int
 explain(enum hf_err e)
 {
@@ -59,10 +68,21 @@ explain(enum hf_err e)
 	}
 	r = cli_store_fail(e, respond.server.store, "key grants");
 	if (e == HF_E_EXPIRED)
-		cli_hint("handfast cluster renew --key X.key --store %s, by "
-			 "a timer",
-		    respond.store);
+		hint_renew();
 	return r;
+}
+
+/* Whoever renews them by a timer does so before half of their time is over. */
+void
+vault_warn_expiry(const struct generation *g, uint64_t now)
+{
+	char text[CLI_TIME_TEXT];
+
+	if (g->granted_until == 0 || g->granted_until >= now + WARN_S)
+		return;
+	cli_warn("the key grants of %s end on %s: no session moves from then",
+	    respond.cert, cli_time_text(text, g->granted_until));
+	hint_renew();
 }
 
 int
@@ -73,7 +93,7 @@ vault_load(struct generation *g)
 		.member = g->chain.spans[0],
 		.now = cli_now(),
 		.tolerance = respond.server.tolerance };
-	uint64_t serial = 0;
+	struct hf_granted granted = { 0 };
 	enum hf_err e;
 	int r;
 
@@ -89,11 +109,12 @@ vault_load(struct generation *g)
 		    g->leaf.subject.text);
 		if (e == HF_OK)
 			e = hf_member_grants(g->vault, respond.server.store,
-			    &by, &serial);
+			    &by, &granted);
 		if (e != HF_OK)
 			r = explain(e);
-		else if (serial > by.serial)
-			r = cli_serial_write(respond.identity, serial);
+		else if (granted.serial > by.serial)
+			r = cli_serial_write(respond.identity, granted.serial);
+		g->granted_until = granted.not_after;
 		admitted |= e == HF_OK;
 	}
 	free(chain);

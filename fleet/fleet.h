@@ -400,11 +400,16 @@ HF_MUST_USE enum hf_err hf_cluster_renew(struct hf_cluster *cluster,
 /* The members by what the store says, who may say what is not so. */
 HF_MUST_USE enum hf_err hf_cluster_members(struct hf_store *store,
     int (*each)(void *arg, const struct hf_member *member), void *arg);
-/* A member's grants into its vault. *serial: the highest there is now.
+/* What a member's grants say: the highest serial there is now, and when the
+ * first of them ends. */
+struct hf_granted {
+	uint64_t serial, not_after;
+};
+/* A member's grants into its vault.
  * @return HF_OK; HF_E_NO_SESSION when it has none; as hf_keygrant_open() */
 HF_MUST_USE enum hf_err hf_member_grants(struct hf_vault *vault,
     struct hf_store *store, const struct hf_keygrant_judge *by,
-    uint64_t *serial);
+    struct hf_granted *granted);
 
 /* When the state of a session that may move is stored, beside what must be
  * stored in any case. */

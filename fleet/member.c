@@ -129,7 +129,7 @@ hf_cluster_members(struct hf_store *store,
 struct taking {
 	struct hf_vault *vault;
 	struct hf_keygrant_judge by;
-	uint64_t serial;
+	struct hf_granted all;
 	size_t n;
 	enum hf_err e;
 };
@@ -144,8 +144,10 @@ take_grant(void *arg, struct hf_span key, struct hf_span value)
 	t->e = hf_keygrant_open(&g, value.ptr, value.len, &t->by);
 	if (t->e == HF_OK && (t->e = hf_vault_grant(t->vault, &g)) == HF_OK) {
 		t->n++;
-		if (g.serial > t->serial)
-			t->serial = g.serial;
+		if (g.serial > t->all.serial)
+			t->all.serial = g.serial;
+		if (g.not_after < t->all.not_after)
+			t->all.not_after = g.not_after;
 	}
 	sodium_memzero(&g, sizeof(g));
 	return t->e == HF_OK;
@@ -153,9 +155,9 @@ take_grant(void *arg, struct hf_span key, struct hf_span value)
 
 enum hf_err
 hf_member_grants(struct hf_vault *vault, struct hf_store *store,
-    const struct hf_keygrant_judge *by, uint64_t *serial)
+    const struct hf_keygrant_judge *by, struct hf_granted *granted)
 {
-	struct taking t = { vault, *by, by->serial, 0, HF_OK };
+	struct taking t = { vault, *by, { by->serial, UINT64_MAX }, 0, HF_OK };
 	char id[HF_MEMBER_ID_TEXT], text[HF__MEMBER_KEY_TEXT];
 	enum hf_err e;
 
@@ -166,6 +168,6 @@ hf_member_grants(struct hf_vault *vault, struct hf_store *store,
 		e = t.e;
 	if (e != HF_OK)
 		return e;
-	*serial = t.serial;
+	*granted = t.all;
 	return t.n > 0 ? HF_OK : HF_E_NO_SESSION;
 }

@@ -22,6 +22,8 @@ import doors
 
 PROGRAM = os.environ.get("HANDFAST") or os.path.abspath("build/handfast")
 BUILD = os.environ.get("BUILD") or os.path.abspath("build")
+CLOCK = os.path.join(BUILD, "tests", "clock.so")
+HOUR, DAY = 3600, 86400
 SAN = bool(os.environ.get("SAN"))
 # Seconds for what comes at once where all is well.
 WAIT = int(os.environ.get("HANDFAST_TEST_WAIT", 60 if SAN else 30))
@@ -509,6 +511,20 @@ def latency(result):
                     t[k] = when
                     break
     return t["alert"] - t["request"]
+
+
+def clock(name):
+    """The environment of a process whose clock jump() moves."""
+    jump(name, 0)
+    return {"LD_PRELOAD": CLOCK, "HANDFAST_CLOCK": os.path.abspath(name),
+            "ASAN_OPTIONS": "verify_asan_link_order=0:" +
+            os.environ.get("ASAN_OPTIONS", "")}
+
+
+def jump(name, seconds):
+    with open(name + ".new", "w") as f:
+        f.write("%d\n" % seconds)
+    os.rename(name + ".new", name)
 
 
 def tasks(pid):

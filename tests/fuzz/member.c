@@ -449,12 +449,14 @@ load(unsigned who)
 		    people.cluster_cert.len },
 		.now = FUZZ_NOW };
 	struct hf_vault *v;
-	uint64_t serial = 0;
+	struct hf_granted granted = { 0 };
 	enum hf_err e;
 
 	MUST(hf_vault_new(&v, "cluster", "member"));
-	e = hf_member_grants(v, NULL, &by, &serial);
-	CLAIM(e != HF_OK || (serial > 0 && v->scope_n > 0));
+	e = hf_member_grants(v, NULL, &by, &granted);
+	CLAIM(e != HF_OK ||
+	    (granted.serial > 0 && granted.not_after > FUZZ_NOW &&
+		v->scope_n > 0));
 	hf_vault_free(v);
 }
 

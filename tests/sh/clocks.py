@@ -15,22 +15,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from session import *  # noqa: E402,F403
 
-CLOCK = os.path.join(BUILD, "tests", "clock.so")
-HOUR, DAY = 3600, 86400
-
-
-def clock(name):
-    """The environment of a process whose clock jump() moves."""
-    jump(name, 0)
-    return {"LD_PRELOAD": CLOCK, "HANDFAST_CLOCK": os.path.abspath(name),
-            "ASAN_OPTIONS": "verify_asan_link_order=0:" +
-            os.environ.get("ASAN_OPTIONS", "")}
-
-
-def jump(name, seconds):
-    with open(name + ".new", "w") as f:
-        f.write("%d\n" % seconds)
-    os.rename(name + ".new", name)
 
 
 class Session:

@@ -5,6 +5,7 @@ store: used tickets, wrong passwords, keys that change while sessions live. And
 what they do not share: a users file, a cache of replays.
 """
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -342,6 +343,28 @@ def not_heard_of_yet():
     c.close()
 
 
+def not_renewed():
+    """Grants that nobody renews are warned of while there is time; when they
+    are over that is an error, and nothing moves; fresh ones end both."""
+    c = Cluster()
+    c.env = dict(os.environ, **s.clock(c.path("a.clock")))
+    c.serve("a")
+    s.same("not renewed: no word at first", 0, c.log("a").count("grants"))
+    for hours, warned, failed in ((11, 0, 0), (13, 1, 0), (25, 1, 1)):
+        s.jump(c.path("a.clock"), hours * s.HOUR)
+        n = c.log("a").count("event=reload")
+        c.servers["a"].send_signal(signal.SIGHUP)
+        wait_for(lambda: c.log("a").count("event=reload") > n, "a reload")
+        s.same("not renewed: warned after %d hours" % hours, warned, len(
+            re.findall("warning: the key grants of a.cert end on .*Z: "
+                       "no session moves from then", c.log("a"))))
+        s.same("not renewed: over after %d hours" % hours, failed,
+               c.log("a").count("(HF_E_EXPIRED)"))
+    s.same("not renewed: each with its hint", 2, c.log("a").count(
+        "hint: handfast cluster renew --key X.key --store lmdb:db"))
+    c.close()
+
+
 def another_evicted():
     """What an evicted member could open is refused; but a live session is
     sealed anew, and outlives its owner all the same."""
@@ -420,7 +443,8 @@ def main():
     names = sys.argv[1:]
     for test in (ticket_once, ticket_store_hangs, failures_add_up, heard_of,
                  guessing, user_gone, replayed_elsewhere, rotated,
-                 not_heard_of_yet, another_evicted, owner_evicted, owner_released, two_scopes):
+                 not_heard_of_yet, not_renewed, another_evicted,
+                 owner_evicted, owner_released, two_scopes):
         if names and test.__name__ not in names:
             continue
         began = time.monotonic()

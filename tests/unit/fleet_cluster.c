@@ -458,11 +458,13 @@ load(const struct hf_identity *who, const struct blob *leaf, uint64_t *serial)
 		.cluster = span(&cert),
 		.now = NOW,
 		.serial = *serial };
+	struct hf_granted granted = { 0 };
 	struct hf_vault *v;
 	enum hf_err e;
 
 	assert_ok(hf_vault_new(&v, "c", "m"));
-	e = hf_member_grants(v, store, &by, serial);
+	if ((e = hf_member_grants(v, store, &by, &granted)) == HF_OK)
+		*serial = granted.serial;
 	hf_vault_free(v);
 	return e;
 }

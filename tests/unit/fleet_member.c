@@ -134,7 +134,7 @@ admit(const struct blob *cert, const char *scope, const char *target)
 
 /* What a member that has seen that serial gets, at that time. */
 static struct hf_vault *vault;
-static uint64_t serial;
+static struct hf_granted granted;
 
 static enum hf_err
 grants(const struct blob *cert, uint64_t seen, uint64_t now)
@@ -150,8 +150,8 @@ grants(const struct blob *cert, uint64_t seen, uint64_t now)
 
 	hf_vault_free(vault);
 	assert_ok(hf_vault_new(&vault, "c", "m"));
-	serial = 0;
-	return hf_member_grants(vault, store, &by, &serial);
+	granted = (struct hf_granted){ 0, 0 };
+	return hf_member_grants(vault, store, &by, &granted);
 }
 
 /* What stands under a key of two or three parts. */
@@ -230,7 +230,7 @@ admitted(void **state)
 	assert_err(grants(&one_cert, 0, NOW), HF_E_NO_SESSION);
 	assert_ok(admit(&one_cert, "default", NULL));
 	assert_ok(grants(&one_cert, 0, NOW));
-	assert_int_equal(serial, 1);
+	assert_int_equal(granted.serial, 1);
 	assert_int_equal(vault->scope_n, 1);
 	assert_int_equal(vault->scope[0].target_n, 0);
 	assert_int_equal(vault->scope[0].generation_n, 1);
@@ -326,7 +326,7 @@ serials(void **state)
 	assert_ok(hf_cluster_rotate(c, "default", 0, &n));
 	assert_int_equal(n, 1);
 	assert_ok(grants(&one_cert, 1, NOW));
-	assert_int_equal(serial, 2);
+	assert_int_equal(granted.serial, 2);
 	assert_ok(look(&second, 'g', &one_cert, "default"));
 	force('g', &one_cert, "default", &first);
 	assert_ok(grants(&one_cert, 1, NOW));
@@ -337,7 +337,7 @@ serials(void **state)
 	assert_ok(hf_cluster_renew(c, &n));
 	assert_int_equal(n, 1);
 	assert_ok(grants(&one_cert, 2, NOW + 100));
-	assert_int_equal(serial, 2);
+	assert_int_equal(granted.serial, 2);
 	assert_int_equal(vault->scope[0].generation_n, 2);
 	assert_int_equal(vault->scope[0].not_after, NOW + 100 + DAY);
 	assert_ok(grants(&one_cert, 2, NOW + DAY + 99));
@@ -345,7 +345,7 @@ serials(void **state)
 	again(NOW + 101);
 	assert_ok(admit(&two_cert, "other", NULL));
 	assert_ok(grants(&two_cert, 0, NOW + 101));
-	assert_int_equal(serial, 3);
+	assert_int_equal(granted.serial, 3);
 	again(NOW + 102);
 	assert_ok(hf_cluster_renew(c, &n));
 	assert_int_equal(n, 2);
@@ -353,7 +353,8 @@ serials(void **state)
 	again(NOW + 103);
 	assert_ok(admit(&two_cert, "third", NULL));
 	assert_ok(grants(&two_cert, 0, NOW + 103));
-	assert_int_equal(serial, 4);
+	assert_int_equal(granted.serial, 4);
+	assert_int_equal(granted.not_after, NOW + 103 + DAY);
 }
 
 static void
@@ -526,7 +527,7 @@ bad_rings(void **state)
 	again(NOW);
 	assert_ok(admit(&two_cert, "other", NULL));
 	assert_ok(grants(&two_cert, 0, NOW));
-	assert_int_equal(serial, 1);
+	assert_int_equal(granted.serial, 1);
 	force('r', NULL, "default", &good);
 	assert_ok(hf_cluster_rotate(c, "default", 0, &n));
 }
