@@ -3,39 +3,29 @@
  * A dispatcher's configuration file: from libconfuse's words to what the
  * dispatcher takes. It judges what can be judged without beginning.
  */
-#include <confuse.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf.h"
 #include "dispatching.h"
 
-/* libconfuse knows the file and the line. */
-static void say(cfg_t *cfg, const char *fmt, va_list ap) CLI_PRINTF(2, 0);
+/* The file that is read: for words about it. */
+static const char *where;
 
-static void
-say(cfg_t *cfg, const char *fmt, va_list ap)
+static int
+fault(const char *what, const char *value)
 {
-	char text[512];
-
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	(void)cli_error(CLI_FORMAT, "%s:%d: %s", cfg->filename, cfg->line,
-	    text);
+	return cli_error(CLI_FORMAT, "%s: %s: %s", where, what, value);
 }
 
 static int
-fault(cfg_t *cfg, const char *what, const char *value)
-{
-	return cli_error(CLI_FORMAT, "%s: %s: %s", cfg->filename, what, value);
-}
-
-static int
-read_name(struct hf_name *name, cfg_t *cfg, const char *what,
-    const char *value, size_t least)
+read_name(struct hf_name *name, const char *what, const char *value,
+    size_t least)
 {
 	size_t len = strlen(value);
 
 	if (len < least || len > HF_NAME_MAX)
-		return fault(cfg, what, "not 1 to 255 bytes");
+		return fault(what, "not 1 to 255 bytes");
 	memcpy(name->text, value, len + 1);
 	name->len = len;
 	return CLI_OK;
@@ -51,7 +41,7 @@ read_address(struct hf_address *at, cfg_t *cfg, const char *server)
 
 	if (text == NULL)
 		return cli_error(CLI_FORMAT, "%s: server %s has no address",
-		    cfg->filename, server);
+		    where, server);
 	if ((r = cli_address(found, &n, "dispatch", "address", text)) !=
 	    CLI_OK)
 		return r == CLI_USAGE ? CLI_FORMAT : r;
@@ -86,17 +76,17 @@ read_server(struct hf_dispatch_server *s, cfg_t *cfg)
 	unsigned i, n = cfg_size(cfg, "targets");
 	int r;
 
-	if ((r = read_name(&s->name, cfg, "server", title, 1)) != CLI_OK ||
-	    (r = read_name(&s->owner, cfg, "owner",
-		 owner == NULL ? title : owner, 1)) != CLI_OK ||
-	    (r = read_name(&s->scope, cfg, "scope", cfg_getstr(cfg, "scope"),
+	if ((r = read_name(&s->name, "server", title, 1)) != CLI_OK ||
+	    (r = read_name(&s->owner, "owner", owner == NULL ? title : owner,
 		 1)) != CLI_OK ||
+	    (r = read_name(&s->scope, "scope", cfg_getstr(cfg, "scope"), 1)) !=
+		CLI_OK ||
 	    (r = read_address(&s->at, cfg, title)) != CLI_OK)
 		return r;
 	if (n > HF_DISPATCH_TARGETS_MAX)
-		return fault(cfg, title, "more than 64 targets");
+		return fault(title, "more than 64 targets");
 	for (i = 0; i < n; i++)
-		if ((r = read_name(&s->target[i], cfg, "targets",
+		if ((r = read_name(&s->target[i], "targets",
 			 cfg_getnstr(cfg, "targets", i), 0)) != CLI_OK)
 			return r;
 	s->targets_n = n;
@@ -111,9 +101,9 @@ read_servers(struct hf_dispatch_config *c, cfg_t *cfg)
 	int r;
 
 	if (n == 0)
-		return fault(cfg, "server", "there is none");
+		return fault("server", "there is none");
 	if (n > HF_DISPATCH_SERVERS_MAX)
-		return fault(cfg, "server", "more than 64 of them");
+		return fault("server", "more than 64 of them");
 	for (i = 0; i < n; i++) {
 		if ((r = read_server(&c->server[i],
 			 cfg_getnsec(cfg, "server", i))) != CLI_OK)
@@ -130,8 +120,8 @@ number(uint64_t *out, cfg_t *cfg, const char *name, long min, long max)
 	long value = cfg_getint(cfg, name);
 
 	if (value < min || value > max)
-		return cli_error(CLI_FORMAT, "%s: %s: not %ld to %ld",
-		    cfg->filename, name, min, max);
+		return cli_error(CLI_FORMAT, "%s: %s: not %ld to %ld", where,
+		    name, min, max);
 	*out = (uint64_t)value;
 	return CLI_OK;
 }
@@ -173,8 +163,7 @@ read_text(char *out, size_t cap, cfg_t *cfg, const char *name)
 	const char *text = cfg_getstr(cfg, name);
 	int n = snprintf(out, cap, "%s", text == NULL ? "" : text);
 
-	return n < 0 || (size_t)n >= cap ? fault(cfg, name, "too long") :
-					   CLI_OK;
+	return n < 0 || (size_t)n >= cap ? fault(name, "too long") : CLI_OK;
 }
 
 static int
@@ -186,20 +175,20 @@ read_all(struct dispatch_file *file, cfg_t *cfg)
 	int r;
 
 	if (n == 0 || n > DISPATCH_LISTEN_MAX)
-		return fault(cfg, "listen", "not 1 to 8 addresses");
+		return fault("listen", "not 1 to 8 addresses");
 	for (i = 0; i < n; i++) {
 		one = cfg_getnstr(cfg, "listen", i);
 		if (strlen(one) >= sizeof(file->listen[i]))
-			return fault(cfg, "listen", "too long");
+			return fault("listen", "too long");
 		memcpy(file->listen[i], one, strlen(one) + 1);
 	}
 	file->listen_n = n;
 	if (strcmp(balance, "least") != 0 && strcmp(balance, "hash") != 0)
-		return fault(cfg, "balance", "neither least nor hash");
+		return fault("balance", "neither least nor hash");
 	file->config.balance =
 	    strcmp(balance, "hash") == 0 ? HF_BALANCE_HASH : HF_BALANCE_LEAST;
 	if (strcmp(prefer, "transfer") != 0 && strcmp(prefer, "faster") != 0)
-		return fault(cfg, "prefer", "neither transfer nor faster");
+		return fault("prefer", "neither transfer nor faster");
 	file->config.faster = strcmp(prefer, "faster") == 0;
 	file->config.ask = cfg_getbool(cfg, "ask");
 	file->log_json = cfg_getbool(cfg, "log-json");
@@ -249,24 +238,29 @@ dispatch_file_read(struct dispatch_file *file, const char *path)
 		CFG_SEC("server", server,
 		    CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_END() };
+	struct hf_conf_fault wrong;
+	size_t len;
+	char *text;
 	cfg_t *cfg;
 	int r;
 
 	memset(file, 0, sizeof(*file));
 	hf_dispatch_defaults(&file->config);
-	if ((cfg = cfg_init(top, CFGF_NONE)) == NULL)
-		return cli_fail(HF_E_MEMORY, "%s", path);
-	(void)cfg_set_error_function(cfg, say);
-	switch (cfg_parse(cfg, path)) {
-	case CFG_SUCCESS:
+	where = path;
+	if ((r = cli_read_file(path, HF_CONF_MAX, &text, &len)) != CLI_OK)
+		return r;
+	switch (hf_conf_parse(&cfg, top, text, len, &wrong)) {
+	case HF_OK:
 		r = read_all(file, cfg);
 		break;
-	case CFG_FILE_ERROR:
-		r = cli_errno("%s", path);
+	case HF_E_MEMORY:
+		r = cli_fail(HF_E_MEMORY, "%s", path);
 		break;
 	default:
-		r = CLI_FORMAT;
+		r = cli_error(CLI_FORMAT, "%s:%d: %s", path, wrong.line,
+		    wrong.what);
 	}
-	(void)cfg_free(cfg);
+	hf_conf_free(cfg);
+	cli_free_file(text, len);
 	return r;
 }

@@ -4,34 +4,12 @@
  * that goes without connecting. Paths in it begin at the file's directory. It
  * knows no agent; what the files hold that it names credentials.c knows.
  */
-#include <confuse.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf.h"
 #include "peers.h"
-
-enum { FILE_MAX = 1 << 20 };
-
-/* libconfuse reads one file at a time, and its words have no owner. */
-static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
-static char *words;
-
-static void say(cfg_t *cfg, const char *fmt, va_list ap)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 2, 0)))
-#endif
-    ;
-
-static void
-say(cfg_t *cfg, const char *fmt, va_list ap)
-{
-	char text[HF_WHY_MAX - 64];
-
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	(void)snprintf(words, HF_WHY_MAX, "line %d: %s", cfg->line, text);
-}
 
 static enum hf_err
 fault(char why[HF_WHY_MAX], const struct hf__entry *p, const char *what)
@@ -295,7 +273,7 @@ read_all(struct hf_peers *f, cfg_t *cfg, const char *only,
 }
 
 static enum hf_err
-parse(struct hf_peers *f, const char *body, const char *only,
+parse(struct hf_peers *f, const char *body, size_t len, const char *only,
     char why[HF_WHY_MAX])
 {
 	cfg_opt_t peer[] = { CFG_STR_LIST("address", NULL, CFGF_NONE),
@@ -327,19 +305,17 @@ parse(struct hf_peers *f, const char *body, const char *only,
 		CFG_SEC("peer", peer,
 		    CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_END() };
+	struct hf_conf_fault fault;
 	enum hf_err e;
 	cfg_t *cfg;
 
-	if ((cfg = cfg_init(top, CFGF_NONE)) == NULL)
-		return no_memory(why);
-	(void)cfg_set_error_function(cfg, say);
-	words = why;
-	/* Of a fault it says something; without memory it may say nothing. */
-	e = cfg_parse_buf(cfg, body) == CFG_SUCCESS ?
-	    read_all(f, cfg, only, why) :
-	    *why == '\0' ? no_memory(why) :
-			   HF_E_CONFIG;
-	(void)cfg_free(cfg);
+	e = hf_conf_parse(&cfg, top, body, len, &fault);
+	if (e != HF_OK)
+		return fault.line == 0 ?
+		    hf__why(why, e, "%s", fault.what) :
+		    hf__why(why, e, "line %d: %s", fault.line, fault.what);
+	e = read_all(f, cfg, only, why);
+	hf_conf_free(cfg);
 	return e;
 }
 
@@ -362,7 +338,8 @@ read_file(struct hf_peers **peers, const char *path, const char *only,
 	size_t len;
 	char *body;
 
-	if ((e = hf__file_read(&body, &len, path, FILE_MAX, 0, why)) != HF_OK)
+	if ((e = hf__file_read(&body, &len, path, HF_CONF_MAX, 0, why)) !=
+	    HF_OK)
 		return e;
 	if ((f = calloc(1, sizeof(*f))) == NULL ||
 	    (f->dir = directory(path)) == NULL) {
@@ -372,13 +349,7 @@ read_file(struct hf_peers **peers, const char *path, const char *only,
 	}
 	f->refs = 1;
 	f->top_only = top_only;
-	if (memchr(body, '\0', len) != NULL) {
-		e = hf__why(reason, HF_E_CONFIG, "a NUL in it");
-	} else {
-		(void)pthread_mutex_lock(&one);
-		e = parse(f, body, only, reason);
-		(void)pthread_mutex_unlock(&one);
-	}
+	e = parse(f, body, len, only, reason);
 	hf__file_free(body, len);
 	if (e == HF_OK) {
 		*peers = f;

@@ -131,6 +131,19 @@ check_top(const struct hf_peers *all, const char *path)
 	hf_peers_free(top);
 }
 
+/* Whatever is taken ends outside of all blocks, strings and comments: there a
+ * brace more is refused. */
+static void
+check_end(const char *path, size_t len)
+{
+	char why[HF_WHY_MAX] = "";
+	struct hf_peers *more;
+
+	CLAIM(pwrite(INPUT, "\n}\n", 3, (off_t)len) == 3);
+	CLAIM(hf_peers_read(&more, path, NULL, why) != HF_OK);
+	CLAIM(ftruncate(INPUT, (off_t)len) == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -159,6 +172,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	    *hf_peers_socket(peers) == '\0' || *hf_peers_socket(peers) == '/');
 	check_each(peers, path);
 	check_top(peers, path);
+	check_end(path, len);
 	hf_peers_free(peers);
 	return 0;
 }

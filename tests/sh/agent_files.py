@@ -310,7 +310,28 @@ def keys():
         h.stop()
 
 
-TESTS = (places, twice, squatted, linked, keys)
+def cut():
+    """A file that was cut is refused, wherever that was, but between what
+    stands at its top: a peer could be anybody then."""
+    with Hall() as h:
+        whole = open(h.configure()).read()
+        end = whole.index("}\n", whole.index("certificate"))
+        bad = []
+        for n in range(len(whole)):
+            h.house.write("agent.conf", whole[:n])
+            p = h.run("agent", "--config", "agent.conf", "--check")
+            if p.returncode != (0 if n > end else 2) or (
+                    n <= end and b"HF_E_CONFIG" not in p.stderr):
+                bad.append((n, whole[:n], p.returncode, p.stderr))
+        s.same("cut: not as it should be", [], bad[:2])
+        h.house.write("agent.conf", whole[:whole.index("  expect")])
+        p = h.run("agent", "--config", "agent.conf", "--check")
+        s.same("cut: words", b"handfast: error: agent.conf: line 4: the file "
+               b"ends inside a block or a comment: is all of it there? "
+               b"(HF_E_CONFIG)\n", p.stderr)
+
+
+TESTS = (places, twice, squatted, linked, keys, cut)
 
 if __name__ == "__main__":
     if os.geteuid() != 0:

@@ -17,7 +17,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
 from doors import Door, join, reach  # noqa: E402
-from dispatching import CA, Stage, ends, opened, play, say, wait_for  # noqa: E402
+from dispatching import (CA, Stage, ends, opened, play,  # noqa: E402
+                         reload, say, wait_for)
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
@@ -334,6 +335,69 @@ def checked():
     g.close()
 
 
+CUT = """# servers { first
+listen = {"unix:d.sock", 'unix:{.sock'} # as ever
+server a { # "
+  address = "unix:a.sock"
+  targets = {"x", "}"}
+}
+/* server b {
+} and " so on */
+server b {
+  address = "unix:b\\".sock"
+  targets = {"y"}
+  proxy = false
+}
+log-json = true
+# the end of it"""
+
+
+def inside(text):
+    """Whether it ends inside a block, a list, a string or a comment that has
+    an end of its own."""
+    left = re.sub(r"""#.*|/\*(.|\n)*?\*/|"(\\.|[^"\\])*"|'(\\.|[^'\\])*'""",
+                  "", text)
+    return ("/*" in left or '"' in left or "'" in left or
+            left.count("{") > left.count("}"))
+
+
+def cut():
+    """A file that was cut is refused, wherever that was, but between what
+    stands at its top."""
+    g = Stage({"a": []})
+    bad, taken = [], 0
+    servers = CUT.index("}\n/*")  # with one of them it may end
+    for n in range(len(CUT) + 1):
+        with open(g.path("d.conf"), "w") as f:
+            f.write(CUT[:n])
+        done = g.run("dispatch", "--config", "d.conf", "--check")
+        taken += done.returncode == 0
+        good = n > servers and not inside(CUT[:n])
+        # It may end inside a word, too.
+        if done.returncode not in ((0, 6) if good else (6,)) or (
+                good and CUT[n:n + 1] in ("\n", "") and done.returncode):
+            bad.append((CUT[:n], done.returncode, done.stderr))
+    s.same("cut: taken, or refused, and should not be", [], bad[:2])
+    s.check("cut: some are taken", taken > 20, taken)
+    with open(g.path("d.conf"), "w") as f:
+        f.write(CUT[:CUT.index("  targets")])
+    done = g.run("dispatch", "--config", "d.conf", "--check")
+    s.same("cut: words", b"handfast: error: d.conf:4: the file ends inside a "
+           b"block or a comment: is all of it there?\n", done.stderr)
+    g.configure()
+    with open(g.path("d.conf")) as f:
+        good = f.read()
+    for text, result in ((good[:good.index("targets")], "failed"),
+                         (good + 'control = "', "failed"), (good, "ok")):
+        with open(g.path("d.conf"), "w") as f:
+            f.write(text)
+        reload(g)
+        s.check("cut: read anew", re.findall(r"event=reload result=(\w+)",
+                                             g.log("d"))[-1] == result,
+                g.log("d"))
+    g.close()
+
+
 def examples():
     """The examples that are installed are good files."""
     g = Stage({"a": []})
@@ -605,5 +669,6 @@ def watched():
 
 
 play([balanced, no_target, known_key, affinity, owner_down, other_scope,
-      asked, targets, drained, untold, half_closed, reloaded, checked, examples,
+      asked, targets, drained, untold, half_closed, reloaded, checked, cut,
+      examples,
       slower, looked_at, unit, proxied, watched])
