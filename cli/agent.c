@@ -31,7 +31,8 @@ const char help_agent[] =
 "  --config FILE  the peers, and who may have them\n"
 "  --agent PATH   the socket (as the file says, else $HANDFAST_AGENT, else\n"
 "                 handfast/agent in $XDG_RUNTIME_DIR, else /run/handfast/agent)\n"
-"  --check        read the file, say whether it will do, and end\n"
+"  --check        say whether an agent could begin, and end: what the file says,\n"
+"                 the files it names, its user, directories; nothing is changed\n"
 "  --json         words as JSON\n"
 "\n"
 "status prints a table of the peers; close ends the session with one of them,\n"
@@ -42,7 +43,7 @@ const char help_agent[] =
 "\n"
 "exit codes: 0 ended by a signal, or all well, 2 usage, or what the file says,\n"
 "3 I/O, 4 a certificate of the file not authenticated, 5 a file or the socket's\n"
-"place is not safe, 6 malformed, 7 expired, 8 store\n";
+"place is not safe, or no such user, 6 malformed, 7 expired, 8 store\n";
 /* clang-format on */
 
 static struct {
@@ -305,6 +306,25 @@ confine(const struct hf_peers *peers)
 	return r == CLI_OK ? confine_files(&dirs) : r;
 }
 
+/* What would keep it from beginning, beside what the file says: a directory
+ * that is not there. */
+static int
+check(const struct hf_peers *peers)
+{
+	const char *store = hf_peers_store(peers);
+	const char *key = hf_peers_store_key(peers);
+	struct stat st;
+	int r = CLI_OK;
+
+	if (*store != '\0' && stat(store, &st) != 0)
+		r = confine_look("store", store);
+	else if (*store != '\0' && !S_ISDIR(st.st_mode))
+		r = cli_error(CLI_IO, "store %s: no directory", store);
+	if (r == CLI_OK && *store != '\0' && *key != '\0')
+		r = confine_look("store-key", key);
+	return r;
+}
+
 static int
 begin(struct hf_peers *peers)
 {
@@ -345,8 +365,9 @@ run(void)
 	if ((r = become_user()) != CLI_OK || (r = read_file(&peers)) != CLI_OK)
 		return r;
 	if (life.check) {
+		r = check(peers);
 		hf_peers_free(peers);
-		return CLI_OK;
+		return r;
 	}
 	log_json = cli_json || hf_peers_log_json(peers);
 	loop_files(1 << 20);

@@ -4,8 +4,11 @@
  * they live: in one way for all of them. Which directories one needs it is
  * told; what goes through its sockets it does not know.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "confine.h"
 
@@ -54,6 +57,34 @@ confine_beside(struct confine *c, const char *path)
 	return confine_dir(c, dir);
 }
 
+/* 1 where it is there, and a directory; else errno says why not. */
+static int
+is_dir(const char *dir)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1)
+		return 0;
+	(void)close(fd);
+	return 1;
+}
+
+int
+confine_look(const char *what, const char *path)
+{
+	struct confine c = { .n = 0 };
+	int r;
+
+	if ((r = confine_beside(&c, path)) != CLI_OK || is_dir(c.dir[0]))
+		return r;
+	if (errno != ENOENT)
+		return cli_errno("%s: %s", what, c.dir[0]);
+	cli_warn("%s: there is no %s: it must be made before the start "
+		 "(RuntimeDirectory= of a unit does)",
+	    what, c.dir[0]);
+	return CLI_OK;
+}
+
 int
 confine_files(const struct confine *c)
 {
@@ -61,7 +92,11 @@ confine_files(const struct confine *c)
 	size_t i;
 
 	for (i = 0; i < c->n; i++)
-		list[i] = c->dir[i];
+		if (!is_dir(list[i] = c->dir[i])) {
+			(void)cli_errno("sandbox: %s", c->dir[i]);
+			cli_hint("make it, or say sandbox = false");
+			return CLI_IO;
+		}
 	switch (hf_sandbox_files(list, c->n)) {
 	case -1:
 		return cli_errno("sandbox");

@@ -21,6 +21,9 @@ int confine_user(const char *user);
 /* That directory; that of a file. Return an exit code. */
 int confine_dir(struct confine *confine, const char *dir);
 int confine_beside(struct confine *confine, const char *path);
+/* Whether there is a directory for a file of that path; one that is missing is
+ * warned about, as it may be made before the start. Returns an exit code. */
+int confine_look(const char *what, const char *path);
 /* From now on no other files are changed, and no programs run. Before there are
  * threads. Returns an exit code. */
 int confine_files(const struct confine *confine);

@@ -28,7 +28,9 @@ const char help_dispatch[] =
 "handfast(5). SIGHUP reads it anew; no connection ends by that.\n"
 "\n"
 "  --config FILE     servers, targets, limits\n"
-"  --check           read the file, say whether it will do, and end\n"
+"  --check           say whether a dispatcher could begin, and end: what the\n"
+"                    file says, that addresses are known, the user, the store's\n"
+"                    URI, directories; nothing is opened or changed\n"
 "  --workers N       threads (1)\n"
 "  --port-file FILE  write the first address's port there\n"
 "\n"
@@ -40,7 +42,8 @@ const char help_dispatch[] =
 "\n"
 "example: handfast dispatch --config dispatch.conf --check\n"
 "\n"
-"exit codes: 0 ended by a signal, or all well, 2 usage, 3 I/O, 6 the file\n"
+"exit codes: 0 ended by a signal, or all well, 2 usage, 3 I/O, 5 a place that is\n"
+"not safe, a user that is not there, or a secret that others can read, 6 the file\n"
 "cannot be used, 8 store\n";
 /* clang-format on */
 
@@ -190,7 +193,7 @@ begin_dispatch(void)
 
 	if (life.file->store[0] != '\0' &&
 	    (r = cli_store_open(&life.store, life.file->store)) != CLI_OK)
-		return r;
+		return r == CLI_USAGE ? CLI_FORMAT : r;
 	if ((e = hf_dispatch_new(&life.dispatch, &life.loop, life.store,
 		 &hooks, NULL)) != HF_OK ||
 	    (e = hf_dispatch_workers(life.dispatch, (unsigned)life.workers)) !=
@@ -250,9 +253,10 @@ run(void)
 
 	if ((life.file = calloc(1, sizeof(*life.file))) == NULL)
 		return cli_fail(HF_E_MEMORY, "%s", life.config);
-	if ((r = dispatch_file_read(life.file, life.config)) != CLI_OK ||
-	    life.check)
+	if ((r = dispatch_file_read(life.file, life.config)) != CLI_OK)
 		return r;
+	if (life.check)
+		return dispatch_check(life.file);
 	log_json = cli_json || life.file->log_json;
 	loop_files(1 << 20);
 	if ((r = begin()) == CLI_OK) {

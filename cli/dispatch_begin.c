@@ -15,6 +15,15 @@
 
 /* --- where it listens --------------------------------------------------------------- */
 
+int
+dispatch_address(struct hf_address at[HF_ADDRESSES_MAX], size_t *n,
+    const char *what, const char *text)
+{
+	int r = cli_address(at, n, "dispatch", what, text);
+
+	return r == CLI_USAGE ? CLI_FORMAT : r;
+}
+
 static int
 bind_at(struct doors *d, const char *text)
 {
@@ -23,7 +32,7 @@ bind_at(struct doors *d, const char *text)
 	size_t k, n;
 	int r;
 
-	if ((r = cli_address(a, &n, "dispatch", "listen", text)) != CLI_OK)
+	if ((r = dispatch_address(a, &n, "listen", text)) != CLI_OK)
 		return r;
 	for (k = 0; e != HF_OK && k < n; k++)
 		e = hf_address_listen(&d->fd[d->n], &d->bound[d->n], &a[k]);

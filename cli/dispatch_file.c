@@ -42,9 +42,8 @@ read_address(struct hf_address *at, cfg_t *cfg, const char *server)
 	if (text == NULL)
 		return cli_error(CLI_FORMAT, "%s: server %s has no address",
 		    where, server);
-	if ((r = cli_address(found, &n, "dispatch", "address", text)) !=
-	    CLI_OK)
-		return r == CLI_USAGE ? CLI_FORMAT : r;
+	if ((r = dispatch_address(found, &n, "address", text)) != CLI_OK)
+		return r;
 	*at = found[0];
 	return CLI_OK;
 }
@@ -94,10 +93,27 @@ read_server(struct hf_dispatch_server *s, cfg_t *cfg)
 	return read_key(s, cfg);
 }
 
+/* Who is found by its address, or by its name in the store, is one. */
+static int
+differs(const struct hf_dispatch_server *a, const struct hf_dispatch_server *b)
+{
+	const char *what = NULL;
+
+	if (a->at.len == b->at.len &&
+	    memcmp(&a->at.at, &b->at.at, a->at.len) == 0)
+		what = "the same address";
+	else if (strcmp(a->owner.text, b->owner.text) == 0)
+		what = "the same owner";
+	return what == NULL ?
+	    CLI_OK :
+	    cli_error(CLI_FORMAT, "%s: servers %s and %s have %s", where,
+		a->name.text, b->name.text, what);
+}
+
 static int
 read_servers(struct hf_dispatch_config *c, cfg_t *cfg)
 {
-	unsigned i, n = cfg_size(cfg, "server");
+	unsigned i, k, n = cfg_size(cfg, "server");
 	int r;
 
 	if (n == 0)
@@ -108,6 +124,10 @@ read_servers(struct hf_dispatch_config *c, cfg_t *cfg)
 		if ((r = read_server(&c->server[i],
 			 cfg_getnsec(cfg, "server", i))) != CLI_OK)
 			return r;
+		for (k = 0; k < i; k++)
+			if ((r = differs(&c->server[k], &c->server[i])) !=
+			    CLI_OK)
+				return r;
 	}
 	c->servers_n = n;
 	return CLI_OK;

@@ -151,24 +151,37 @@ watch(struct http *h, uv_loop_t *loop)
 }
 
 int
+http_where(struct hf_address *at, const char *text)
+{
+	struct hf_address found[HF_ADDRESSES_MAX];
+	size_t n;
+	int r;
+
+	if ((r = dispatch_address(found, &n, "metrics", text)) != CLI_OK)
+		return r;
+	*at = found[0];
+	return is_here(at) ? CLI_OK :
+			     cli_error(CLI_POLICY,
+				 "metrics %s: only a unix socket or the "
+				 "loopback",
+				 text);
+}
+
+int
 http_open(struct http **http, uv_loop_t *loop, const char *text,
     const struct hf_dispatch *dispatch)
 {
-	struct hf_address at[HF_ADDRESSES_MAX];
 	char shown[HF_ADDRESS_TEXT];
+	struct hf_address at;
 	struct http *h;
-	size_t n;
 	int fd, r;
 
-	if ((r = cli_address(at, &n, "dispatch", "metrics", text)) != CLI_OK)
+	if ((r = http_where(&at, text)) != CLI_OK)
 		return r;
-	if (!is_here(&at[0]))
-		return cli_error(CLI_POLICY,
-		    "metrics %s: only a unix socket or the loopback", text);
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return cli_fail(HF_E_MEMORY, "metrics");
 	h->dispatch = dispatch;
-	if (hf_address_listen(&fd, &h->bound, &at[0]) != HF_OK) {
+	if (hf_address_listen(&fd, &h->bound, &at) != HF_OK) {
 		free(h);
 		return cli_errno("metrics %s", text);
 	}

@@ -31,6 +31,10 @@ struct dispatch_file {
 /* Faults are told with file and line; CLI_FORMAT. */
 int dispatch_file_read(struct dispatch_file *file, const char *path);
 
+/* dispatch_check.c: what of a file that was read would keep a dispatcher from
+ * beginning, as far as that can be said without listening and connecting. */
+int dispatch_check(const struct dispatch_file *file);
+
 /* dispatch_begin.c: where it listens, and what it gives up. */
 struct doors {
 	int fd[DISPATCH_LISTEN_MAX];
@@ -38,6 +42,9 @@ struct doors {
 	size_t n;
 	int given; /* by whoever started it, in the place of `listen` */
 };
+/* cli_address(), of a file. */
+int dispatch_address(struct hf_address at[HF_ADDRESSES_MAX], size_t *n,
+    const char *what, const char *text);
 int doors_bind(struct doors *doors, const struct dispatch_file *file);
 int doors_open(struct doors *doors, struct hf_dispatch *dispatch);
 void doors_remove(struct doors *doors);
@@ -56,6 +63,8 @@ void control_close(struct control *control);
 struct http;
 int http_open(struct http **http, uv_loop_t *loop, const char *address,
     const struct hf_dispatch *dispatch);
+/* An address of a unix socket or of the loopback, or says that it is not. */
+int http_where(struct hf_address *at, const char *address);
 void http_close(struct http *http);
 
 /* dispatch_words.c: what a dispatcher says of itself. */

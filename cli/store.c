@@ -121,6 +121,22 @@ cli_store_open(struct hf_store **store, const char *text)
 	return fail(e, hf_store_reason(*store), text);
 }
 
+int
+cli_store_check(const char *text)
+{
+	char reason[HF_STORE_REASON_MAX];
+	enum hf_err e;
+	size_t len;
+	char *uri;
+	int r;
+
+	if ((r = read_uri(&uri, &len, text)) != CLI_OK)
+		return r;
+	e = hf_store_known(uri == NULL ? text : uri, reason);
+	cli_free_file(uri, len);
+	return e == HF_OK ? CLI_OK : fail(e, reason, text);
+}
+
 static int
 init(const char *text, const char *role)
 {

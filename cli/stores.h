@@ -13,6 +13,8 @@
 /* A URI, or @FILE that holds one. Closed by hf_store_close(), also after a
  * failure. */
 int cli_store_open(struct hf_store **store, const char *uri);
+/* Says what is wrong with such a URI; opens no store. Returns an exit code. */
+int cli_store_check(const char *uri);
 /* cli_fail(), with what the store said. */
 int cli_store_fail(enum hf_err e, const struct hf_store *store,
     const char *what);

@@ -68,6 +68,18 @@ cut(char host[NI_MAXHOST], const char **port, const char *text)
 	return 1;
 }
 
+int
+hf_address_looks(const char *text)
+{
+	struct hf_address at;
+	char host[NI_MAXHOST];
+	const char *port;
+
+	return strncmp(text, "unix:", 5) == 0 ?
+	    parse_unix(&at, text + 5) == HF_OK :
+	    cut(host, &port, text);
+}
+
 enum hf_err
 hf_address_parse(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
     const char *text)

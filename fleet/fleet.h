@@ -192,6 +192,8 @@ struct hf_address {
 };
 enum { HF_ADDRESSES_MAX = 8 };
 
+/* 1 for the form of what hf_address_parse() reads; no name is looked up. */
+int hf_address_looks(const char *text);
 /* Reads HOST:PORT, [HOST]:PORT or unix:PATH; names are resolved, blocking.
  * @return HF_OK with n >= 1; HF_E_ARG; HF_E_IO, errno says why, 0: the name is
  * not found */
@@ -289,6 +291,11 @@ struct hf_op;
  * hf_store_reason() */
 HF_MUST_USE enum hf_err hf_store_open(struct hf_store **store,
     const char *uri);
+/* Whether a URI is understood; opens nothing, connects to nothing. A file that
+ * it names is read. What is wrong is said in words where there are any.
+ * @return HF_OK; else as hf_store_open() */
+HF_MUST_USE enum hf_err hf_store_known(const char *uri,
+    char reason[HF_STORE_REASON_MAX]);
 /* Makes what a store needs before it can be opened, or brings it up to date:
  * the tables of PostgreSQL. A role that is named may then use them, and only
  * that. May be called again. Whatever goes wrong is also said in words.

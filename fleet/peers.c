@@ -110,9 +110,15 @@ judge(const struct hf__entry *p, char why[HF_WHY_MAX])
 	int tokens = (p->identity != NULL || p->certificate != NULL) +
 	    (p->user != NULL || p->password_file != NULL) +
 	    (p->ticket != NULL);
+	size_t i;
 
 	if (p->addresses_n == 0)
 		return fault(why, p, "no address");
+	for (i = 0; i < p->addresses_n; i++)
+		if (!hf_address_looks(p->address[i]))
+			return hf__why(why, HF_E_CONFIG,
+			    "peer %s: address %.*s: not HOST:PORT or unix:PATH",
+			    p->name, HF_WHY_MAX / 4, p->address[i]);
 	if (p->trust_n == 0)
 		return fault(why, p, "no trust");
 	if (tokens != 1)

@@ -181,6 +181,29 @@ hf_store_close(struct hf_store *s)
 }
 
 enum hf_err
+hf_store_known(const char *uri, char reason[HF_STORE_REASON_MAX])
+{
+	struct hf__engine engine;
+	const char *where, *why = "";
+	void *at = NULL;
+	enum hf_err e;
+
+	*reason = '\0';
+	if (find_engine(&engine, uri, &where) == NULL)
+		return HF_E_ARG;
+	if (engine.local != NULL)
+		return *where == '\0' ? HF_E_ARG : HF_OK;
+	if (engine.remote == NULL) {
+		hf__store_say(reason, absent);
+		return HF_E_UNSUPPORTED;
+	}
+	if ((e = engine.remote->open(&at, where, &why)) == HF_OK)
+		engine.remote->close(at);
+	hf__store_say(reason, why);
+	return e;
+}
+
+enum hf_err
 hf_store_init(const char *uri, const char *role, uint64_t ms,
     char reason[HF_STORE_REASON_MAX])
 {

@@ -267,6 +267,8 @@ def keys():
                 ("no password", 2, "not 1 to", dict(
                     user, **{"password-file": "empty"})),
                 ("no address", 2, "no address", dict(address=[])),
+                ("no such address", 2, "address h: not HOST:PORT",
+                 dict(address=["h:1", "h"])),
                 ("many addresses", 2, "address: more than",
                  dict(address=["unix:x"] * 65)),
                 ("many users", 2, "more than 64 users",
@@ -291,6 +293,21 @@ def keys():
             s.check("keys: %s" % what, got == 2 and word in words, got, words)
             h.sections = before
         good = h.configure()
+        for what, line, code, word in (
+                ("no such user", 'user = "nobody-of-that-name"\n', 5,
+                 "there is none"),
+                ("no place to rest", 'store = "no/rest"\n', 0,
+                 "warning: store: there is no ./no: "),
+                ("to rest in a file", 'store = "good"\n', 3,
+                 "no directory"),
+                ("no place for its key", 'store = "rest"\nstore-key = "no/k"'
+                 "\n", 0, "warning: store-key: there is no ./no: ")):
+            h.house.write("more.conf", line + open(good).read())
+            p = h.run("agent", "--config", "./more.conf", "--check")
+            s.check("keys: check: %s" % what, p.returncode == code and
+                    word in p.stderr.decode(), p.returncode, p.stderr)
+        s.check("keys: check: nothing was made",
+                not os.path.exists("no") and not os.path.exists("rest"))
         h.house.write("nul.conf", open(good).read() + "\0peer x {}\n")
         p = h.run("agent", "--config", "nul.conf", "--check")
         s.check("keys: a NUL", p.returncode == 2 and b"a NUL" in p.stderr,

@@ -323,13 +323,54 @@ def checked():
             ("twice", good + good[good.index("server"):], 6, r"d.conf:\d+: .*title"),
             ("balance", good + 'balance = "x"\n', 6, "neither least"),
             ("prefer", good + 'prefer = "x"\n', 6, "neither transfer"),
-            ("none", good[:good.index("server")], 6, "there is none")):
+            ("none", good[:good.index("server")], 6, "there is none"),
+            ("listen", good.replace("unix:d.sock", "nonsense"), 6,
+             "listen nonsense is not HOST:PORT"),
+            ("listen far", good.replace("unix:d.sock", "x.invalid:1"), 3,
+             "listen x.invalid:1: "),
+            ("listen nowhere", good.replace("unix:d.sock", "unix:no/d.sock"),
+             0, "warning: listen: there is no no: it must be made"),
+            ("listen in a file", good.replace("unix:d.sock", "unix:a.cert/s"),
+             3, "listen: a.cert: Not a directory"),
+            ("metrics", good + 'metrics = "nonsense"\n', 6,
+             "metrics nonsense is not HOST:PORT"),
+            ("metrics for all", good + 'metrics = "192.0.2.1:1"\n', 5,
+             "only a unix socket or the loopback"),
+            ("metrics nowhere", good + 'metrics = "unix:no/m"\n', 0,
+             "warning: metrics: there is no no: "),
+            ("control nowhere", good.replace("d.ctl", "no/d.ctl"), 0,
+             "warning: control: there is no no: "),
+            ("store", good.replace("lmdb:db", "nonsense:db"), 6,
+             "nonsense:db: not lmdb:DIR"),
+            ("store without a place", good.replace("lmdb:db", "lmdb:"), 6,
+             "lmdb:: not lmdb:DIR"),
+            ("store in a file", good.replace("lmdb:db", "lmdb:a.cert"), 3,
+             "store lmdb:a.cert: no directory"),
+            ("store with a secret",
+             good.replace("lmdb:db", "redis://x:y@h/"), 5, "a password"),
+            ("user", good + 'user = "nobody-of-that-name"\n', 5,
+             "user nobody-of-that-name: there is none"),
+            ("one address", good + 'server b {address = "unix:a.sock"}\n', 6,
+             "servers a and b have the same address"),
+            ("one owner", good + 'server b {address = "unix:b.sock"\n'
+             'owner = "a"}\n', 6, "servers a and b have the same owner")):
         with open(g.path("d.conf"), "w") as f:
             f.write(text)
         done = g.run(*check)
         s.same("checked: %s" % what, code, done.returncode)
         s.check("checked: %s: words" % what,
                 re.search(words, done.stderr.decode()), done.stderr)
+    s.same("checked: a directory", (3, b"handfast: error: in: Is a "
+                                    b"directory\n"),
+           (lambda p: (p.returncode, p.stderr))(
+               g.run("dispatch", "--config", "in", "--check")))
+    g.kill("d")
+    before = sorted(os.listdir(g.dir))
+    with open(g.path("d.conf"), "w") as f:
+        f.write(good.replace("lmdb:db", "lmdb:new"))
+    s.same("checked: a store that is not there yet", 0,
+           g.run(*check).returncode)
+    s.same("checked: nothing was made", before, sorted(os.listdir(g.dir)))
     os.unlink(g.path("d.conf"))
     s.same("checked: no file", 3, g.run(*check).returncode)
     g.close()
@@ -398,12 +439,30 @@ def cut():
     g.close()
 
 
+def nowhere():
+    """A directory that is not there: the start names it."""
+    g = Stage({"a": []})
+    g.kill("d")
+    for sandbox, words in (("true", b"sandbox: no: No such file"),
+                           ("false", b"control no/d.ctl: No such file")):
+        g.configure(control="no/d.ctl", sandbox=sandbox)
+        done = g.run("dispatch", "--config", "d.conf")
+        s.check("nowhere: " + words.decode(), done.returncode == 3 and
+                words in done.stderr, done.returncode, done.stderr)
+    g.close()
+
+
 def examples():
     """The examples that are installed are good files."""
     g = Stage({"a": []})
     for name in ("dispatch.conf",):
-        path = os.path.join(TOP, "fleet", "examples", name)
-        done = g.run("dispatch", "--config", path, "--check")
+        with open(os.path.join(TOP, "fleet", "examples", name)) as f:
+            text = f.read()
+        for new in re.findall("/run/(\\S+)/", text):
+            os.makedirs(g.path(new), exist_ok=True)
+        with open(g.path(name), "w") as f:
+            f.write(text.replace("/run/", g.dir + "/"))
+        done = g.run("dispatch", "--config", name, "--check")
         s.same("examples: " + name, (0, b""),
                (done.returncode, done.stderr))
     g.close()
@@ -669,6 +728,6 @@ def watched():
 
 
 play([balanced, no_target, known_key, affinity, owner_down, other_scope,
-      asked, targets, drained, untold, half_closed, reloaded, checked, cut,
+      asked, targets, drained, untold, half_closed, reloaded, checked, cut, nowhere,
       examples,
       slower, looked_at, unit, proxied, watched])
