@@ -118,10 +118,38 @@ stop(uv_signal_t *handle, int signum)
 	uv_stop(&life.loop);
 }
 
-/* Addresses and the store stay as they are: whoever changes them begins
- * anew. */
+/* Which words of the file changed that are read at the start alone; "": none.
+ * Whoever changes them begins anew. */
+static const char *
+kept(char out[64], const struct dispatch_file *now,
+    const struct dispatch_file *was)
+{
+	const struct {
+		const char *word;
+		int changed;
+	} all[] = {
+		{ "listen",
+		    now->listen_n != was->listen_n ||
+			memcmp(now->listen, was->listen,
+			    sizeof(now->listen)) != 0 },
+		{ "control", strcmp(now->control, was->control) != 0 },
+		{ "metrics", strcmp(now->metrics, was->metrics) != 0 },
+		{ "store", strcmp(now->store, was->store) != 0 },
+		{ "user", strcmp(now->user, was->user) != 0 },
+		{ "sandbox", now->sandbox != was->sandbox },
+	};
+	size_t i, n = 0;
+
+	out[0] = '\0';
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].changed)
+			n += (size_t)snprintf(out + n, 64 - n, "%s%s",
+			    n == 0 ? "" : ",", all[i].word);
+	return out;
+}
+
 static int
-reload_file(void)
+reload_file(char changed[64])
 {
 	struct dispatch_file *next;
 	enum hf_err e;
@@ -132,17 +160,12 @@ reload_file(void)
 	if ((r = dispatch_file_read(next, life.config)) == CLI_OK &&
 	    (e = hf_dispatch_configure(life.dispatch, &next->config)) != HF_OK)
 		r = cli_fail(e, "reload");
-	if (r == CLI_OK &&
-	    (strcmp(next->store, life.file->store) != 0 ||
-		strcmp(next->control, life.file->control) != 0 ||
-		strcmp(next->metrics, life.file->metrics) != 0 ||
-		next->listen_n != life.file->listen_n ||
-		memcmp(next->listen, life.file->listen,
-		    sizeof(next->listen)) != 0))
-		cli_warn(
-		    "%s: listen, control, metrics and store are read only "
-		    "at the start",
-		    life.config);
+	if (r == CLI_OK) {
+		log_json = cli_json || next->log_json;
+		if (*kept(changed, next, life.file) != '\0')
+			cli_warn("%s: %s: read at the start alone",
+			    life.config, changed);
+	}
 	free(next);
 	return r;
 }
@@ -151,14 +174,17 @@ static void
 reload(uv_signal_t *handle, int signum)
 {
 	struct log_line line;
+	char changed[64] = "";
 	int r;
 
 	(void)handle;
 	(void)signum;
 	hf_notify_reloading();
-	r = reload_file();
+	r = reload_file(changed);
 	log_begin(&line, "reload");
 	log_text(&line, "result", r == CLI_OK ? "ok" : "failed");
+	if (changed[0] != '\0')
+		log_text(&line, "kept", changed);
 	log_end(&line);
 	hf_notify(r == CLI_OK ?
 		"READY=1\nSTATUS=file read anew" :
@@ -319,7 +345,11 @@ cmd_dispatch(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "run") == 0) {
 		argc--;
 		argv++;
-	}
+	} else if (argc > 1 && argv[1][0] != '-')
+		return cli_usage("dispatch",
+		    "no such word: '%s'; run, status, metrics, drain or "
+		    "undrain?",
+		    argv[1]);
 	if ((r = read_options(argc, argv)) != CLI_OK)
 		return r;
 	r = run();

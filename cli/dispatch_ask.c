@@ -119,6 +119,19 @@ print_bar(json_int_t n, json_int_t most)
 	    "########################");
 }
 
+/* Of too few there is no median. */
+static const char *
+recent(char out[32], const json_t *kind)
+{
+	const json_t *us = json_object_get(kind, "recent_median_us");
+
+	if (!json_is_integer(us))
+		return "-";
+	(void)snprintf(out, 32, "%.1f ms",
+	    (double)json_integer_value(us) / 1000);
+	return out;
+}
+
 /* Transfers and handshakes side by side. */
 static void
 print_times(const json_t *root)
@@ -126,6 +139,7 @@ print_times(const json_t *root)
 	const json_t *kind[2] = { json_object_get(root, "transfer"),
 		json_object_get(root, "handshake") };
 	json_int_t us, n[2], most = 0, first = 0, last = 0;
+	char first_text[32], second_text[32];
 	size_t k;
 
 	for (us = 1; us < (json_int_t)1 << 40; us *= 2)
@@ -147,10 +161,9 @@ print_times(const json_t *root)
 			print_bar(within(kind[k], us), most);
 		(void)putchar('\n');
 	}
-	(void)printf("medians of the last minute: transfers %.1f ms, "
-		     "handshakes %.1f ms\n",
-	    (double)count(kind[0], "recent_median_us") / 1000,
-	    (double)count(kind[1], "recent_median_us") / 1000);
+	(void)printf("medians of the last minute: transfers %s, "
+		     "handshakes %s\n",
+	    recent(first_text, kind[0]), recent(second_text, kind[1]));
 }
 
 static int
@@ -186,7 +199,7 @@ status(void)
 static int
 tell(void)
 {
-	char line[HF_NAME_MAX + 16], *text = NULL;
+	char line[HF_NAME_MAX + 16], *text = NULL, *more;
 	int n, r;
 
 	n = snprintf(line, sizeof(line), "%s %s\n", ask.word, ask.server);
@@ -195,10 +208,14 @@ tell(void)
 		return cli_usage("dispatch", "no name of a server");
 	if ((r = ask_once(&text, line)) != CLI_OK || text == NULL)
 		return r;
-	if (strcmp(text, "ok\n") != 0) {
-		text[strcspn(text, "\n")] = '\0';
+	more = text + strcspn(text, "\n");
+	if (*more != '\0')
+		*more++ = '\0';
+	more[strcspn(more, "\n")] = '\0';
+	if (strcmp(text, "ok") != 0)
 		r = cli_error(CLI_USAGE, "%s: %s", ask.server, text);
-	}
+	else if (*more != '\0')
+		cli_warn("%s: %s", ask.server, more);
 	free(text);
 	return r;
 }

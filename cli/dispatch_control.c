@@ -97,9 +97,28 @@ say(struct caller *c, char *text)
 static char *
 drain(struct control *k, const char *server, int on)
 {
-	return strdup(hf_dispatch_drain(k->dispatch, server, on) == HF_OK ?
-		"ok\n" :
-		"there is no such server\n");
+	struct log_line line;
+	const char *target;
+	char *text;
+
+	if (hf_dispatch_drain(k->dispatch, server, on) != HF_OK)
+		return strdup("there is no such server\n");
+	if (!on || !hf_dispatch_alone(&target, k->dispatch, server))
+		return strdup("ok\n");
+	log_begin(&line, "drain");
+	log_text(&line, "server", server);
+	log_text(&line, "result", "alone");
+	log_text(&line, "target", target == NULL ? "*" : target);
+	log_end(&line);
+	return asprintf(&text,
+		   "ok\nno other server that is up has %s%s: sessions there "
+		   "are cut\n",
+		   target == NULL ? "all targets" : "target ",
+		   target == NULL      ? "" :
+		       *target == '\0' ? "\"\"" :
+					 target) == -1 ?
+	    NULL :
+	    text;
 }
 
 static char *

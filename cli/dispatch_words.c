@@ -67,6 +67,13 @@ share(const struct hf_dispatch_times *t, unsigned percent)
 	return 0;
 }
 
+/* Nothing takes no time: of too few there is no median. */
+static json_t *
+us_of(uint64_t us)
+{
+	return us == 0 ? json_null() : json_integer((json_int_t)us);
+}
+
 /* The whole distribution: how many were done within so many microseconds, and
  * not within half of that. */
 static json_t *
@@ -81,10 +88,10 @@ times(const struct hf_dispatch_times *t, uint64_t recent_us)
 			    json_pack("[I,I]",
 				(json_int_t)hf_dispatch_bucket_us(i),
 				(json_int_t)t->bucket[i]));
-	return json_pack("{s:I,s:I,s:I,s:I,s:o}", "count", (json_int_t)t->n,
-	    "median_us_at_most", (json_int_t)share(t, 50), "p99_us_at_most",
-	    (json_int_t)share(t, 99), "recent_median_us",
-	    (json_int_t)recent_us, "within_us", buckets);
+	return json_pack("{s:I,s:o,s:o,s:o,s:o}", "count", (json_int_t)t->n,
+	    "median_us_at_most", us_of(share(t, 50)), "p99_us_at_most",
+	    us_of(share(t, 99)), "recent_median_us", us_of(recent_us),
+	    "within_us", buckets);
 }
 
 json_t *

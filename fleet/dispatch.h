@@ -120,6 +120,11 @@ HF_MUST_USE enum hf_err hf_dispatch_listen(struct hf_dispatch *dispatch,
  * @return HF_OK; HF_E_ARG: no such server */
 HF_MUST_USE enum hf_err hf_dispatch_drain(struct hf_dispatch *dispatch,
     const char *server, int on);
+/* Whether sessions of that server have nowhere to go, should it be drained:
+ * 1, when no other one of its scope, up and not drained itself, has `target`
+ * of its targets, or (NULL) takes any. The text is the dispatcher's. */
+int hf_dispatch_alone(const char **target, const struct hf_dispatch *dispatch,
+    const char *server);
 const struct hf_dispatch_counts *hf_dispatch_counts(
     const struct hf_dispatch *dispatch);
 /* The state of server i; 0 when there is none. */

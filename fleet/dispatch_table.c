@@ -38,6 +38,53 @@ hf__backend_serves(const struct hf__backend *b, struct hf_span target)
 	return b->is.targets_n == 0;
 }
 
+/* Whether another server of its scope, one that takes sessions now, has all of
+ * one kind of what it serves: that target, or whatever else. */
+static int
+elsewhere(const struct hf_dispatch *d, const struct hf__backend *b,
+    const struct hf_name *target)
+{
+	const struct hf__backend *o;
+	size_t i;
+
+	for (i = 0; i < d->backends_n; i++) {
+		o = d->backend[i];
+		if (o == b || !o->up || o->draining ||
+		    !same_name(&o->is.scope, &b->is.scope))
+			continue;
+		if (target == NULL ?
+			o->is.targets_n == 0 :
+			hf__backend_serves(o,
+			    (struct hf_span){ (const uint8_t *)target->text,
+				target->len }))
+			return 1;
+	}
+	return 0;
+}
+
+int
+hf_dispatch_alone(const char **target, const struct hf_dispatch *d,
+    const char *server)
+{
+	const struct hf__backend *b = NULL;
+	size_t i;
+
+	*target = NULL;
+	for (i = 0; i < d->backends_n; i++)
+		if (strcmp(d->backend[i]->is.name.text, server) == 0)
+			b = d->backend[i];
+	if (b == NULL)
+		return 0;
+	if (b->is.targets_n == 0)
+		return !elsewhere(d, b, NULL);
+	for (i = 0; i < b->is.targets_n; i++)
+		if (!elsewhere(d, b, &b->is.target[i])) {
+			*target = b->is.target[i].text;
+			return 1;
+		}
+	return 0;
+}
+
 struct hf__backend *
 hf__table_owner(const struct hf_dispatch *d, const struct hf_name *owner)
 {

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -452,6 +453,87 @@ def nowhere():
     g.close()
 
 
+def kept():
+    """SIGHUP: log-json holds at once; what is read at the start alone is
+    named."""
+    g = Stage({"a": []})
+    reload(g)
+    s.check("kept: nothing to say", "event=reload result=ok\n" in g.log("d")
+            and "warning" not in g.log("d"), g.log("d"))
+    g.configure(**{"log-json": "true"})
+    g.running["d"].send_signal(signal.SIGHUP)
+    wait_for(lambda: '{"event":"reload"' in g.log("d"), "a line of JSON")
+    changes = {"listen": ["unix:e.sock"], "control": "e.ctl",
+               "metrics": "unix:e.m", "store": "lmdb:e",
+               "user": "nobody", "sandbox": "false"}
+    for key, value in changes.items():
+        g.configure(**{key: value})
+        reload(g)
+        s.check("kept: " + key, g.log("d").endswith(
+            "handfast: warning: d.conf: %s: read at the start alone\n"
+            "event=reload result=ok kept=%s\n" % (key, key)), g.log("d"))
+    g.configure(**changes)
+    reload(g)
+    s.check("kept: all", g.log("d").endswith(
+        'kept="listen,control,metrics,store,user,sandbox"\n'), g.log("d"))
+    g.close()
+
+
+def alone():
+    """A drain of the only server that has a target says so, and is done."""
+    g = Stage({"a": ["x", ""], "b": ["y"], "c": ["x", "y"], "d2": []},
+              scopes={"d2": "other="})
+    for name, words, what in (
+            ("a", b'a: no other server that is up has target ""', "*"),
+            ("b", b"", None),
+            ("c", b"c: no other server that is up has target x", "x"),
+            ("d2", b"d2: no other server that is up has all targets", "*")):
+        done = g.run("dispatch", "drain", name, "--control", "d.ctl")
+        s.same("alone: exit code", 0, done.returncode)
+        s.same("alone: %s: a word" % name, b"handfast: warning: " + words +
+               b": sessions there are cut\n" if words else b"", done.stderr)
+    s.same("alone: the log", [
+        "server=a result=alone", "server=c result=alone target=x",
+        'server=d2 result=alone target="*"'],
+        re.findall(r"event=drain (.*)", g.log("d")))
+    s.same("alone: all are drained", [True] * 4,
+           [x["draining"] for x in g.status()["servers"]])
+    s.same("alone: nothing to say", b"",
+           g.run("dispatch", "undrain", "a", "--control", "d.ctl").stderr)
+    g.close()
+
+
+def few():
+    """Of nothing there is no median."""
+    g = Stage({"a": []})
+    for kind in ("transfer", "handshake"):
+        t = g.status()[kind]
+        s.same("few: " + kind, (0, None, None, None), (
+            t["count"], t["median_us_at_most"], t["p99_us_at_most"],
+            t["recent_median_us"]))
+    client = g.client()
+    opened(g, client)
+    wait_for(lambda: g.status()["handshake"]["count"] == 1, "a handshake")
+    s.check("few: one", isinstance(
+        g.status()["handshake"]["median_us_at_most"], int))
+    table = g.do("dispatch", "status", "--control", "d.ctl", "--once")
+    s.check("few: the table", re.search(
+        r"(?m)^medians of the last minute: transfers -, handshakes \S",
+        table), table)
+    s.same("few: exit code", 0, ends(client))
+    g.close()
+
+
+def words():
+    """A word that is none is named."""
+    for words_ in (("status2", "--control", "d.ctl"), ("drian", "a")):
+        done = subprocess.run([s.PROGRAM, "dispatch", *words_],
+                              capture_output=True, timeout=60)
+        s.check("words: " + words_[0], done.returncode == 2 and
+                b"no such word: '%s'; run, status" % words_[0].encode() in
+                done.stderr, done.stderr)
+
+
 def examples():
     """The examples that are installed are good files."""
     g = Stage({"a": []})
@@ -729,5 +811,6 @@ def watched():
 
 play([balanced, no_target, known_key, affinity, owner_down, other_scope,
       asked, targets, drained, untold, half_closed, reloaded, checked, cut, nowhere,
+      kept, alone, few, words,
       examples,
       slower, looked_at, unit, proxied, watched])
