@@ -112,7 +112,7 @@ drain(struct control *k, const char *server, int on)
 	log_end(&line);
 	return asprintf(&text,
 		   "ok\nno other server that is up has %s%s: sessions there "
-		   "are cut\n",
+		   "are cut off until one has\n",
 		   target == NULL ? "all targets" : "target ",
 		   target == NULL      ? "" :
 		       *target == '\0' ? "\"\"" :

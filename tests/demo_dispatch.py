@@ -37,12 +37,12 @@ class Failed(Exception):
     pass
 
 
-def wait_for(true, what: str) -> float:
+def wait_for(true, what: str, seconds: int = WAIT) -> float:
     """Returns how long that took."""
     began = time.monotonic()
     while not true():
-        if time.monotonic() > began + WAIT:
-            raise Failed(f"{what}: not within {WAIT} s")
+        if time.monotonic() > began + seconds:
+            raise Failed(f"{what}: not within {seconds} s")
         time.sleep(0.02)
     return time.monotonic() - began
 
@@ -96,7 +96,8 @@ class Crowd(threading.Thread):
     def __init__(self, clients: list[Client], pause: float) -> None:
         super().__init__(daemon=True)
         self.clients, self.pause = clients, pause
-        self.stopping = False
+        self.stopping = self.still = False
+        self.turns = 0
         self.failed: Exception | None = None
         self.asked = 0
 
@@ -108,7 +109,7 @@ class Crowd(threading.Thread):
         if c.moves < c.waits:
             if now - c.next > WAIT:
                 raise Failed("a client waits for its other target")
-        elif now >= c.next and not self.stopping:
+        elif now >= c.next and not self.stopping and not self.still:
             c.waits = c.moves + 1
             c.ask()
             self.asked += 1
@@ -120,6 +121,7 @@ class Crowd(threading.Thread):
                    any(c.moves < c.waits for c in self.clients)):
                 for c in self.clients:
                     self.turn(c)
+                self.turns += 1
                 time.sleep(0.02)
         except (Failed, OSError) as why:
             self.failed = why
@@ -127,6 +129,18 @@ class Crowd(threading.Thread):
     def look(self) -> None:
         if self.failed is not None:
             raise Failed(str(self.failed))
+
+    def rest(self) -> None:
+        """Nobody asks for anything more, and all have what they asked for,
+        until `still` is over."""
+        self.still = True
+        began = self.turns
+
+        def done() -> bool:
+            self.look()
+            return (self.turns > began + 1 and
+                    all(c.moves >= c.waits for c in self.clients))
+        wait_for(done, "all clients rest")
 
     def all_move(self) -> float:
         """Until each has moved once more."""
@@ -145,6 +159,7 @@ class Demo:
             SERVERS, does=("--receive", "in"), db=db, workers=workers,
             **{"drain-rate": 500, "source-connections": 4 * n})
         self.clients: list[Client] = []
+        self.drained = 0  # sessions that were asked to leave
 
     def say(self, text: str) -> None:
         print(f"{time.monotonic() - self.began:6.1f} s  {text}", flush=True)
@@ -184,14 +199,31 @@ class Demo:
             return all(self.stage.on(n) > 0 for n in "ab")
         wait_for(done, "sessions on a and on b")
 
+    def asked(self, before: int) -> int:
+        return self.stage.status()["queries"] - before
+
     def drain(self, name: str) -> None:
-        on = self.stage.on(name)
+        """It begins while nobody goes anywhere by himself: whoever is there
+        leaves when he is asked, and others move meanwhile."""
+        self.held(name)
+        self.crowd.rest()
+        while (on := self.stage.on(name)) == 0:
+            self.crowd.still = False
+            self.held(name)
+            self.crowd.rest()
+        before = self.stage.status()["queries"]
         self.stage.do("dispatch", "drain", name, "--control", "d.ctl")
+        wait_for(lambda: self.asked(before) > 0, f"drain of {name}: a query",
+                 30)
+        self.crowd.still = False
         took = wait_for(lambda: self.stage.on(name) == 0, f"drain of {name}")
+        asked = self.asked(before)
+        self.drained += asked
         self.crowd.all_move()
         if name == "ab":
             self.spread()
-        self.say(f"drain {name}: its {on} sessions left within {took:.2f} s")
+        self.say(f"drain {name}: its {on} sessions left within {took:.2f} s; "
+                 f"{asked} were asked to")
 
     def undrain(self, name: str) -> None:
         self.stage.do("dispatch", "undrain", name, "--control", "d.ctl")
@@ -320,6 +352,8 @@ class Demo:
         print(f"moves       {moves}, {least} or more each; "
               f"{again} of them by a new connection, {now['renewed']} whose "
               "claim met a checkpoint")
+        print(f"drains      {self.drained} sessions asked to leave, "
+              f"{now['queries']} queries in all")
 
     def times(self) -> None:
         now = self.stage.status()

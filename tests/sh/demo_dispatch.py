@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """make demo-dispatch, with few clients: it does what it says."""
 import os
+import re
 import subprocess
 import sys
 
@@ -28,6 +29,10 @@ def shown():
     s.check("shown: report", "digests of both directions\n" not in
             done.stdout and "handshakes  12: one a client" in done.stdout and
             done.stdout.count("kill -9") == 5, done.stdout)
+    drains = re.findall(r"drain \w+: its (\d+) sessions left within .*; "
+                        r"(\d+) were asked to", done.stdout)
+    s.check("shown: drains", len(drains) == 3 and
+            all(int(n) > 0 for drain in drains for n in drain), done.stdout)
 
 
 def others():

@@ -491,7 +491,7 @@ def alone():
         done = g.run("dispatch", "drain", name, "--control", "d.ctl")
         s.same("alone: exit code", 0, done.returncode)
         s.same("alone: %s: a word" % name, b"handfast: warning: " + words +
-               b": sessions there are cut\n" if words else b"", done.stderr)
+               b": sessions there are cut off until one has\n" if words else b"", done.stderr)
     s.same("alone: the log", [
         "server=a result=alone", "server=c result=alone target=x",
         'server=d2 result=alone target="*"'],
