@@ -243,8 +243,10 @@ hf__app_carry(struct hf__app *a)
 	e = hf_channel_open(&a->channel, a->held->mux, "", 0);
 	if (e != HF_OK) {
 		a->channel = NULL;
-		hf__app_end(a, e == HF_E_SPACE ? HF_E_QUOTA : e,
-		    HF_REASON_LIMIT);
+		if (e == HF_E_SPACE)
+			hf__app_end(a, HF_E_QUOTA, HF_REASON_LIMIT);
+		else
+			hf__app_end(a, e, HF_REASON_FAILED);
 		return;
 	}
 	a->phase = HF__APP_CARRIED;
