@@ -158,7 +158,8 @@ look(uv_timer_t *timer)
 	hf__agent_left(agent);
 }
 
-/* What the applications said in this round goes together. */
+/* What the applications said in this round goes together; and who came in it
+ * gets a channel, where the session did not end in it. */
 static void
 round_ended(uv_check_t *check)
 {
@@ -169,6 +170,8 @@ round_ended(uv_check_t *check)
 		next = held->next;
 		if (!held->dirty)
 			continue;
+		if (held->state == HF_AGENT_OPEN && held->link != NULL)
+			hf__held_carry(held);
 		held->dirty = 0;
 		if (held->state == HF_AGENT_OPEN && held->link != NULL)
 			hf_link_pump(held->link);

@@ -71,15 +71,33 @@ hf__held_join(struct hf__held *held, struct hf__app *app)
 	struct hf__app **last = &held->waiting;
 
 	held->apps++;
-	if (held->state == HF_AGENT_OPEN && !held->cut) {
-		hf__rest_drop(held);
-		hf__app_carry(app);
-		return;
-	}
 	while (*last != NULL)
 		last = &(*last)->beside;
 	*last = app;
-	hf__reach_begin(held);
+	hf__held_touch(held);
+	if (held->state != HF_AGENT_OPEN)
+		hf__reach_begin(held);
+}
+
+static void
+carry_all(struct hf__held *held)
+{
+	struct hf__app *app;
+
+	while ((app = held->waiting) != NULL) {
+		held->waiting = app->beside;
+		app->beside = NULL;
+		hf__app_carry(app);
+	}
+}
+
+void
+hf__held_carry(struct hf__held *held)
+{
+	if (held->waiting == NULL || !hf_link_open(held->link))
+		return;
+	hf__rest_drop(held);
+	carry_all(held);
 }
 
 void
@@ -125,7 +143,6 @@ void
 hf__held_opened(struct hf__held *held)
 {
 	struct hf_session *s = hf_link_session(held->link);
-	struct hf__app *app;
 	enum hf_err e = HF_OK;
 
 	remember(held);
@@ -140,11 +157,7 @@ hf__held_opened(struct hf__held *held)
 		return;
 	}
 	held->state = HF_AGENT_OPEN;
-	while ((app = held->waiting) != NULL) {
-		held->waiting = app->beside;
-		app->beside = NULL;
-		hf__app_carry(app);
-	}
+	carry_all(held);
 }
 
 /* --- over ------------------------------------------------------------------------------ */
@@ -180,6 +193,33 @@ hf__held_cut(struct hf__held *held, enum hf_err err)
 			hf__app_forget(app);
 		else
 			hf__app_lose(app, err);
+	}
+}
+
+void
+hf__held_closed(struct hf__held *held)
+{
+	struct hf__app *app, *all = held->waiting;
+	int listed = held->listed;
+	struct hf__held *next = NULL;
+
+	/* Who comes now gets a session of his own. */
+	held->listed = 0;
+	held->waiting = NULL;
+	hf__held_cut(held, HF_E_RESET);
+	while ((app = all) != NULL) {
+		all = app->beside;
+		hf__held_leave(held, app);
+		if (next == NULL &&
+		    (next = hf__held_find(held->agent, held->entry)) != NULL)
+			/* Of a file that was read anew since: for these alone. */
+			next->listed = listed;
+		if (next == NULL) {
+			hf__app_end(app, HF_E_MEMORY, HF_REASON_FAILED);
+			continue;
+		}
+		app->held = next;
+		hf__held_join(next, app);
 	}
 }
 

@@ -134,7 +134,6 @@ struct hf__held {
 	uint64_t broken_ms;  /* since when it has no connection */
 	int connected, refused, ending;
 	int elsewhere;	   /* the server asks for it */
-	int cut;	   /* that was done: who comes now waits */
 	enum hf_err first; /* why the first address failed */
 	/* agent_rest.c */
 	enum hf__rests rested;
@@ -146,8 +145,13 @@ struct hf__held {
  * memory. */
 struct hf__held *hf__held_find(struct hf_agent *agent,
     struct hf__entry *entry);
-/* The application waits for the session, which begins where there is none. */
+/* The application waits for the session, which begins where there is none, and
+ * for the end of the loop's round: what else that brings may be its end. */
 void hf__held_join(struct hf__held *held, struct hf__app *app);
+/* The round has ended: whoever waits gets a channel, where it is open still. */
+void hf__held_carry(struct hf__held *held);
+/* Its peer has closed it: who came in the same moment waits for the next one. */
+void hf__held_closed(struct hf__held *held);
 /* It uses it no more. */
 void hf__held_leave(struct hf__held *held, struct hf__app *app);
 /* It is open: whoever waits gets a channel. */

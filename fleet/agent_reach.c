@@ -105,8 +105,9 @@ moved(void *owner, struct hf_link *link)
 	held->epoch = hf_session_epoch(s);
 	for (app = held->agent->apps; app != NULL; app = next) {
 		next = app->next;
+		/* One whose channel is over has its end before it. */
 		if (app->held == held && app->phase == HF__APP_CARRIED &&
-		    app->lost == HF_OK)
+		    !hf_channel_ended(app->channel))
 			hf__app_inform(app);
 	}
 }
@@ -114,7 +115,6 @@ moved(void *owner, struct hf_link *link)
 static void
 go_elsewhere(struct hf__held *held)
 {
-	held->cut = 1;
 	hf_link_abort(held->link, HF_E_GONE);
 }
 
@@ -149,10 +149,8 @@ closed(void *owner, struct hf_link *link)
 {
 	struct hf__held *held = owner;
 
-	/* Who comes now gets a session of his own. */
-	held->listed = 0;
 	held->ending = 1;
-	hf__held_cut(held, HF_E_RESET);
+	hf__held_closed(held);
 	hf_link_finish(link, PEER_CLOSED_MS);
 }
 
@@ -258,6 +256,32 @@ not_opened(struct hf__held *held, enum hf_err err)
 	held->again_at = hf__agent_ms() + PAUSE_MS;
 }
 
+static int
+may_go_on(const struct hf__held *held)
+{
+	return held->session != NULL &&
+	    hf_session_can_reconnect(held->session);
+}
+
+/* It goes on when it is wanted. Who came in the moment in which it broke never
+ * had a channel of it, and wants it, or another one in its place. */
+static void
+broke(struct hf__held *held, enum hf_err err)
+{
+	if (!may_go_on(held)) {
+		hf__rest_drop(held);
+		hf_session_free(held->session);
+		held->session = NULL;
+	}
+	held->last = err;
+	held->state = HF_AGENT_BROKEN;
+	held->quiet_ms = hf__agent_ms();
+	hf__reach_tell(held, HF_AGENT_ENDED, err);
+	hf__held_cut(held, err);
+	if (held->waiting != NULL)
+		hf__reach_begin(held);
+}
+
 static void
 ended(void *owner, struct hf_link *link, enum hf_err err)
 {
@@ -268,19 +292,12 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 
 	held->link = NULL;
 	held->connect_by = 0;
-	held->elsewhere = held->cut = 0;
+	held->elsewhere = 0;
 	hf_stretch_forget(held->stretch);
 	if (!over && !was_open) {
 		not_opened(held, held->connected ? err : HF_E_IO);
-	} else if (!over && held->session != NULL &&
-	    hf_session_can_reconnect(held->session)) {
-		held->last = err;
-		held->state = HF_AGENT_BROKEN;
-		held->quiet_ms = hf__agent_ms();
-		hf__reach_tell(held, HF_AGENT_ENDED, err);
-		hf__held_cut(held, err);
-		if (held->waiting != NULL)
-			hf__reach_begin(held);
+	} else if (!over && (held->waiting != NULL || may_go_on(held))) {
+		broke(held, err);
 	} else {
 		give_up(held, err);
 	}

@@ -169,6 +169,8 @@ void hf_link_abort(struct hf_link *link, enum hf_err err);
 uint64_t hf_link_bytes_in(const struct hf_link *link);
 uint64_t hf_link_bytes_out(const struct hf_link *link);
 int hf_link_opened(const struct hf_link *link);
+/* 1 when that was so, and nothing has ended it since: what is sent may go. */
+int hf_link_open(const struct hf_link *link);
 
 /*
  * stretch.c: a password for a link

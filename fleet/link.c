@@ -553,3 +553,9 @@ hf_link_opened(const struct hf_link *l)
 {
 	return l->opened;
 }
+
+int
+hf_link_open(const struct hf_link *l)
+{
+	return l->phase == RUNNING && l->opened && !l->closing;
+}

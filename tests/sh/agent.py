@@ -14,7 +14,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import (END, Hall, OVER, WAIT, run, wait_for)  # noqa: E402
+from agenting import (App, END, Hall, INFO, OPEN, OVER, WAIT,  # noqa: E402
+                      run, wait_for)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHARED, UNSHARED = 1, 2
@@ -196,6 +197,36 @@ def broken():
         h.stop()
 
 
+def moment():
+    """The connection ends, by itself or in order, in the moment in which an
+    application asks: it gets a channel, elsewhere."""
+    for what, how, end in (("broken", signal.SIGKILL, "60"),
+                           ("closed", signal.SIGTERM, "HF_E_RESET")):
+        with Hall(("one", "two")) as h:
+            one = h.responder["one"]
+            h.peer("both", [one.address, h.responder["two"].address])
+            h.start()
+            beside, app = h.app("both").opened(), App(h.path)
+            h.status()  # it was let in
+            h.freeze()
+            app.say(OPEN, 1, "both")
+            app.data(b"at once")
+            one.process.send_signal(how)
+            one.process.wait(WAIT)
+            h.agent.send_signal(signal.SIGCONT)
+            s.same("moment: %s: opened" % what, INFO, app.next()[0])
+            s.same("moment: %s: what it said" % what, b"at once",
+                   app.receive(7))
+            s.same("moment: %s: who was there" % what, end,
+                   str(beside.over()))
+            s.same("moment: %s: one more beside" % what, True,
+                   h.app("both").opened().echo(b"x"))
+            line = h.responder["two"].log()
+            s.same("moment: %s: one session" % what, 1,
+                   " ".join(line).count("trace: received request "))
+            h.stop()
+
+
 def heard():
     """The responder dies: what had come before is heard before that, however
     slowly, and not waited for for ever."""
@@ -300,8 +331,8 @@ def inherited():
         s.check("inherited: the socket stays", os.path.exists(h.path))
 
 
-TESTS = (applications, shared, idle, asked, worded, programs, broken, heard,
-         counted, resumed, inherited)
+TESTS = (applications, shared, idle, asked, worded, programs, broken, moment,
+         heard, counted, resumed, inherited)
 
 if __name__ == "__main__":
     run(TESTS)

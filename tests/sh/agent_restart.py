@@ -13,8 +13,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import (App, INFO, OPEN, OVER, WAIT, Hall,  # noqa: E402
-                      head, run, wait_for)
+from agenting import (App, DATA, END, INFO, OPEN, OVER, WAIT,  # noqa: E402
+                      Hall, head, run, wait_for)
 
 GONE, RESTARTED = 82, 130
 NOBODY = 65534
@@ -176,6 +176,48 @@ def asked_away():
         s.same("asked away: opened", INFO, app.next()[0])
         s.same("asked away: it serves", True, app.echo(b"x"))
         s.same("asked away: one session", (1, 1), h.begun())
+        h.stop()
+
+
+def cut():
+    """Its server dies in that moment: the same."""
+    with Web() as h:
+        h.start()
+        h.app("web").opened().close()
+        wait_for(lambda: h.channels("web") == 0, "quiet")
+        app = App(h.path)
+        h.status()  # it was let in
+        h.freeze()
+        app.say(OPEN, 1, "web")
+        h.responder["a"].kill()
+        h.agent.send_signal(signal.SIGCONT)
+        s.same("cut: opened", INFO, app.next()[0])
+        s.same("cut: it serves", True, app.echo(b"x"))
+        s.same("cut: one session", (1, 1), h.begun())
+        h.stop()
+
+
+def finished():
+    """One that both had finished before, and who has not read all of it: what
+    becomes of the session later is not told there."""
+    with Web() as h:
+        h.start()
+        slow, beside = h.app("web").opened(), h.app("web").opened()
+        slow.data(b"z" * 300000)
+        slow.say(END)
+        time.sleep(1)
+        s.same("finished: the one beside", True, beside.echo(b"x" * 50000))
+        h.responder["a"].kill()
+        s.same("finished: the break", "60", str(beside.over()))
+        other = h.app("web").opened()
+        s.same("finished: the next one hears of a refresh", INFO,
+               other.next()[0])
+        got, f = 0, slow.next()
+        while f is not None and f[0] == DATA:
+            got += len(f[1])
+            f = slow.next()
+        s.same("finished: all of it, and then the end", (300000, [END], None),
+               (got, f, slow.next()))
         h.stop()
 
 
@@ -610,8 +652,9 @@ def without():
             os.path.join(h.dir, "rest")))
 
 
-TESTS = (in_order, elsewhere, asked_away, busy, outstanding, idle, closed, refused, put_back, expired,
-         places, swept, alone, without)
+TESTS = (in_order, elsewhere, asked_away, cut, finished, busy, outstanding,
+         idle, closed, refused, put_back, expired, places, swept, alone,
+         without)
 
 if __name__ == "__main__":
     run(TESTS)
