@@ -3,7 +3,7 @@
  * The inside of an agent, for its files: agent.c, its life and its door;
  * agent_app.c, one application as it is heard, agent_words.c, as it is told, and
  * agent_gone.c, as it goes; agent_held.c, the session with one peer; agent_reach.c, how that is
- * connected, and agent_rest.c, where it rests.
+ * connected, and agent_place.c and agent_rest.c, where it rests.
  */
 #ifndef FLEET_AGENT_OWN_H
 #define FLEET_AGENT_OWN_H
@@ -184,7 +184,12 @@ void hf__reach_look(struct hf__held *held, uint64_t now);
 /* 1 when nothing is under way. */
 int hf__reach_quiet(const struct hf__held *held);
 
-/* --- agent_rest.c: sessions at rest, where the file names a place for them ---- */
+/* --- agent_place.c, agent_rest.c: sessions at rest, where the file names a
+ *     place for them --- */
+
+/* A new file of that name, and nobody else's; one that was there is gone. */
+HF_MUST_USE enum hf_err hf__rest_file(int dir, const char *name,
+    const uint8_t *ptr, size_t len);
 
 /* Puts it to rest: 1 when it is. */
 int hf__rest_put(struct hf__held *held);

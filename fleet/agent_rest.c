@@ -3,7 +3,7 @@
  * Where an agent's sessions rest (spec sections 21.4 and 21.5): one file for
  * each peer in a directory, sealed under a key that is elsewhere. An object is
  * there only while its session has sent nothing since, and is removed before
- * it is used. The directory is one agent's at a time.
+ * it is used. Whose the directory is agent_place.c knows.
  */
 #include <sys/stat.h>
 
@@ -21,9 +21,7 @@
 
 enum {
 	NAME_ROOM = HF__WIRE_PEER_MAX + 16,
-	QUIET_MS = 500, /* without a channel, before it is put to rest */
-	/* Longer than an agent takes to end: the next one may wait for it. */
-	PLACE_MS = HF__END_MS + 1000
+	QUIET_MS = 500 /* without a channel, before it is put to rest */
 };
 
 /* --- files --------------------------------------------------------------------------- */
@@ -45,9 +43,8 @@ write_all(int fd, const uint8_t *ptr, size_t len)
 	return HF_OK;
 }
 
-/* A new file of that name, and nobody else's. */
-static enum hf_err
-make_file(int dir, const char *name, const uint8_t *ptr, size_t len)
+enum hf_err
+hf__rest_file(int dir, const char *name, const uint8_t *ptr, size_t len)
 {
 	enum hf_err e;
 	int fd;
@@ -96,137 +93,6 @@ name_of(char name[NAME_ROOM], const char *peer, const char *more)
 	(void)snprintf(name, NAME_ROOM, "%s.rest%s", peer, more);
 }
 
-/* --- the place and its key ----------------------------------------------------------- */
-
-/* Who was killed as he made the key may have left it under both names. */
-static void
-remove_second_name(const char *path, const char *made)
-{
-	struct stat key, other;
-
-	if (stat(path, &key) == 0 && lstat(made, &other) == 0 &&
-	    key.st_dev == other.st_dev && key.st_ino == other.st_ino)
-		(void)unlink(made);
-}
-
-/* Made where there is none, at once as a whole; one that is there stays. */
-static enum hf_err
-make_key(const char *path, char why[HF_WHY_MAX])
-{
-	uint8_t key[HF_KEY_BYTES];
-	char made[HF_AGENT_PATH + 8];
-	enum hf_err e = HF_OK;
-
-	(void)snprintf(made, sizeof(made), "%s.new", path);
-	if (access(path, F_OK) == 0) {
-		remove_second_name(path, made);
-		return HF_OK;
-	}
-	randombytes_buf(key, sizeof(key));
-	if (make_file(AT_FDCWD, made, key, sizeof(key)) != HF_OK ||
-	    (link(made, path) != 0 && errno != EEXIST))
-		e = hf__why(why, HF_E_IO, "%s: %s", path, strerror(errno));
-	(void)unlink(made);
-	sodium_memzero(key, sizeof(key));
-	return e;
-}
-
-static enum hf_err
-read_key(uint8_t **key, const char *path, char why[HF_WHY_MAX])
-{
-	enum hf_err e;
-	size_t len;
-	char *bytes;
-
-	if (strlen(path) >= HF_AGENT_PATH)
-		return hf__why(why, HF_E_CONFIG, "store-key: too long");
-	if ((e = make_key(path, why)) != HF_OK ||
-	    (e = hf__file_read(&bytes, &len, path, HF_KEY_BYTES, 1, why)) !=
-		HF_OK)
-		return e;
-	if (len != HF_KEY_BYTES)
-		e = hf__why(why, HF_E_OBJECT, "%s: not 32 bytes", path);
-	else if ((*key = sodium_malloc(HF_KEY_BYTES)) == NULL)
-		e = hf__why(why, HF_E_MEMORY, "%s: out of memory", path);
-	else
-		memcpy(*key, bytes, HF_KEY_BYTES);
-	hf__file_free(bytes, len);
-	return e;
-}
-
-/* Two agents would take each other's objects away. A file's lock goes with the
- * process that has it, and a file of mode 0600 nobody else can lock. */
-static enum hf_err
-lock_place(struct hf_agent *agent, const char *dir, char why[HF_WHY_MAX])
-{
-	static const char name[] = "agent.lock";
-	struct stat st;
-	int fd;
-
-	fd = openat(agent->rest_dir, name,
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-	    0600);
-	agent->rest_lock = fd;
-	if (fd == -1 || fstat(fd, &st) != 0)
-		return hf__why(why, HF_E_IO, "%s/%s: %s", dir, name,
-		    strerror(errno));
-	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
-	    (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		return hf__why(why, HF_E_POLICY,
-		    "%s/%s: not a file of this user's alone", dir, name);
-	if (hf__lock_within(fd, PLACE_MS) == 0)
-		return HF_OK;
-	return errno == EWOULDBLOCK ?
-	    hf__why(why, HF_E_AGAIN, "%s: another agent's sessions rest there",
-		dir) :
-	    hf__why(why, HF_E_IO, "%s/%s: %s", dir, name, strerror(errno));
-}
-
-static enum hf_err
-open_place(struct hf_agent *agent, const char *dir, const char *key,
-    char why[HF_WHY_MAX])
-{
-	enum hf_err e;
-
-	if ((e = hf__own_directory(dir, 0700)) != HF_OK)
-		return hf__why(why, e, "%s: %s", dir,
-		    e == HF_E_POLICY ? "not this user's directory, or others "
-				       "can change it" :
-				       strerror(errno));
-	agent->rest_dir =
-	    open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (agent->rest_dir == -1)
-		return hf__why(why, HF_E_IO, "%s: %s", dir, strerror(errno));
-	if ((e = lock_place(agent, dir, why)) != HF_OK)
-		return e;
-	return read_key(&agent->rest_key, key, why);
-}
-
-enum hf_err
-hf_agent_store(struct hf_agent *agent, const char *dir, const char *key,
-    char why[HF_WHY_MAX])
-{
-	enum hf_err e = open_place(agent, dir, key, why);
-
-	if (e == HF_OK)
-		hf__rest_tidy(agent);
-	else
-		hf__rest_end(agent);
-	return e;
-}
-
-void
-hf__rest_end(struct hf_agent *agent)
-{
-	if (agent->rest_dir != -1)
-		(void)close(agent->rest_dir);
-	if (agent->rest_lock != -1)
-		(void)close(agent->rest_lock);
-	agent->rest_dir = agent->rest_lock = -1;
-	sodium_free(agent->rest_key);
-	agent->rest_key = NULL;
-}
-
 /* --- objects --------------------------------------------------------------------------- */
 
 static uint64_t
@@ -267,7 +133,7 @@ hf__rest_put(struct hf__held *held)
 	e = hf_session_rest(object, sizeof(object), &len, held->session,
 	    held->entry->name, agent->rest_key);
 	if (e == HF_OK)
-		e = make_file(agent->rest_dir, made, object, len);
+		e = hf__rest_file(agent->rest_dir, made, object, len);
 	if (e == HF_OK &&
 	    renameat(agent->rest_dir, made, agent->rest_dir, name) != 0)
 		e = HF_E_IO;

@@ -614,16 +614,17 @@ def alone():
                 words)
         os.unlink(lock)
         key = h.path + ".key"
-        os.link(key, key + ".new")
+        os.link(key, key + ".new-0badcafe")
         h.start()
         h.status()
         s.same("alone: the key has one name", 1, os.stat(key).st_nlink)
         h.stop()
-        h.house.write(key + ".new", "another's")
+        os.link(key, h.path + ".copy")
+        h.house.write(key + ".new-1badcafe", "another's")
         h.start()
         h.status()
-        s.check("alone: another file has its own", os.path.exists(
-            key + ".new"))
+        s.check("alone: other names, and other files, stay", os.path.exists(
+            key + ".new-1badcafe") and os.path.exists(h.path + ".copy"))
         h.stop()
 
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The inside of an agent, where a process would have to be unlucky: a channel
- * that cannot be opened, an application that takes little.
+ * that cannot be opened, two agents that make one key.
  */
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -89,12 +93,76 @@ not_carried(void **state)
 	end();
 }
 
+/* --- one key of two agents -------------------------------------------------------- */
+
+static char dir[64], key[80];
+static struct hf_agent *other;
+static int links;
+
+static void
+store(struct hf_agent *a, const char *name)
+{
+	char place[96], why[HF_WHY_MAX] = "";
+
+	(void)snprintf(place, sizeof(place), "%s/%s", dir, name);
+	if (hf_agent_store(a, place, key, why) != HF_OK)
+		fail_msg("%s", why);
+}
+
+/* As the first one is about to put its key in place another one does so. */
+int
+link(const char *from, const char *to)
+{
+	int (*real)(const char *, const char *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "link");
+	if (links++ == 0)
+		store(other, "second");
+	return real(from, to);
+}
+
+static void
+one_key(void **state)
+{
+	char command[128], there[128];
+	struct stat st;
+	FILE *p;
+
+	(void)state;
+	strcpy(dir, "/tmp/handfast-agent.XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(key, sizeof(key), "%s/key", dir);
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_ok(hf_agent_new(&agent, &loop, NULL, NULL, NULL));
+	assert_ok(hf_agent_new(&other, &loop, NULL, NULL, NULL));
+	store(agent, "first");
+	assert_int_equal(links, 2);
+	assert_memory_equal(agent->rest_key, other->rest_key, HF_KEY_BYTES);
+	assert_int_equal(stat(key, &st), 0);
+	assert_int_equal(st.st_nlink, 1);
+	hf_agent_stop(agent);
+	hf_agent_stop(other);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	hf_agent_free(agent);
+	hf_agent_free(other);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	/* No draft is left. */
+	(void)snprintf(command, sizeof(command), "ls %s; rm -r %s", dir, dir);
+	assert_non_null(p = popen(command, "r"));
+	there[fread(there, 1, sizeof(there) - 1, p)] = '\0';
+	assert_int_equal(pclose(p), 0);
+	assert_string_equal(there, "first\nkey\nsecond\n");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(not_carried),
+		cmocka_unit_test(one_key),
 	};
 
+	if (hf_init() != HF_OK)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The place where an agent's sessions rest (spec section 21.4): a directory
+ * that is one agent's at a time, and the key that seals, which is in a file
+ * elsewhere. What rests there is agent_rest.c's.
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent_own.h"
+
+#define DRAFT ".new"
+enum {
+	/* Longer than an agent takes to end: the next one may wait for it. */
+	PLACE_MS = HF__END_MS + 1000
+};
+
+/* Who was killed as he made the key may have left it under both names. */
+static void
+remove_second_name(const char *path, const struct stat *key)
+{
+	const char *name = strrchr(path, '/');
+	char where[HF_AGENT_PATH];
+	const struct dirent *at;
+	struct stat other;
+	size_t len;
+	DIR *dir;
+
+	name = name == NULL ? path : name + 1;
+	len = strlen(name);
+	(void)snprintf(where, sizeof(where), "%.*s.", (int)(name - path),
+	    path);
+	if ((dir = opendir(where)) == NULL)
+		return; /* the next one does it */
+	while ((at = readdir(dir)) != NULL)
+		if (strncmp(at->d_name, name, len) == 0 &&
+		    strncmp(at->d_name + len, DRAFT, strlen(DRAFT)) == 0 &&
+		    fstatat(dirfd(dir), at->d_name, &other,
+			AT_SYMLINK_NOFOLLOW) == 0 &&
+		    other.st_dev == key->st_dev && other.st_ino == key->st_ino)
+			(void)unlinkat(dirfd(dir), at->d_name, 0);
+	(void)closedir(dir);
+}
+
+/* Made where there is none, at once as a whole, and one that is there stays:
+ * of agents that make it at the same time each has a draft of its own, one puts
+ * it in place, and all read that. */
+static enum hf_err
+make_key(const char *path, char why[HF_WHY_MAX])
+{
+	uint8_t key[HF_KEY_BYTES];
+	char made[HF_AGENT_PATH + 24];
+	enum hf_err e = HF_OK;
+	struct stat there;
+
+	if (stat(path, &there) == 0) {
+		if (there.st_nlink > 1)
+			remove_second_name(path, &there);
+		return HF_OK;
+	}
+	(void)snprintf(made, sizeof(made), "%s" DRAFT "-%08x", path,
+	    (unsigned)randombytes_random());
+	randombytes_buf(key, sizeof(key));
+	if (hf__rest_file(AT_FDCWD, made, key, sizeof(key)) != HF_OK ||
+	    (link(made, path) != 0 && errno != EEXIST))
+		e = hf__why(why, HF_E_IO, "%s: %s", path, strerror(errno));
+	(void)unlink(made);
+	sodium_memzero(key, sizeof(key));
+	return e;
+}
+
+static enum hf_err
+read_key(uint8_t **key, const char *path, char why[HF_WHY_MAX])
+{
+	enum hf_err e;
+	size_t len;
+	char *bytes;
+
+	if (strlen(path) >= HF_AGENT_PATH)
+		return hf__why(why, HF_E_CONFIG, "store-key: too long");
+	if ((e = make_key(path, why)) != HF_OK ||
+	    (e = hf__file_read(&bytes, &len, path, HF_KEY_BYTES, 1, why)) !=
+		HF_OK)
+		return e;
+	if (len != HF_KEY_BYTES)
+		e = hf__why(why, HF_E_OBJECT, "%s: not 32 bytes", path);
+	else if ((*key = sodium_malloc(HF_KEY_BYTES)) == NULL)
+		e = hf__why(why, HF_E_MEMORY, "%s: out of memory", path);
+	else
+		memcpy(*key, bytes, HF_KEY_BYTES);
+	hf__file_free(bytes, len);
+	return e;
+}
+
+/* Two agents would take each other's objects away. A file's lock goes with the
+ * process that has it, and a file of mode 0600 nobody else can lock. */
+static enum hf_err
+lock_place(struct hf_agent *agent, const char *dir, char why[HF_WHY_MAX])
+{
+	static const char name[] = "agent.lock";
+	struct stat st;
+	int fd;
+
+	fd = openat(agent->rest_dir, name,
+	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+	    0600);
+	agent->rest_lock = fd;
+	if (fd == -1 || fstat(fd, &st) != 0)
+		return hf__why(why, HF_E_IO, "%s/%s: %s", dir, name,
+		    strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return hf__why(why, HF_E_POLICY,
+		    "%s/%s: not a file of this user's alone", dir, name);
+	if (hf__lock_within(fd, PLACE_MS) == 0)
+		return HF_OK;
+	return errno == EWOULDBLOCK ?
+	    hf__why(why, HF_E_AGAIN, "%s: another agent's sessions rest there",
+		dir) :
+	    hf__why(why, HF_E_IO, "%s/%s: %s", dir, name, strerror(errno));
+}
+
+static enum hf_err
+open_place(struct hf_agent *agent, const char *dir, const char *key,
+    char why[HF_WHY_MAX])
+{
+	enum hf_err e;
+
+	if ((e = hf__own_directory(dir, 0700)) != HF_OK)
+		return hf__why(why, e, "%s: %s", dir,
+		    e == HF_E_POLICY ? "not this user's directory, or others "
+				       "can change it" :
+				       strerror(errno));
+	agent->rest_dir =
+	    open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (agent->rest_dir == -1)
+		return hf__why(why, HF_E_IO, "%s: %s", dir, strerror(errno));
+	if ((e = lock_place(agent, dir, why)) != HF_OK)
+		return e;
+	return read_key(&agent->rest_key, key, why);
+}
+
+enum hf_err
+hf_agent_store(struct hf_agent *agent, const char *dir, const char *key,
+    char why[HF_WHY_MAX])
+{
+	enum hf_err e = open_place(agent, dir, key, why);
+
+	if (e == HF_OK)
+		hf__rest_tidy(agent);
+	else
+		hf__rest_end(agent);
+	return e;
+}
+
+void
+hf__rest_end(struct hf_agent *agent)
+{
+	if (agent->rest_dir != -1)
+		(void)close(agent->rest_dir);
+	if (agent->rest_lock != -1)
+		(void)close(agent->rest_lock);
+	agent->rest_dir = agent->rest_lock = -1;
+	sodium_free(agent->rest_key);
+	agent->rest_key = NULL;
+}
