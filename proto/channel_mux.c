@@ -211,21 +211,28 @@ hf__channel_refuse(struct hf_channel *ch, int reason)
 	}
 }
 
+/* Its number is nobody's, and it counts no more. */
+static void
+set_over(struct hf_channel *ch)
+{
+	leave(ch);
+	ch->over = true;
+	/* of what was ended here nothing was told so far */
+	if (ch->ended && (ch->news & HF_NEWS_ENDED) == 0)
+		hf__channel_news(ch, HF_NEWS_OVER);
+}
+
 void
 hf__channel_judge(struct hf_channel *ch)
 {
 	if (!ch->over && (ch->fin_sent || ch->reset_sent) &&
 	    (ch->fin_got || ch->reset_got)) {
-		ch->over = true;
-		ch->credit_due = false;
-		leave(ch);
 		if (ch->own)
 			ch->mux->own_live--;
 		else
 			ch->mux->peers_live--;
-		/* of what was ended here nothing was told so far */
-		if (ch->ended && (ch->news & HF_NEWS_ENDED) == 0)
-			hf__channel_news(ch, HF_NEWS_OVER);
+		ch->credit_due = false;
+		set_over(ch);
 		/* a reset that waits still says why */
 		hf__channel_end(ch,
 		    ch->reset_sent ? ch->reason : HF_REASON_NONE);
@@ -435,10 +442,11 @@ drop_all(struct hf_mux *m, int reason)
 
 	for (ch = m->line[HF__LINE_ALL].first; ch != NULL; ch = next) {
 		next = ch->place[HF__LINE_ALL].next;
-		leave(ch);
 		silence(ch);
-		ch->numbered = ch->open_due = ch->reset_due = false;
-		ch->over = true;
+		ch->open_due = ch->reset_due = false;
+		if (!ch->over)
+			set_over(ch);
+		ch->numbered = false;
 		hf__channel_end(ch, reason);
 		hf__channel_judge(ch);
 	}

@@ -517,6 +517,18 @@ over(void **state)
 	assert_ok(hf_channel_reset(ch, HF_REASON_GONE));
 	assert_ok(hf_mux_restart(m, HF_REASON_LOST));
 	assert_int_equal(hf_channel_over(ch), 1);
+	assert_ptr_equal(news(m, HF_NEWS_OVER), ch);
+	/* That is told once, whatever becomes of the next one. */
+	assert_ok(hf_mux_restart(m, HF_REASON_LOST));
+	no_news(m);
+	hf_channel_free(ch);
+	/* Its peer breaks the rules. */
+	ch = open_one(m, "");
+	expect(&h, m, HF__FRAME_OPEN, 0, 0, 0);
+	assert_ok(hf_channel_reset(ch, HF_REASON_GONE));
+	assert_err(say_data(m, 8, 1), HF_E_UNEXPECTED);
+	assert_int_equal(hf_channel_over(ch), 1);
+	assert_ptr_equal(news(m, HF_NEWS_OVER), ch);
 	hf_channel_free(ch);
 	hf_mux_free(m);
 }
