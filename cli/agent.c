@@ -46,6 +46,10 @@ const char help_agent[] =
 "place is not safe, or no such user, 6 malformed, 7 expired, 8 store\n";
 /* clang-format on */
 
+/* Longer than sessions take to end, and shorter than the next agent waits for
+ * what this one has. */
+enum { LATE_MS = 2500 };
+
 static struct {
 	const char *config, *path;
 	int check;
@@ -53,6 +57,7 @@ static struct {
 	struct loop_signals signals;
 	struct watchdog watchdog;
 	struct hf_agent *agent;
+	uv_timer_t late;
 	char where[HF_AGENT_PATH];
 	int bound;	  /* the socket is of our making: */
 	struct stat made; /* this one */
@@ -160,11 +165,23 @@ leave_socket(void)
 	life.bound = 0;
 }
 
+/* All that ends in order has, and a thread looks up a name still, or stretches a
+ * password: neither can be told to stop, and nobody waits for what it finds.
+ * What is secret is in memory that goes with the process; so does its lock. */
+static void
+leave(uv_timer_t *timer)
+{
+	(void)timer;
+	_exit(CLI_OK);
+}
+
 static void
 stop(uv_signal_t *handle, int signum)
 {
-	(void)handle;
 	(void)signum;
+	(void)handle;
+	/* It fails for no reason that can arise. */
+	(void)uv_timer_start(&life.late, leave, LATE_MS, 0);
 	hf_notify("STOPPING=1");
 	leave_socket();
 	hf_agent_stop(life.agent);
@@ -196,7 +213,7 @@ reload(uv_signal_t *handle, int signum)
 static int
 listen_at(int *fd, const char *path, int others)
 {
-	enum hf_err e = hf_agent_bind(fd, path, others);
+	enum hf_err e = hf_agent_bind(fd, &life.made, path, others);
 	int taken;
 
 	if (e == HF_E_POLICY)
@@ -217,8 +234,6 @@ listen_at(int *fd, const char *path, int others)
 	}
 	if (e != HF_OK)
 		return cli_fail(e, "%s", path);
-	if (lstat(path, &life.made) != 0)
-		return cli_errno("%s", path);
 	life.path = path;
 	life.bound = 1;
 	return CLI_OK;
@@ -337,6 +352,8 @@ begin(struct hf_peers *peers)
 		hf_peers_free(peers);
 		return r;
 	}
+	(void)uv_timer_init(&life.loop, &life.late);
+	uv_unref((uv_handle_t *)&life.late); /* no reason to go on */
 	if ((e = hf_agent_new(&life.agent, &life.loop, peers, told, NULL)) !=
 	    HF_OK) {
 		hf_peers_free(peers);
@@ -376,6 +393,8 @@ run(void)
 		return r;
 	}
 	hf_notify("READY=1");
+	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
+	uv_close((uv_handle_t *)&life.late, NULL);
 	(void)uv_run(&life.loop, UV_RUN_DEFAULT);
 	hf_agent_free(life.agent);
 	(void)uv_loop_close(&life.loop);

@@ -8,6 +8,8 @@
 #ifndef FLEET_AGENT_H
 #define FLEET_AGENT_H
 
+#include <sys/stat.h>
+
 #include "fleet.h"
 
 enum {
@@ -56,10 +58,12 @@ int hf_peers_sandbox(const struct hf_peers *peers);
 HF_MUST_USE enum hf_err hf_agent_where(char out[HF_AGENT_PATH], int peers);
 /* Listens at the path, in a directory that is made (0700, or 0711 where it is
  * for others too) and must be this user's alone to change. A dead socket of
- * this user is replaced, anything else left as it is.
+ * this user is replaced, anything else left as it is; where it fails none is
+ * left. `made` says which one it is, for who takes it away in the end.
  * @return HF_OK; HF_E_ARG: no whole path, at the root, or too long for a
  * socket; HF_E_POLICY: it is not safe there; HF_E_IO, errno says why */
-HF_MUST_USE enum hf_err hf_agent_bind(int *fd, const char *path, int others);
+HF_MUST_USE enum hf_err hf_agent_bind(int *fd, struct stat *made,
+    const char *path, int others);
 /* The socket that systemd listens at for this process. -1: there is none, or
  * not a unix socket alone. */
 int hf_agent_inherited(void);

@@ -61,14 +61,14 @@ hf__lock_within(int fd, int ms)
 }
 
 static enum hf_err
-listen_at(int *fd, const char *path, int others)
+listen_at(int *fd, struct stat *made, const char *path, int others)
 {
 	struct hf_address at[HF_ADDRESSES_MAX], bound;
 	char text[HF_AGENT_PATH + 8];
 	const struct sockaddr_un *un;
 	enum hf_err e;
 	size_t n;
-	int r;
+	int r, saved;
 
 	(void)snprintf(text, sizeof(text), "unix:%s", path);
 	if ((e = hf_address_parse(at, &n, text)) != HF_OK ||
@@ -78,13 +78,19 @@ listen_at(int *fd, const char *path, int others)
 	/* Who may is asked of the kernel, not of the file. */
 	r = others ? chmod(un->sun_path, 0666) : 0;
 	if (r == 0)
+		r = lstat(un->sun_path, made);
+	if (r == 0)
 		return HF_OK;
+	saved = errno;
+	/* While it is listened at nobody puts another one there. */
+	(void)unlink(un->sun_path);
 	(void)close(*fd);
+	errno = saved;
 	return HF_E_IO;
 }
 
 enum hf_err
-hf_agent_bind(int *fd, const char *path, int others)
+hf_agent_bind(int *fd, struct stat *made, const char *path, int others)
 {
 	const char *slash = strrchr(path, '/');
 	char text[HF_AGENT_PATH];
@@ -104,7 +110,7 @@ hf_agent_bind(int *fd, const char *path, int others)
 	 * for a dead one: one after the other. A stranger who may read the
 	 * directory could hold that up, but not for ever. */
 	(void)!hf__lock_within(dir, TURN_MS);
-	e = listen_at(fd, path, others);
+	e = listen_at(fd, made, path, others);
 	saved = errno;
 	(void)close(dir);
 	errno = saved;

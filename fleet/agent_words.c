@@ -78,6 +78,9 @@ write_words(struct hf__app *a)
 			return errno == EAGAIN || errno == EWOULDBLOCK;
 		a->words_at += (size_t)n;
 		a->words_len -= (size_t)n;
+		/* Also the rest of a frame is something that it took. */
+		if (a->phase == HF__APP_CARRIED)
+			a->said_ms = hf__agent_ms();
 	}
 	a->words_at = 0;
 	return 1;

@@ -19,6 +19,7 @@ from agenting import (App, DATA, END, INFO, OPEN, OVER, WAIT,  # noqa: E402
 GONE, RESTARTED = 82, 130
 NOBODY = 65534
 CLOCK = os.path.join(s.BUILD, "tests", "clock.so")
+STILL = os.path.join(s.BUILD, "tests", "still.so")
 DAY = 86400
 
 
@@ -628,6 +629,35 @@ def alone():
         h.stop()
 
 
+def still():
+    """Nobody answers what an address means: the agent ends all the same, in
+    order, and the next one has its place and what rests there."""
+    if not os.path.exists(STILL):
+        s.note("there is no %s: still was left out" % STILL)
+        return
+    with Web(("a",)) as h:
+        h.peer("still", "still.invalid:7")
+        env = {"LD_PRELOAD": STILL, "ASAN_OPTIONS":
+               "verify_asan_link_order=0:" +
+               os.environ.get("ASAN_OPTIONS", "")}
+        h.start(env=env)
+        app, waits = h.app("web").opened(), h.app("still")
+        s.same("still: before", True, app.echo(b"x"))
+        wait_for(lambda: h.status()["still"]["state"] == "opening",
+                 "who waits")
+        begun = time.monotonic()
+        s.same("still: the agent ends", 0, h.stop())
+        s.check("still: soon", time.monotonic() - begun < 4,
+                time.monotonic() - begun)
+        s.same("still: both are told", ["HF_E_AGENT_GONE"] * 2,
+               [app.over(), waits.over()])
+        s.same("still: it rests", True, h.rests())
+        s.check("still: no socket is left", not os.path.exists(h.path))
+        h.start()
+        h.goes_on("still")
+        h.stop()
+
+
 def without():
     """No place is named, or the session does not move: it ends in order."""
     with Web(("a",), store=None) as h:
@@ -655,7 +685,7 @@ def without():
 
 TESTS = (in_order, elsewhere, asked_away, cut, finished, busy, outstanding,
          idle, closed, refused, put_back, expired, places, swept, alone,
-         without)
+         still, without)
 
 if __name__ == "__main__":
     run(TESTS)

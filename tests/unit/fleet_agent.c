@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,49 @@ not_carried(void **state)
 	end();
 }
 
+/* Room for some more in a socket that has all that it takes. */
+static void
+take_some(void)
+{
+	uint8_t in[1 << 16];
+
+	assert_true(read(his, in, sizeof(in)) > 0);
+}
+
+/* Of a lost session what came goes on as long as any of it is taken, be it the
+ * rest of one frame; a last word has its time, and no more. */
+static void
+taken_slowly(void **state)
+{
+	enum { MANY = 1 << 20 };
+	uint8_t some[4096] = { 0 };
+
+	(void)state;
+	begin(1);
+	while (send(app->fd, some, sizeof(some), MSG_DONTWAIT) > 0)
+		continue;
+	app->words = calloc(1, MANY);
+	assert_non_null(app->words);
+	app->words_len = app->words_cap = MANY;
+	app->phase = HF__APP_CARRIED;
+	app->finished = 1;
+	app->lost = HF_E_GONE;
+	app->said_ms = 1;
+	hf__app_write(app);
+	assert_int_equal(app->said_ms, 1);
+	assert_int_equal(app->words_len, MANY);
+	take_some();
+	hf__app_write(app);
+	assert_in_range(app->words_len, 1, MANY - 1);
+	assert_int_not_equal(app->said_ms, 1);
+	app->phase = HF__APP_SAYING;
+	app->said_ms = 1;
+	take_some();
+	hf__app_write(app);
+	assert_int_equal(app->said_ms, 1);
+	end();
+}
+
 /* --- one key of two agents -------------------------------------------------------- */
 
 static char dir[64], key[80];
@@ -154,12 +198,67 @@ one_key(void **state)
 	assert_string_equal(there, "first\nkey\nsecond\n");
 }
 
+/* --- a socket that cannot be made as it should be ---------------------------------- */
+
+static int bad_chmod, bad_lstat;
+
+int
+chmod(const char *path, mode_t mode)
+{
+	int (*real)(const char *, mode_t);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "chmod");
+	errno = EIO;
+	return bad_chmod ? -1 : real(path, mode);
+}
+
+/* Not before there is a socket. */
+int
+lstat(const char *path, struct stat *st)
+{
+	int (*real)(const char *, struct stat *), r;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "lstat");
+	r = real(path, st);
+	if (r != 0 || !bad_lstat || !S_ISSOCK(st->st_mode))
+		return r;
+	errno = EIO;
+	return -1;
+}
+
+/* None is left. */
+static void
+no_socket(void **state)
+{
+	struct stat made;
+	int fd, n;
+
+	(void)state;
+	strcpy(dir, "/tmp/handfast-agent.XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(key, sizeof(key), "%s/agent", dir);
+	for (n = 0; n < 2; n++) {
+		bad_chmod = n == 0;
+		bad_lstat = n == 1;
+		assert_err(hf_agent_bind(&fd, &made, key, 1), HF_E_IO);
+		assert_int_equal(errno, EIO);
+		assert_int_equal(access(key, F_OK), -1);
+	}
+	bad_lstat = 0;
+	assert_ok(hf_agent_bind(&fd, &made, key, 1));
+	(void)close(fd);
+	assert_int_equal(unlink(key), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(not_carried),
+		cmocka_unit_test(taken_slowly),
 		cmocka_unit_test(one_key),
+		cmocka_unit_test(no_socket),
 	};
 
 	if (hf_init() != HF_OK)
