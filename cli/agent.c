@@ -68,6 +68,7 @@ static const char *const words[] = {
 	[HF_AGENT_RESUMED] = "resumed",
 	[HF_AGENT_RESTED] = "rested",
 	[HF_AGENT_DISCARDED] = "discarded",
+	[HF_AGENT_EXPIRED] = "expired",
 	[HF_AGENT_ENDED] = "ended",
 };
 
@@ -89,6 +90,8 @@ told_session(const struct hf_agent_event *e)
 	log_text(&line, "sid", sid);
 	if (e->err != HF_OK)
 		log_text(&line, "error", hf_error_name((int)e->err));
+	if (e->expires != 0)
+		log_number(&line, "expires", e->expires);
 	log_end(&line);
 }
 

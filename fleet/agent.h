@@ -103,6 +103,7 @@ struct hf_agent_event {
 		HF_AGENT_DISCARDED, /* what rested cannot be waked: err;
 				       HF_E_POLICY: for no peer of the
 				       file */
+		HF_AGENT_EXPIRED,   /* what rests is past its end */
 		HF_AGENT_ENDED,	    /* it is over: err */
 		HF_AGENT_REFUSED,   /* an application: err */
 		HF_AGENT_CHANNEL    /* an application's is over: err, reason */
@@ -116,6 +117,8 @@ struct hf_agent_event {
 	uint64_t in, out;   /* HF_AGENT_CHANNEL: bytes from and to the peer */
 	uint64_t ms;	    /* of the application: since it connected */
 	struct hf_span sid; /* of the session */
+	uint64_t expires;   /* HF_AGENT_EXPIRED: when, seconds since the
+			       epoch */
 };
 
 /* The peers are the agent's after HF_OK. The loop is borrowed; `told`, which

@@ -218,14 +218,32 @@ peer_of(int *whole, const char *name)
 	    0;
 }
 
+/* Bytes behind the peer's name: the session id, and when it ends. */
+enum { BEHIND = 1 + HF_SID_BYTES + 9 };
+
+/* Seconds; 0 where there is no such number. */
+static uint64_t
+expiry(const uint8_t behind[BEHIND])
+{
+	enum { SID = 0x50, BYTES4 = 0x1a, BYTES8 = 0x1b };
+	const uint8_t *at = behind + 1 + HF_SID_BYTES;
+	size_t i, n = at[0] == BYTES4 ? 4 : at[0] == BYTES8 ? 8 : 0;
+	uint64_t seconds = 0;
+
+	for (i = 1; behind[0] == SID && i <= n; i++)
+		seconds = seconds << 8 | at[i];
+	return seconds;
+}
+
 /* Whether it begins as an object for that peer does (section 21.5). What was
  * being written may end anywhere. */
 static int
-is_object(int dir, const char *name, size_t peer_len, int whole)
+is_object(uint64_t *expires, int dir, const char *name, size_t peer_len,
+    int whole)
 {
 	enum { SHORT = 24, TEXT = 0x60 };
-	uint8_t head[4 + HF__WIRE_PEER_MAX] = { 0x86, 0x01 },
-			 found[sizeof(head)];
+	uint8_t head[4 + HF__WIRE_PEER_MAX] = { 0x86, 0x01 };
+	uint8_t found[sizeof(head) + BEHIND] = { 0 };
 	size_t len = 2;
 	struct stat st;
 	ssize_t n = -1;
@@ -242,17 +260,25 @@ is_object(int dir, const char *name, size_t peer_len, int whole)
 		return 0;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	    st.st_uid == geteuid() && st.st_size <= HF_REST_MAX)
-		n = read(fd, found, len);
+		n = read(fd, found, len + BEHIND);
 	(void)close(fd);
+	*expires = n == (ssize_t)len + BEHIND ? expiry(found + len) : 0;
+	if (n > (ssize_t)len)
+		n = (ssize_t)len;
 	return n >= 0 && ((size_t)n == len || !whole) &&
 	    memcmp(found, head, (size_t)n) == 0;
 }
 
+/* expires: 0, or it stays, and that is past. */
 static void
-tell_removed(struct hf_agent *agent, const char *name, size_t peer_len)
+tell_found(struct hf_agent *agent, const char *name, size_t peer_len,
+    uint64_t expires)
 {
-	struct hf_agent_event event = { .what = HF_AGENT_DISCARDED,
-		.err = HF_E_POLICY,
+	struct hf_agent_event event = { .what = expires != 0 ?
+		    HF_AGENT_EXPIRED :
+		    HF_AGENT_DISCARDED,
+		.err = expires != 0 ? HF_E_EXPIRED : HF_E_POLICY,
+		.expires = expires,
 		.pid = -1 };
 	char peer[HF__WIRE_PEER_MAX + 1];
 
@@ -267,6 +293,7 @@ hf__rest_tidy(struct hf_agent *agent)
 {
 	const struct dirent *at;
 	DIR *dir = NULL;
+	uint64_t expires;
 	size_t len;
 	int fd, whole;
 
@@ -280,13 +307,18 @@ hf__rest_tidy(struct hf_agent *agent)
 	}
 	while ((at = readdir(dir)) != NULL) {
 		if ((len = peer_of(&whole, at->d_name)) == 0 ||
-		    (whole &&
-			hf__peers_find(agent->peers, at->d_name, len) !=
-			    NULL) ||
-		    !is_object(agent->rest_dir, at->d_name, len, whole))
+		    !is_object(&expires, agent->rest_dir, at->d_name, len,
+			whole))
 			continue;
+		if (whole &&
+		    hf__peers_find(agent->peers, at->d_name, len) != NULL) {
+			/* The clock may be wrong: who asks finds out. */
+			if (expires != 0 && expires <= (uint64_t)time(NULL))
+				tell_found(agent, at->d_name, len, expires);
+			continue;
+		}
 		if (unlinkat(agent->rest_dir, at->d_name, 0) == 0 && whole)
-			tell_removed(agent, at->d_name, len);
+			tell_found(agent, at->d_name, len, 0);
 	}
 	(void)closedir(dir);
 }

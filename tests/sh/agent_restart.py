@@ -436,6 +436,16 @@ def expired():
             s.same("expired: it rests", True, h.rests())
             jump(late)
             h.start(env=env)
+            h.status()
+            said = [w for w in h.words().splitlines()
+                    if "result=expired" in w]
+            s.same("expired: said at the start, %d s later" % late,
+                   [] if late < DAY else ["web"],
+                   [w.split("peer=")[1].split()[0] for w in said])
+            s.check("expired: since when", all(
+                0 <= time.time() + late -
+                int(w.split("expires=")[1].split()[0]) < 60
+                for w in said), said)
             h.goes_on("expired: %d s later" % late,
                       (0, 1) if late < DAY else (1, 0))
             h.run("agent", "close", "web")
