@@ -1195,8 +1195,7 @@ enum hf_news {
 	HF_NEWS_WRITABLE = 4, /**< what waits fell to half of what may wait */
 	HF_NEWS_FINISHED = 8, /**< the peer sends nothing more, all is read */
 	HF_NEWS_ENDED = 16,   /**< see hf_channel_reason() */
-	HF_NEWS_OVER = 32     /**< it was ended here, and the peer knows now, or
-				 its session is over: hf_channel_over() */
+	HF_NEWS_OVER = 32     /**< it was ended here: hf_channel_over() now */
 };
 /** The next channel with something new: HF_NEWS_ bits, told once; 0: none.
  * READABLE comes again when more has come. */
