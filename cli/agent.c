@@ -39,6 +39,7 @@ const char help_agent[] =
 "and the channels in it.\n"
 "\n"
 "example: handfast agent --config agent.conf &\n"
+"         sleep 1\n"
 "         echo hello | handfast initiate --shared echo\n"
 "\n"
 "exit codes: 0 ended by a signal, or all well, 2 usage, or what the file says,\n"
@@ -124,8 +125,7 @@ told(void *owner, const struct hf_agent_event *e)
 static int
 wrong_file(enum hf_err e, const char *why)
 {
-	return cli_error(hf_error_exit((int)e), "%s (%s)", why,
-	    hf_error_name((int)e));
+	return cli_refuse(e, "%s", why);
 }
 
 static int
@@ -281,10 +281,10 @@ open_store(const struct hf_peers *peers)
 	if (*hf_peers_store(peers) == '\0')
 		return CLI_OK;
 	if (*key == '\0' && !life.bound)
-		return cli_error(CLI_USAGE,
+		return cli_refuse(HF_E_CONFIG,
 		    "%s: store: no store-key, and the socket is not of the "
-		    "agent's making (%s)",
-		    life.config, hf_error_name(HF_E_CONFIG));
+		    "agent's making",
+		    life.config);
 	if (*key == '\0') {
 		(void)snprintf(beside, sizeof(beside), "%s.key", life.path);
 		key = beside;
@@ -292,8 +292,7 @@ open_store(const struct hf_peers *peers)
 	e = hf_agent_store(life.agent, hf_peers_store(peers), key, why);
 	if (e == HF_OK)
 		return CLI_OK;
-	r = cli_error(hf_error_exit((int)e), "%s (%s)", why,
-	    hf_error_name((int)e));
+	r = cli_refuse(e, "%s", why);
 	if (e == HF_E_AGAIN)
 		cli_hint("end the other agent first, or give this one a store "
 			 "of its own in %s",

@@ -298,6 +298,9 @@ def resumed():
         app = h.app("web").opened()
         s.same("resumed: before", True, app.echo(b"x" * 1000))
         sid = h.status()["web"]["sid"]
+        # A server answers before it has stored the session for the first time.
+        wait_for(lambda: sid.encode() in house.hf("session", "list", "--store",
+                                                  "lmdb:db"), "it stored")
         h.responder["a"].kill()
         s.same("resumed: its channel is over", "60",
                str(app.over()))
