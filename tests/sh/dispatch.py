@@ -795,6 +795,7 @@ def watched():
     s.same("watched: not from everywhere", 5, d.wait(timeout=30))
     g.configure(metrics="unix:m.sock")
     g.dispatch()
+    wait_for(lambda: "metrics on unix:" in g.log("d"), "a socket")
     c = socket.socket(socket.AF_UNIX)
     c.connect(g.path("m.sock"))
     c.sendall(b"GET /status HTTP/1.0\r\n\r\n")
