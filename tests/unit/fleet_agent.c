@@ -168,7 +168,7 @@ link(const char *from, const char *to)
 static void
 one_key(void **state)
 {
-	char command[128], there[128];
+	char command[160], there[128];
 	struct stat st;
 	FILE *p;
 
