@@ -98,7 +98,9 @@ parse_twice(cfg_t **cfg, cfg_opt_t *options, cfg_opt_t *more, char *body,
 		return *fault->what == '\0' ? no_memory(fault) : HF_E_CONFIG;
 	(void)cfg_free(*cfg);
 	memcpy(body + len, END_LINE, sizeof(END_LINE));
-	if ((*cfg = parse(more, body)) != NULL && cfg_getbool(*cfg, END))
+	if ((*cfg = parse(more, body)) == NULL && *fault->what == '\0')
+		return no_memory(fault);
+	if (*cfg != NULL && cfg_getbool(*cfg, END))
 		return HF_OK;
 	if (*cfg != NULL)
 		(void)cfg_free(*cfg);

@@ -101,7 +101,7 @@ def run(words, env, data=b"", timeout=30, **more):
     return p.returncode, p.stdout, p.stderr.decode("utf-8", "replace")
 
 
-def each(faults, call, kind, what, attempt, lasts=False, most=300):
+def each(faults, call, kind, what, attempt, lasts=False, most=600):
     """attempt() with the first, second... of these calls failing, until none
     is left to fail, and all that follow if it lasts; with a short one all are
     short at once. attempt() says what was wrong, or None. Returns that list,
