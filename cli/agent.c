@@ -220,11 +220,11 @@ listen_at(int *fd, const char *path, int others)
 	int taken;
 
 	if (e == HF_E_POLICY)
-		return cli_error(CLI_POLICY,
+		return cli_refuse(e,
 		    "%s: not safe there: its directory must be this user's, "
 		    "no link, and closed to others' changes, and nothing but a "
-		    "dead socket of his may stand there (%s)",
-		    path, hf_error_name((int)e));
+		    "dead socket of his may stand there",
+		    path);
 	if (e == HF_E_IO) {
 		taken = errno == EADDRINUSE;
 		(void)cli_errno("%s", path);
@@ -334,7 +334,8 @@ check(const struct hf_peers *peers)
 	int r = CLI_OK;
 
 	if (*store != '\0' && stat(store, &st) != 0)
-		r = confine_look("store", store);
+		r = errno != ENOENT ? cli_errno("store %s", store) :
+				      confine_look("store", store);
 	else if (*store != '\0' && !S_ISDIR(st.st_mode))
 		r = cli_error(CLI_IO, "store %s: no directory", store);
 	if (r == CLI_OK && *store != '\0' && *key != '\0')

@@ -5,6 +5,7 @@
  */
 #include <sys/stat.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "confine.h"
@@ -53,7 +54,8 @@ check_store(const char *uri)
 	if (strncmp(uri, "lmdb:", 5) != 0)
 		return CLI_OK;
 	if (stat(uri + 5, &st) != 0)
-		return confine_look("store", uri + 5);
+		return errno != ENOENT ? cli_errno("store %s", uri) :
+					 confine_look("store", uri + 5);
 	return S_ISDIR(st.st_mode) ?
 	    CLI_OK :
 	    cli_error(CLI_IO, "store %s: no directory", uri);

@@ -354,9 +354,11 @@ go_on(enum hf_err err)
 	if (self.broken_ms == 0) {
 		if (self.args.trace)
 			cli_note("broken: %s", hf_error_name((int)err));
-		cli_busy("the connection broke; going on where it can, for "
-			 "%u s at most",
-		    (unsigned)(self.args.retry_ms / 1000));
+		/* What the session says may stand on the same line. */
+		if (!isatty(STDOUT_FILENO))
+			cli_busy("the connection broke; going on where it "
+				 "can, for %u s at most",
+			    (unsigned)(self.args.retry_ms / 1000));
 		self.broken_ms = now;
 		self.tried = 0;
 		self.pauses = 0;

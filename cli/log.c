@@ -12,7 +12,7 @@
 
 #include "serve.h"
 
-int log_json;
+atomic_int log_json;
 
 /* Room is kept for the end of a line. */
 static void
@@ -35,7 +35,7 @@ plain(unsigned char c)
 static void
 key(struct log_line *l, const char *name)
 {
-	if (log_json) {
+	if (l->json) {
 		put(l, l->len > 1 ? ",\"" : "\"", l->len > 1 ? 2 : 1);
 		put(l, name, strlen(name));
 		put(l, "\":", 2);
@@ -83,8 +83,8 @@ quoted(struct log_line *l, const uint8_t *p, size_t n)
 
 	put(l, "\"", 1);
 	for (; n > 0 && l->len < end; p += used, n -= used) {
-		len = log_json ? json_form(form, &used, p, n) :
-				 text_form(form, &used, p);
+		len = l->json ? json_form(form, &used, p, n) :
+				text_form(form, &used, p);
 		if (len > 0)
 			put(l, form, (size_t)len);
 	}
@@ -95,7 +95,8 @@ void
 log_begin(struct log_line *l, const char *event)
 {
 	l->len = 0;
-	if (log_json)
+	l->json = log_json;
+	if (l->json)
 		put(l, "{", 1);
 	log_text(l, "event", event);
 }
@@ -110,7 +111,7 @@ log_bytes(struct log_line *l, const char *name, struct hf_span value)
 	key(l, name);
 	for (i = 0; i < value.len && plain(value.ptr[i]); i++)
 		continue;
-	if (i == value.len && !log_json)
+	if (i == value.len && !l->json)
 		put(l, (const char *)value.ptr, value.len);
 	else
 		quoted(l, value.ptr, value.len);
@@ -143,7 +144,7 @@ log_number(struct log_line *l, const char *name, uint64_t value)
 void
 log_end(struct log_line *l)
 {
-	if (log_json)
+	if (l->json)
 		l->text[l->len++] = '}';
 	l->text[l->len++] = '\n';
 	/* A log that cannot be written stops no session. */

@@ -8,25 +8,38 @@
 
 #include "stores.h"
 
-/* A row, of text or with --json in an array. */
-static void
-show(json_t *rows, const struct hf_member *m, const struct hf_cert_info *info)
+struct table {
+	json_t *rows; /* NULL: text */
+	int lacks;    /* memory for one of them */
+};
+
+/* What the store says may be no text. */
+static json_t *
+row(const struct hf_member *m, const struct hf_cert_info *info)
 {
 	char name[CLI_SAFE(HF_NAME_MAX)], until[CLI_TIME_TEXT];
-	json_t *scopes;
+	json_t *scopes = json_array();
+	size_t i;
+
+	for (i = 0; i < m->scope_n; i++)
+		if (json_array_append_new(scopes,
+			json_string(cli_safe(name, sizeof(name),
+			    m->scope[i].text))) != 0) {
+			json_decref(scopes);
+			return NULL;
+		}
+	return json_pack("{s:s,s:s,s:s,s:o}", "id", m->id, "name",
+	    cli_safe(name, sizeof(name), info->subject.text), "until",
+	    cli_time_text(until, info->not_after), "scopes", scopes);
+}
+
+static void
+show(const struct hf_member *m, const struct hf_cert_info *info)
+{
+	char name[CLI_SAFE(HF_NAME_MAX)], until[CLI_TIME_TEXT];
 	size_t i;
 
 	(void)cli_time_text(until, info->not_after);
-	if (rows != NULL) {
-		scopes = json_array();
-		for (i = 0; i < m->scope_n; i++)
-			(void)json_array_append_new(scopes,
-			    json_string(m->scope[i].text));
-		(void)json_array_append_new(rows,
-		    json_pack("{s:s,s:s,s:s,s:o}", "id", m->id, "name",
-			info->subject.text, "until", until, "scopes", scopes));
-		return;
-	}
 	printf("%.16s  %s  until %s ", m->id,
 	    cli_safe(name, sizeof(name), info->subject.text), until);
 	for (i = 0; i < m->scope_n; i++)
@@ -35,35 +48,44 @@ show(json_t *rows, const struct hf_member *m, const struct hf_cert_info *info)
 }
 
 static int
-each(void *rows, const struct hf_member *m)
+each(void *arg, const struct hf_member *m)
 {
 	struct hf_cert_info *info = calloc(1, sizeof(*info));
+	struct table *t = arg;
 
-	if (info != NULL && hf_cert_read(info, m->cert, m->cert_len) == HF_OK)
-		show(rows, m, info);
+	if (info == NULL)
+		t->lacks = 1;
+	else if (hf_cert_read(info, m->cert, m->cert_len) == HF_OK) {
+		if (t->rows == NULL)
+			show(m, info);
+		else if (json_array_append_new(t->rows, row(m, info)) != 0)
+			t->lacks = 1;
+	}
 	free(info);
-	return 1;
+	return !t->lacks;
 }
 
 int
 cluster_members(const char *uri)
 {
 	struct hf_store *store = NULL;
-	json_t *rows = NULL;
+	struct table t = { NULL, 0 };
 	enum hf_err e;
 	int r;
 
 	if ((r = cli_store_open(&store, uri)) == CLI_OK) {
-		if (cli_json && (rows = json_array()) == NULL)
+		if (cli_json && (t.rows = json_array()) == NULL)
 			r = cli_fail(HF_E_MEMORY, "%s", uri);
-		else if ((e = hf_cluster_members(store, each, rows)) != HF_OK)
+		else if ((e = hf_cluster_members(store, each, &t)) != HF_OK)
 			r = cli_store_fail(e, store, uri);
+		else if (t.lacks)
+			r = cli_fail(HF_E_MEMORY, "%s", uri);
 		else
-			r = rows == NULL ?
+			r = t.rows == NULL ?
 			    cli_flush() :
-			    cli_store_json(json_incref(rows), uri);
+			    cli_store_json(json_incref(t.rows), uri);
 	}
-	json_decref(rows);
+	json_decref(t.rows);
 	hf_store_close(store);
 	return r;
 }

@@ -13,11 +13,13 @@
 #include "fleet.h"
 #include "stores.h"
 
-/* log.c: one line on stderr, of key=value pairs or (log_json) one object.
+/* log.c: one line on stderr, of key=value pairs or (log_json, which may change
+ * while other threads write theirs) one object.
  * Values are escaped, so that no peer can forge a line or a pair. */
-extern int log_json;
+extern atomic_int log_json;
 
 struct log_line {
+	int json; /* as it was when the line began */
 	size_t len;
 	char text[4096];
 };

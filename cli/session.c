@@ -40,6 +40,7 @@ static struct {
 	size_t len;
 	unsigned matches;
 	json_t *rows; /* with --json */
+	int lacks;    /* memory for one of them */
 } job;
 
 static json_t *
@@ -60,7 +61,8 @@ print_row(const struct hf_entry_info *i)
 
 	sodium_bin2hex(sid, sizeof(sid), i->sid, sizeof(i->sid));
 	if (job.rows != NULL) {
-		(void)json_array_append_new(job.rows, row_json(i, sid));
+		job.lacks |=
+		    json_array_append_new(job.rows, row_json(i, sid)) != 0;
 		return;
 	}
 	printf("%s  owner %s  scope %s  epoch %llu  until %s\n", sid,
@@ -163,6 +165,8 @@ run(struct hf_store *store, const char *word, const char *id)
 		    &info);
 		if (e != HF_OK)
 			return cli_store_fail(e, store, job.uri);
+		if (job.lacks)
+			return cli_fail(HF_E_MEMORY, "%s", job.uri);
 		return job.rows != NULL ?
 		    cli_store_json(json_incref(job.rows), job.uri) :
 		    cli_flush();

@@ -772,6 +772,7 @@ arguments(void **state)
 	assert_err(hf_channel_reset(ch, -1), HF_E_ARG);
 	assert_err(hf_channel_reset(ch, 256), HF_E_ARG);
 	assert_err(hf_channel_send(ch, &len, NULL, 1), HF_E_ARG);
+	assert_err(hf_channel_finish(NULL), HF_E_ARG);
 	assert_null(hf_channel_kept(ch));
 	hf_channel_keep(ch, out);
 	assert_ptr_equal(hf_channel_kept(ch), out);
