@@ -73,6 +73,12 @@ entries_and_grants(void **state)
 	assert_err(hf_entry_read(&info, NULL, 4), HF_E_ARG);
 	assert_err(hf_entry_open(&info, NULL, bytes, 4, NOW), HF_E_ARG);
 	assert_err(hf_keygrant_read(NULL, bytes, 4), HF_E_ARG);
+	assert_err(hf_keygrant_verify(NULL, bytes, 4,
+		       (struct hf_span){ bytes, 4 }),
+	    HF_E_ARG);
+	assert_err(hf_keygrant_verify(&grant, NULL, 4,
+		       (struct hf_span){ bytes, 4 }),
+	    HF_E_ARG);
 	assert_err(hf_keygrant_read(&grant, NULL, 4), HF_E_ARG);
 	assert_err(hf_keygrant_open(&grant, bytes, 4, NULL), HF_E_ARG);
 	assert_err(hf_keygrant_open(&grant, bytes, 4, &by), HF_E_ARG);

@@ -233,6 +233,16 @@ sealed(void **state)
 	pour(m[1], i, a.s);
 	assert_int_equal(hf_channel_data(peers).len, sizeof(text));
 	assert_memory_equal(hf_channel_data(peers).ptr, text, sizeof(text));
+	/* no more than the session has room for */
+	while (hf_session_sendable(i) >= HF_FRAMES_MIN) {
+		assert_ok(hf_channel_open(&ch, m[0], "", 0));
+		assert_ok(hf_channel_send(ch, &taken, text, sizeof(text)));
+		assert_ok(hf_mux_seal(m[0], i, SIZE_MAX));
+	}
+	assert_int_equal(hf_mux_pending(m[0]), 1);
+	pour(m[1], i, a.s);
+	assert_ok(hf_mux_seal(m[0], i, SIZE_MAX));
+	assert_int_equal(hf_mux_pending(m[0]), 0);
 	hf_mux_free(m[0]);
 	hf_mux_free(m[1]);
 	finish();

@@ -118,6 +118,24 @@ once_more(void **state)
 	finish();
 }
 
+/* A scope that has no keys is none. */
+static void
+no_keys(void **state)
+{
+	uint8_t entry[HF_ENTRY_MAX];
+	size_t len;
+
+	(void)state;
+	begin();
+	assert_ok(hf_vault_new(&v, "cluster", "server.example"));
+	assert_ok(hf_vault_scope(v, "default", NULL, 0));
+	assert_ok(hf_session_vault(a.s, v));
+	assert_int_equal(hf_session_checkpoint_due(a.s), 2);
+	assert_err(hf_session_checkpoint(a.s, entry, sizeof(entry), &len),
+	    HF_E_EXPIRED);
+	finish();
+}
+
 /* Without keys it is stored no more, and stays so: it can only go elsewhere. */
 static void
 taken_away(void **state)
@@ -288,6 +306,7 @@ main(void)
 		cmocka_unit_test(rotated),
 		cmocka_unit_test(renewed),
 		cmocka_unit_test(once_more),
+		cmocka_unit_test(no_keys),
 		cmocka_unit_test(taken_away),
 		cmocka_unit_test(misused),
 		cmocka_unit_test(names),
