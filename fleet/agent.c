@@ -13,7 +13,11 @@
 
 #include "agent_own.h"
 
-enum { AT_ONCE = 64, SAYING_MS = 5000 };
+enum {
+	AT_ONCE = 64,
+	SAYING_MS = 5000, /* and nothing of it was taken */
+	LOST_MS = 60000	  /* however much was taken: what is left is dropped */
+};
 
 static void knocked(uv_poll_t *, int, int);
 
@@ -126,7 +130,7 @@ static void
 press(struct hf__app *a, uint64_t now)
 {
 	hf__app_write(a);
-	if (a->said_ms + SAYING_MS <= now)
+	if (a->said_ms + SAYING_MS <= now || a->lost_ms + LOST_MS <= now)
 		hf__app_end(a, a->lost, HF_REASON_LOST);
 }
 

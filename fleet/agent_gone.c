@@ -168,7 +168,7 @@ hf__app_lose(struct hf__app *a, enum hf_err err)
 	/* One that was over before has its own end. */
 	if (hf_channel_reason(a->channel) == HF_REASON_LOST)
 		a->lost = err;
-	a->said_ms = hf__agent_ms();
+	a->said_ms = a->lost_ms = hf__agent_ms();
 	hf__app_write(a);
 }
 

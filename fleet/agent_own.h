@@ -46,6 +46,7 @@ struct hf__app {
 	enum hf__app_phase phase;
 	uint64_t began_ms;
 	uint64_t said_ms; /* its last words; with `lost`: when it took some */
+	uint64_t lost_ms; /* with `lost`: when that was */
 	struct hf__held *held;
 	const struct hf__entry *entry;
 	struct hf_channel *channel; /* NULL: none, or no more */

@@ -137,6 +137,51 @@ taken_slowly(void **state)
 	end();
 }
 
+/* The next look at all times. */
+static void
+look(void)
+{
+	uint64_t begun = hf__agent_ms();
+
+	while (hf__agent_ms() < begun + 2 * HF__LOOK_MS)
+		(void)uv_run(&loop, UV_RUN_ONCE);
+}
+
+/* However little is taken at a time, a minute after the loss it is over; not
+ * before. */
+static void
+lost_slowly(void **state)
+{
+	enum { MANY = 1 << 20, MINUTE_MS = 60000 };
+	uint8_t some[4096] = { 0 };
+
+	(void)state;
+	begin(1);
+	while (send(app->fd, some, sizeof(some), MSG_DONTWAIT) > 0)
+		continue;
+	app->words = calloc(1, MANY);
+	assert_non_null(app->words);
+	app->words_len = app->words_cap = MANY;
+	assert_ok(hf_channel_open(&app->channel, held.mux, "", 0));
+	app->phase = HF__APP_CARRIED;
+	assert_ok(hf_mux_restart(held.mux, HF_REASON_LOST));
+	hf__app_lose(app, HF_E_GONE);
+	assert_int_equal(app->lost, HF_E_GONE);
+	assert_in_range(hf__agent_ms() - app->lost_ms, 0, 1000);
+	app->lost_ms -= MINUTE_MS - 5000;
+	take_some();
+	look();
+	assert_int_equal(app->phase, HF__APP_CARRIED);
+	assert_in_range(hf__agent_ms() - app->said_ms, 0, 1000);
+	app->lost_ms -= 5000;
+	take_some();
+	look();
+	assert_int_equal(app->phase, HF__APP_SAYING);
+	assert_int_equal(app->err, HF_E_GONE);
+	assert_int_equal(app->reason, HF_REASON_LOST);
+	end();
+}
+
 /* --- one key of two agents -------------------------------------------------------- */
 
 static char dir[64], key[80];
@@ -257,6 +302,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(not_carried),
 		cmocka_unit_test(taken_slowly),
+		cmocka_unit_test(lost_slowly),
 		cmocka_unit_test(one_key),
 		cmocka_unit_test(no_socket),
 	};
