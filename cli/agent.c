@@ -49,7 +49,7 @@ const char help_agent[] =
 
 /* Longer than sessions take to end, and shorter than the next agent waits for
  * what this one has. */
-enum { LATE_MS = 2500 };
+enum { LATE_MS = 2500, LATER_MS = 100 };
 
 static struct {
 	const char *config, *path;
@@ -178,13 +178,21 @@ leave(uv_timer_t *timer)
 	_exit(CLI_OK);
 }
 
+/* Where the loop stood still, sessions too were due just now: it comes round
+ * once more, which puts them to rest. */
+static void
+late(uv_timer_t *timer)
+{
+	(void)uv_timer_start(timer, leave, LATER_MS, 0);
+}
+
 static void
 stop(uv_signal_t *handle, int signum)
 {
 	(void)signum;
 	(void)handle;
 	/* It fails for no reason that can arise. */
-	(void)uv_timer_start(&life.late, leave, LATE_MS, 0);
+	(void)uv_timer_start(&life.late, late, LATE_MS, 0);
 	hf_notify("STOPPING=1");
 	leave_socket();
 	hf_agent_stop(life.agent);

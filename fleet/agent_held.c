@@ -91,11 +91,28 @@ carry_all(struct hf__held *held)
 	}
 }
 
+/* Nobody has a channel, nor the rest of one. */
+static int
+all_wait(const struct hf__held *held)
+{
+	const struct hf__app *app;
+	unsigned n = 0;
+
+	for (app = held->waiting; app != NULL; app = app->beside)
+		n++;
+	return n == held->apps;
+}
+
 void
 hf__held_carry(struct hf__held *held)
 {
 	if (held->waiting == NULL || !hf_link_open(held->link))
 		return;
+	/* The server leaves: where it goes on they get theirs. */
+	if (held->elsewhere && all_wait(held)) {
+		hf__reach_elsewhere(held);
+		return;
+	}
 	hf__rest_drop(held);
 	carry_all(held);
 }
@@ -203,6 +220,8 @@ hf__held_closed(struct hf__held *held)
 	int listed = held->listed;
 	struct hf__held *next = NULL;
 
+	/* It is over: the next one does not wake it. */
+	hf__rest_drop(held);
 	/* Who comes now gets a session of his own. */
 	held->listed = 0;
 	held->waiting = NULL;

@@ -175,6 +175,8 @@ void hf__held_state(struct hf__wire *wire, const struct hf__entry *entry,
 
 /* Begins a session, or goes on with the one that is broken. */
 void hf__reach_begin(struct hf__held *held);
+/* Leaves a server that asks for it; who waits then has it go on. */
+void hf__reach_elsewhere(struct hf__held *held);
 /* The session is not wanted any more: it ends, in order where it is open. */
 void hf__reach_end(struct hf__held *held);
 /* The agent ends: the session is put to rest where it can, else ends so. */

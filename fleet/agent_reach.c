@@ -112,8 +112,8 @@ moved(void *owner, struct hf_link *link)
 	}
 }
 
-static void
-go_elsewhere(struct hf__held *held)
+void
+hf__reach_elsewhere(struct hf__held *held)
 {
 	hf_link_abort(held->link, HF_E_GONE);
 }
@@ -128,7 +128,7 @@ query(void *owner, struct hf_link *link)
 	(void)link;
 	held->elsewhere = 1;
 	if (held->apps == 0)
-		go_elsewhere(held);
+		hf__reach_elsewhere(held);
 }
 
 static void
@@ -497,7 +497,7 @@ hf__reach_look(struct hf__held *held, uint64_t now)
 	} else if (held->again_at != 0 && now >= held->again_at) {
 		attempt(held);
 	} else if (held->state == HF_AGENT_OPEN && unused && held->elsewhere) {
-		go_elsewhere(held);
+		hf__reach_elsewhere(held);
 	} else if (unused &&
 	    (!held->listed ||
 		((held->state == HF_AGENT_OPEN ||

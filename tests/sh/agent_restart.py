@@ -36,14 +36,14 @@ class Web(Hall):
         self.peer("web", [self.responder[n].address for n in servers],
                   expect="web")
 
-    def join(self, name, mobility="soft", **more):
+    def join(self, name, mobility="soft", options=(), **more):
         house = self.house
         house.identity(name)
         house.certificate(name, "responder,server", "--cluster", "web")
         house.hf("cluster", "admit", "--key", "web.key", "--store", "lmdb:db",
                  "--cert", name + ".cert")
         self.respond(name, "--store", "lmdb:db", "--cluster", "web.cert",
-                     "--takeover", mobility, identity=name + ".key",
+                     "--takeover", mobility, *options, identity=name + ".key",
                      cert=name + ".cert", **more)
 
     def configure(self, path="agent.conf"):
@@ -162,22 +162,53 @@ def elsewhere():
 
 def asked_away():
     """Its server leaves, and an application asks for a channel in the same
-    moment: it gets one, elsewhere."""
-    with Web() as h:
-        h.start()
-        h.app("web").opened().close()
-        wait_for(lambda: h.channels("web") == 0, "quiet")
-        app = App(h.path)
-        h.status()  # it was let in
-        h.freeze()
-        h.responder["a"].process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)  # what it says then is there first
-        app.say(OPEN, 1, "web")
-        h.agent.send_signal(signal.SIGCONT)
-        s.same("asked away: opened", INFO, app.next()[0])
-        s.same("asked away: it serves", True, app.echo(b"x"))
-        s.same("asked away: one session", (1, 1), h.begun())
-        h.stop()
+    moment, before or behind that: it gets one, elsewhere."""
+    for first in ("server", "application"):
+        with Web() as h:
+            what = "asked away, first the " + first
+            h.start()
+            h.app("web").opened().close()
+            wait_for(h.rests, "rest")  # nothing is on its way
+            app = App(h.path)
+            h.status()  # it was let in
+            h.freeze()
+            if first == "application":
+                app.say(OPEN, 1, "web")
+            h.responder["a"].process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)  # until it has said that
+            if first == "server":
+                app.say(OPEN, 1, "web")
+            h.agent.send_signal(signal.SIGCONT)
+            s.same(what + ": opened", INFO, app.next()[0])
+            s.same(what + ": it serves", True, app.echo(b"x"))
+            s.same(what + ": one session", (1, 1), h.begun())
+            h.stop()
+
+
+def closed_then():
+    """Its server closes a session that rests, and an application asks in the
+    same moment: what rested is not waked, another session begins."""
+    for first in ("server", "application"):
+        with Web(("a",), options=("--idle", "2")) as h:
+            what = "closed then, first the " + first
+            h.start()
+            h.app("web").opened().close()
+            wait_for(h.rests, "rest")
+            app = App(h.path)
+            h.status()  # it was let in
+            h.freeze()
+            if first == "application":
+                app.say(OPEN, 1, "web")
+            time.sleep(3)  # until it was closed
+            if first == "server":
+                app.say(OPEN, 1, "web")
+            h.agent.send_signal(signal.SIGCONT)
+            s.same(what + ": opened", INFO, app.next()[0])
+            s.same(what + ": it serves", True, app.echo(b"x"))
+            s.same(what + ": another session", (1, 0), h.begun())
+            s.same(what + ": at the responder", (2, 0), h.seen("a"))
+            s.same(what + ": nothing rests", False, h.rests())
+            h.stop()
 
 
 def cut():
@@ -668,6 +699,27 @@ def still():
         h.stop()
 
 
+def stalled():
+    """The agent ends, and is held up until all its time is over: it is late,
+    and its session rests all the same."""
+    with Web(("a",)) as h:
+        h.start()
+        app = h.app("web").opened()
+        s.same("stalled: before", True, app.echo(b"x"))
+        h.responder["a"].freeze()
+        app.data(b"z" * 1000)
+        h.status()  # it was taken
+        h.agent.send_signal(signal.SIGTERM)
+        s.same("stalled: its channel's end", "HF_E_AGENT_GONE", app.over())
+        h.freeze()
+        time.sleep(3)
+        s.same("stalled: nothing rests", False, h.rests())
+        h.agent.send_signal(signal.SIGCONT)
+        s.same("stalled: the agent ends", 0, h.agent.wait(WAIT))
+        s.same("stalled: it rests", True, h.rests())
+        os.kill(h.responder["a"].process.pid, signal.SIGCONT)
+
+
 def without():
     """No place is named, or the session does not move: it ends in order."""
     with Web(("a",), store=None) as h:
@@ -693,9 +745,9 @@ def without():
             os.path.join(h.dir, "rest")))
 
 
-TESTS = (in_order, elsewhere, asked_away, cut, finished, busy, outstanding,
-         idle, closed, refused, put_back, expired, places, swept, alone,
-         still, without)
+TESTS = (in_order, elsewhere, asked_away, closed_then, cut, finished, busy,
+         outstanding, idle, closed, refused, put_back, expired, places, swept,
+         alone, still, stalled, without)
 
 if __name__ == "__main__":
     run(TESTS)
