@@ -268,7 +268,8 @@ running_option(int c)
 		log_json = 1;
 		return CLI_OK;
 	case OPT_JSON:
-		cli_json = log_json = 1;
+		cli_json = 1;
+		log_json = 1;
 		return CLI_OK;
 	case OPT_PASS_FILE:
 		respond.pass.file = optarg;
