@@ -158,8 +158,10 @@ deliver(struct way *w, struct hf_span *in, unsigned how)
 		arrive(w, (struct hf_span){ said->record, len },
 		    with % 256 == 0 ? said : NULL, 0);
 		break;
-	case 2: /* cut */
-		arrive(w, (struct hf_span){ said->record, at % len }, NULL, 0);
+	case 2: /* cut, by more than what arrives next could be by chance */
+		CLAIM(len > 8);
+		arrive(w, (struct hf_span){ said->record, at % (len - 8) },
+		    NULL, 0);
 		w->spoiled = 1;
 		break;
 	case 3: /* twice */
