@@ -73,13 +73,14 @@ cluster_members(const char *uri)
 	enum hf_err e;
 	int r;
 
+	if (cli_json && (t.rows = json_array()) == NULL)
+		return cli_fail(HF_E_MEMORY, "%s", uri);
 	if ((r = cli_store_open(&store, uri)) == CLI_OK) {
-		if (cli_json && (t.rows = json_array()) == NULL)
-			r = cli_fail(HF_E_MEMORY, "%s", uri);
-		else if ((e = hf_cluster_members(store, each, &t)) != HF_OK)
+		if ((e = hf_cluster_members(store, each, &t)) == HF_OK &&
+		    t.lacks)
+			e = HF_E_MEMORY;
+		if (e != HF_OK)
 			r = cli_store_fail(e, store, uri);
-		else if (t.lacks)
-			r = cli_fail(HF_E_MEMORY, "%s", uri);
 		else
 			r = t.rows == NULL ?
 			    cli_flush() :
