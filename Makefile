@@ -292,13 +292,12 @@ unit-proto: $(UNIT_PROTO)
 sh: tests
 	$(call run_tests,$(SHELL_TESTS))
 unit-and-sh: tests
-	$(call run_tests,$(filter %/fleet_store_suite,$(UNIT_BIN)) \
-	    $(SHELL_TESTS) $(filter-out %/fleet_store_suite,$(UNIT_BIN)) \
-	    $(FUZZ_REPLAY))
+	$(call run_tests,$(SHELL_TESTS) $(UNIT_BIN) $(FUZZ_REPLAY))
 
+SANS = SAN=1 BUILD=build-san CFLAGS='-O1 -g'
 san:
-	$(SUBMAKE) $(JOBS) SAN=1 BUILD=build-san CFLAGS='-O1 -g' tests
-	$(SUBMAKE) SAN=1 BUILD=build-san CFLAGS='-O1 -g' unit-and-sh
+	$(SUBMAKE) $(JOBS) $(SANS) tests
+	$(SUBMAKE) $(SANS) unit-and-sh
 
 # Peers without number, for tests/load.
 $(BUILD)/crowd: $(call objects,$(LOAD)) $(FLEET_LIB) $(PROTO_LIB)
@@ -311,11 +310,13 @@ load: deps-test
 	    $(PYTHON) tests/load/load.py
 .PHONY: load
 
+# What everything is built with is -O2, unless somebody chose otherwise.
+CT_O2 = $(BUILD)$(if $(SAN)$(subst -O2 -g,,$(CFLAGS)),/ct-O2)
 ct: deps-ct
 	$(SUBMAKE) $(JOBS) BUILD=$(BUILD)/ct-O0 CFLAGS='-O0 -g' \
 	    HARDEN=-fstack-protector-strong ct-build
-	$(SUBMAKE) $(JOBS) BUILD=$(BUILD)/ct-O2 CFLAGS='-O2 -g' ct-build
-	@bash tests/ct/run.sh $(BUILD)/ct-O0 $(BUILD)/ct-O2
+	$(SUBMAKE) $(JOBS) BUILD=$(CT_O2) CFLAGS='-O2 -g' ct-build
+	@bash tests/ct/run.sh $(BUILD)/ct-O0 $(CT_O2)
 ct-build: $(BUILD)/ct-secrets $(BUILD)/ct-times
 .PHONY: ct ct-build deps-ct
 # tests/ct/times.c looks users up as the program does.
@@ -326,13 +327,13 @@ $(BUILD)/ct-secrets: $(patsubst %,$(BUILD)/tests/ct/%.o,secrets sessions \
 $(BUILD)/ct-times: $(BUILD)/tests/ct/times.o $(CT_CLI) $(TESTING) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto) -lbsd -lm
 
-# The slowest parts first.
 FAULTS = $(patsubst tests/faults/%.c,$(BUILD)/faults-%, \
 	$(wildcard tests/faults/*.c))
 FAULTS_PY = $(filter-out %/faults.py,$(wildcard tests/faults/*.py))
 faults: deps-faults
 	$(SUBMAKE) $(JOBS) all $(PRELOAD_SO) $(FAULTS)
-	@bash tests/faults/run.sh $(BUILD) $(FAULTS_PY) $(FAULTS)
+	@bash tests/faults/run.sh $(BUILD) \
+	    $(call long_first,$(FAULTS_PY) $(FAULTS))
 $(BUILD)/faults-%: $(BUILD)/tests/faults/%.o $(TESTING) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)
 .PHONY: faults deps-faults
@@ -360,10 +361,16 @@ cov: deps-test
 	@$(PYTHON) tests/coverage.py build-cov
 .PHONY: mutants cov
 
-# tests/run.sh runs them, a few at a time; what is slow first.
+# tests/run.sh runs them, a few at a time. What takes long begins first: in the
+# end no processor waits for it.
+LONG = dispatch_attacks sim demo_dispatch agent_restart stopped limits wire \
+	fleet_store_suite linear shared service fleet_store_redis dispatch check \
+	agent vectors refusals fleet_store_postgres initiate memory
+long_first = $(foreach l,$(LONG),$(filter %/$l %/$l.sh %/$l.py,$(1))) \
+	$(filter-out $(foreach l,$(LONG),%/$l %/$l.sh %/$l.py),$(1))
 run_tests = @HANDFAST='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' \
 	CC='$(CC)' SAN='$(SAN)' V='$(V)' RUN='$(RUN)' PYTHON='$(PYTHON)' \
-	TEST_SECONDS='$(TEST_SECONDS)' bash tests/run.sh $(1)
+	TEST_SECONDS='$(TEST_SECONDS)' bash tests/run.sh $(call long_first,$(1))
 
 # Seeds from 1, on two processors.
 SEEDS = 20000
@@ -582,17 +589,15 @@ TIDY = -*,bugprone-*,clang-analyzer-* \
 comma = ,
 lint-tidy:
 	@echo 'lint: clang-tidy'
-	@printf '%s\n' $(PROTO) $(FLEET) $(CLI) | xargs -P 2 -I @ sh -c \
+	@printf '%s\n' $(PROTO) $(FLEET) $(CLI) | xargs -P 2 -n 8 sh -c \
 	    'out=$$(clang-tidy --quiet --warnings-as-errors="*" --checks="$$0" \
-	    @ -- $(FLAGS_cli) 2>&1) || { echo "$$out"; exit 1; }' \
+	    "$$@" -- $(FLAGS_cli) 2>&1) || { echo "$$out"; exit 1; }' \
 	    '$(subst $(empty) ,$(comma),$(strip $(TIDY)))'
 
 lint-format:
 	@echo 'lint: format: as .clang-format says'
-	@bad=0; for f in $(SOURCES) $(HEADERS); do \
-		clang-format $$f | cmp -s - $$f || { \
-			echo "$$f: make format would change it"; bad=1; }; \
-	done; exit $$bad
+	@printf '%s\n' $(SOURCES) $(HEADERS) | xargs -P 2 -n 50 \
+	    clang-format --dry-run -Werror
 format: | deps-lint
 	clang-format -i $(SOURCES) $(HEADERS)
 

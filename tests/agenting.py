@@ -14,21 +14,13 @@ import time
 
 import session as s
 
-WAIT = s.WAIT
+WAIT, wait_for = s.WAIT, s.wait_for
 OPEN, DATA, END, OVER, STATUS, CLOSE, INFO, PEER, DONE = (
     0, 1, 2, 3, 4, 5, 16, 17, 18)
 CODES = {"HF_E_ARG": 1, "HF_E_CONFIG": 4, "HF_E_POLICY": 7, "HF_E_CBOR": 32,
          "HF_E_SHAPE": 33, "HF_E_UNEXPECTED": 34, "HF_E_TOO_BIG": 35,
          "HF_E_VERSION": 36, "HF_E_DEADLINE": 67, "HF_E_AGENT_GONE": 82,
          "HF_E_QUOTA": 83, "HF_E_RESET": 84}
-
-
-def wait_for(true, what, seconds=WAIT):
-    until = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > until:
-            raise TimeoutError(what)
-        time.sleep(0.01)
 
 
 def run(tests):

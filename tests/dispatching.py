@@ -17,16 +17,8 @@ import time
 import servers as stores
 import session as s
 
-WAIT = s.WAIT
+WAIT, wait_for = s.WAIT, s.wait_for
 CA = ("--trust", "ca/ca.cert")
-
-
-def wait_for(true, what, seconds=WAIT):
-    until = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > until:
-            raise TimeoutError(what)
-        time.sleep(0.01)
 
 
 stages = []  # that are open

@@ -64,6 +64,17 @@ def same(what, want, got):
                  "got      %r" % (got,))
 
 
+def wait_for(true, what, seconds=WAIT):
+    """Until it is so. The longer that takes the less often it is looked, by a
+    twentieth of the time: many a look is a process, which others wait for."""
+    began = time.monotonic()
+    while not true():
+        waited = time.monotonic() - began
+        if waited > seconds:
+            raise TimeoutError(what)
+        time.sleep(min(0.01 + waited / 20, 0.1))
+
+
 def note(text):
     print("note:", text)
 

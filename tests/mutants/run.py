@@ -17,7 +17,7 @@ lines must stand in FILE exactly once, and together. A mutant is a copy of FILE
 compiled into a directory of its own and linked with the libraries of the tree
 as it is, so that no file of the tree is ever touched. It is killed when TEST
 fails by name; one that does not compile is an error, and one whose test takes
-too long is not killed. Before, every such test must pass without a mutant.
+too long is not killed. Every such test must have passed without a mutant.
 Only what can kill it is run: of a unit test that test alone, of a script what
 comes before the line that says so.
 
@@ -30,6 +30,7 @@ import fnmatch
 import glob
 import itertools
 import os
+import queue
 import re
 import shlex
 import shutil
@@ -47,12 +48,19 @@ TIMEOUT = {"unit": 120, "vectors": 120, "sh": 300}  # seconds for one test
 # At once: unit tests compute; shell tests mostly wait, and run beside them.
 CPUS = os.cpu_count() or 1
 WORKERS = int(os.environ.get("WORKERS", 1 + CPUS))
-WAITERS = int(os.environ.get("WAITERS", 4 * CPUS))
+WAITERS = int(os.environ.get("WAITERS", 5 * CPUS))
+# What waits longest begins first, so that nobody waits for it in the end.
+LONG = ("watchdog-look", "watchdog-hangs", "dispatch-half", "link-was-closed",
+        "dispatch-metrics-here", "dispatch-demo-drain", "given-listens",
+        "agent-hears-long", "serve-accept", "agent-expects", "dispatch-opens")
 # How the rooms are compiled and linked, as the Makefile has it.
 FLAGS = {room: shlex.split(os.environ.get("FLAGS_" + room, "-I" + room))
          for room in ("proto", "fleet", "cli")}
 LIBS = {room: shlex.split(os.environ.get("LIBS_" + room, ""))
         for room in ("proto", "fleet", "cli", "tests")}
+# Nobody debugs a mutant, and there is much to link.
+LINK = ["-pie", "-Wl,-S"] + (["-fuse-ld=gold"] if shutil.which("ld.gold")
+                             else [])
 
 Mutant = collections.namedtuple("Mutant",
                                 "id file threat test what old new where")
@@ -164,7 +172,7 @@ def linked(test, place):
                   library("handfast")] + LIBS["cli"]
     log = []
     if not os.path.exists(out) and \
-            command(CC + ["-pie", "-o", out] + words, log) != 0:
+            command(CC + LINK + ["-o", out] + words, log) != 0:
         raise Bad("it does not link\n" + "".join(log))
     return out
 
@@ -381,20 +389,62 @@ def read_lists(patterns):
     return mutants
 
 
-def check_tests(lane, mutants):
-    """The tests that do not pass without a mutant, and why."""
-    runs = collections.defaultdict(list)
-    for test in sorted({m.test for m in mutants}):
-        runs[test if test.startswith("unit/") else
-             test.split(":")[0]].append(test)
-    broken = {}
-    futures = [(x, lane(x[0]).submit(sound, x)) for x in runs.values()]
-    for tests, future in futures:
-        why = future.result()
-        if why:
-            print("FAIL %s without a mutant: %s" % (tests[0], why))
-            broken.update((t, why) for t in tests)
-    return broken
+def is_long(m):
+    return any(fnmatch.fnmatch(m.id, x) for x in LONG)
+
+
+class Lane:
+    """Threads that do one thing after the other, what takes long first, and
+    say of each what came of it."""
+
+    def __init__(self, threads, said):
+        self.todo, self.turn = queue.PriorityQueue(), itertools.count()
+        self.said = said
+        for _ in range(threads):
+            threading.Thread(target=self.run, daemon=True).start()
+
+    def add(self, some, do, what):
+        self.todo.put((not any(map(is_long, some)), next(self.turn), do,
+                       what))
+
+    def run(self):
+        while True:
+            _, _, do, what = self.todo.get()
+            try:
+                self.said.put((what, do(what)))
+            except Exception as e:
+                self.said.put((what, e))
+
+
+def verdicts(mutants):
+    """Each mutant, why it was not killed, and how many seconds it took; it is
+    judged when its test has passed without it."""
+    said, runs = queue.SimpleQueue(), collections.defaultdict(list)
+    lanes = {True: Lane(WAITERS, said), False: Lane(WORKERS, said)}
+    for m in mutants:
+        runs[m.test if m.test.startswith("unit/") else
+             m.test.split(":")[0]].append(m)
+    runs = {tuple(sorted({m.test for m in some})): some
+            for some in runs.values()}
+    for tests, some in runs.items():
+        lanes[tests[0].startswith("sh/")].add(some, sound, tests)
+    left = len(runs)
+    while left:
+        what, found = said.get()
+        left -= 1
+        if isinstance(found, Exception):
+            raise found
+        if isinstance(what, Mutant):
+            yield (what, *found)
+            continue
+        if found:
+            print("FAIL %s without a mutant: %s" % (what[0], found))
+        for m in runs[what]:
+            if found:
+                yield m, "its test is broken", 0.0
+            else:
+                lanes[m.test.startswith("sh/")].add([m], timed, m)
+                left += 1
 
 
 def main():
@@ -412,43 +462,30 @@ def main():
         for m in mutants:
             print("%-28s %-6s %-20s %s" % (m.id, m.threat, m.file, m.what))
         return 0
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool, \
-            concurrent.futures.ThreadPoolExecutor(WAITERS) as waiting:
-        if args.find:
-            skip = args.skip.split(",")
+    if args.find:
+        skip = args.skip.split(",")
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             for m, found in zip(mutants, pool.map(
                     lambda m: find(m, skip), mutants)):
                 print("%s: %s" % (m.id, " ".join(found) or "SURVIVES"),
                       flush=True)
-            return 0
+        return 0
 
-        def lane(test):
-            return waiting if test.startswith("sh/") else pool
-        broken = check_tests(lane, mutants)
-        survivors, passed, failed = [], 0, 0
-        for what, good, found in [] if args.id else controls():
-            print("%s control: a mutant %s" % ("PASS" if good else "FAIL",
-                                               what))
-            if not good:
-                print("    " + str(found))
-            passed, failed = passed + good, failed + (not good)
-        futures = {lane(m.test).submit(timed, m): m
-                   for m in mutants if m.test not in broken}
-        verdicts = itertools.chain(
-            ((m, "its test is broken", 0.0) for m in mutants
-             if m.test in broken),
-            ((futures[done], *done.result())
-             for done in concurrent.futures.as_completed(futures)))
-        for m, why, took in verdicts:
-            if why is None:
-                passed += 1
-                print("PASS %s killed by tests/%s (%.3f s)" % (
-                    m.id, m.test.replace(":", ".c:", 1)
-                    if m.test.startswith("unit/") else m.test, took),
-                    flush=True)
-                continue
-            survivors.append(m)
-            print("FAIL %s (%s): %s" % (m.id, m.where, why), flush=True)
+    survivors, passed, failed = [], 0, 0
+    for what, good, found in [] if args.id else controls():
+        print("%s control: a mutant %s" % ("PASS" if good else "FAIL", what))
+        if not good:
+            print("    " + str(found))
+        passed, failed = passed + good, failed + (not good)
+    for m, why, took in verdicts(mutants):
+        if why is None:
+            passed += 1
+            print("PASS %s killed by tests/%s (%.3f s)" % (
+                m.id, m.test.replace(":", ".c:", 1)
+                if m.test.startswith("unit/") else m.test, took), flush=True)
+            continue
+        survivors.append(m)
+        print("FAIL %s (%s): %s" % (m.id, m.where, why), flush=True)
     for m in survivors:
         print("not killed: %s: %s (%s)" % (m.id, m.what, m.threat))
     print("note: %.0f s" % (time.time() - begun))

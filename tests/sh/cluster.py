@@ -162,11 +162,7 @@ class Cluster:
 
 
 def wait_for(true, what):
-    until = time.monotonic() + WAIT
-    while not true():
-        if time.monotonic() > until:
-            raise TimeoutError(what)
-        time.sleep(0.01)
+    s.wait_for(true, what, WAIT)
 
 
 def say(client, data):

@@ -68,7 +68,7 @@ def slow_drip():
     some = [dial(g) for _ in range(290)]
     works(g, "slow drip")
     message, at, drips = resume(os.urandom(16)), 0, some[:100]
-    while drips and at < len(message):
+    while drips and at < len(message) // 2:
         for c in drips[:]:
             try:
                 c.send(message[at:at + 1])

@@ -3,6 +3,8 @@
 # The checks that the program makes itself, each by its plainest case: whose
 # files it believes, whom it lets in, what an exit code promises. A check that
 # is gone is a line here that fails.
+#
+#    guards.sh [PART...]     PART: files, fits, door, bare, asked, earned, odd
 . "$(dirname "$0")/session.inc"
 umask 022
 must hf keygen -o new.key
@@ -34,150 +36,175 @@ open() {
 	same "$what" "$want $said" "$code $(cat out)"
 }
 
-# secrets that others can read, or own
-for f in server.key ring users; do
-	chmod 640 $f
-	refuse 5 "readable $f" --ring ring --users users
-	chmod 600 $f
-done
-run 5 'existing key' keygen -o server.key
-ln -s nowhere link
-run 5 'dangling key' keygen -o link
-at=127.0.0.1:1
-for f in alice.key carol.ticket; do
-	chmod 604 $f
-	case $f in
-	*.key) open 5 '' "readable $f" $as_alice;;
-	*) open 5 '' "readable $f" $as_carol;;
-	esac
-	chmod 600 $f
-done
-if [ "$(id -u)" -eq 0 ]; then
-	cp -p server.key mine.key
-	chown 12345 server.key
-	refuse 5 "another's key"
-	cp -p mine.key server.key
-fi
-for f in server.key alice.key ring users carol.ticket; do
-	same "mode of $f" 600 "$(stat -c %a $f)"
-done
-{ cat server.key; head -c 70000 /dev/zero | tr '\0' '\n'; } >long.key
-chmod 600 long.key
-run 6 'long file' cert request --identity long.key --subject x -o x.req
-: >empty
-run 2 'empty passphrase' keygen --passphrase-file empty -o x.key
-same 'no key of an empty passphrase' no "$([ -e x.key ] && echo yes || echo no)"
-
-# what must fit together
-refuse 5 "another's certificate" --identity alice.key
-refuse 5 'wrong usage' --identity alice.key --cert alice.cert
-rm -f costly others
-must hf user add --db costly --realm example --password-cost 65:2 \
-    --passphrase-file password bob
-refuse 5 'other cost' --users costly
-must hf user add --db others --realm elsewhere --passphrase-file password bob
-refuse 5 'other realm' --users others
-must hf cert issue --ca ca --request server.req --usage responder \
-    -o realmless.cert
-refuse 5 'no realm' --cert realmless.cert --users users
-now=$(date +%s)
-must hf cert issue --ca ca --request server.req --usage responder \
-    --not-before $((now - 60)) --not-after $((now - 1)) -o old.cert
-refuse 7 'expired certificate' --cert old.cert
-run 7 'verify: expired' cert verify --trust ca/ca.cert old.cert
-run 4 'verify: name' cert verify --trust ca/ca.cert --expect x server.cert
-run 4 'verify: usage' cert verify --trust ca/ca.cert --usage initiator \
-    server.cert
-for damage in '2s/^bob/BOB/' '2{h;G}' '1s/64:2/64:1/' '2s/.$//' '$s/./&\n/'; do
-	sed "$damage" users >bad
-	chmod 600 bad
-	refuse 6 "users: $damage" --users bad
-done
-cp -p users bad
-printf '\0' >>bad
-refuse 6 'users: NUL' --users bad
-cp -p users bad
-printf 'zed' >>bad
-refuse 6 'users: no end' --users bad
-run 5 'user exists' user add --db users --passphrase-file wrong bob
-run 5 'list over a key' ca revoke ca -o server.key
+parts=$*
+# part NAME: whether it is to run
+part() { [ -z "$parts" ] || case " $parts " in *" $1 "*) ;; *) false ;; esac; }
 must hf ca init other --name 'Other CA'
-run 4 "another's certificate revoked" ca revoke other alice.cert -o list
 
-# who is let in
-start door tcp --users users --ring ring --echo --allow 'al*' --allow bob \
-    --target '' --target t1
-open 0 hello 'alice' $as_alice
-open 0 hello 'bob' $as_bob
-open 4 '' 'not allowed' $as_carol
-has 'not allowed: log' 'name=carol .*HF_E_POLICY' door.log
-open 0 hello 'target' $as_alice --target t1
-open 4 '' 'no such target' $as_alice --target t2
-open 4 '' 'wrong password' $to --user bob --passphrase-file wrong
-for n in bo bobb a zed; do
-	open 4 '' "unknown user $n" $to --user $n --passphrase-file password
+files() {
+	# secrets that others can read, or own
+	for f in server.key ring users; do
+		chmod 640 $f
+		refuse 5 "readable $f" --ring ring --users users
+		chmod 600 $f
+	done
+	run 5 'existing key' keygen -o server.key
+	ln -s nowhere link
+	run 5 'dangling key' keygen -o link
+	at=127.0.0.1:1
+	for f in alice.key carol.ticket; do
+		chmod 604 $f
+		case $f in
+		*.key) open 5 '' "readable $f" $as_alice;;
+		*) open 5 '' "readable $f" $as_carol;;
+		esac
+		chmod 600 $f
+	done
+	if [ "$(id -u)" -eq 0 ]; then
+		cp -p server.key mine.key
+		chown 12345 server.key
+		refuse 5 "another's key"
+		cp -p mine.key server.key
+	fi
+	for f in server.key alice.key ring users carol.ticket; do
+		same "mode of $f" 600 "$(stat -c %a $f)"
+	done
+	{ cat server.key; head -c 70000 /dev/zero | tr '\0' '\n'; } >long.key
+	chmod 600 long.key
+	run 6 'long file' cert request --identity long.key --subject x -o x.req
+	: >empty
+	run 2 'empty passphrase' keygen --passphrase-file empty -o x.key
+	same 'no key of an empty passphrase' no "$([ -e x.key ] && echo yes || echo no)"
+}
+
+fits() {
+	# what must fit together
+	refuse 5 "another's certificate" --identity alice.key
+	refuse 5 'wrong usage' --identity alice.key --cert alice.cert
+	rm -f costly others
+	must hf user add --db costly --realm example --password-cost 65:2 \
+	    --passphrase-file password bob
+	refuse 5 'other cost' --users costly
+	must hf user add --db others --realm elsewhere --passphrase-file password bob
+	refuse 5 'other realm' --users others
+	must hf cert issue --ca ca --request server.req --usage responder \
+	    -o realmless.cert
+	refuse 5 'no realm' --cert realmless.cert --users users
+	now=$(date +%s)
+	must hf cert issue --ca ca --request server.req --usage responder \
+	    --not-before $((now - 60)) --not-after $((now - 1)) -o old.cert
+	refuse 7 'expired certificate' --cert old.cert
+	run 7 'verify: expired' cert verify --trust ca/ca.cert old.cert
+	run 4 'verify: name' cert verify --trust ca/ca.cert --expect x server.cert
+	run 4 'verify: usage' cert verify --trust ca/ca.cert --usage initiator \
+	    server.cert
+	for damage in '2s/^bob/BOB/' '2{h;G}' '1s/64:2/64:1/' '2s/.$//' '$s/./&\n/'; do
+		sed "$damage" users >bad
+		chmod 600 bad
+		refuse 6 "users: $damage" --users bad
+	done
+	cp -p users bad
+	printf '\0' >>bad
+	refuse 6 'users: NUL' --users bad
+	cp -p users bad
+	printf 'zed' >>bad
+	refuse 6 'users: no end' --users bad
+	run 5 'user exists' user add --db users --passphrase-file wrong bob
+	run 5 'list over a key' ca revoke ca -o server.key
+	run 4 "another's certificate revoked" ca revoke other alice.cert -o list
+}
+
+door() {
+	# who is let in
+	start door tcp --users users --ring ring --echo --allow 'al*' --allow bob \
+	    --target '' --target t1
+	open 0 hello 'alice' $as_alice
+	open 0 hello 'bob' $as_bob
+	open 4 '' 'not allowed' $as_carol
+	has 'not allowed: log' 'name=carol .*HF_E_POLICY' door.log
+	open 0 hello 'target' $as_alice --target t1
+	open 4 '' 'no such target' $as_alice --target t2
+	open 4 '' 'wrong password' $to --user bob --passphrase-file wrong
+	for n in bo bobb a zed; do
+		open 4 '' "unknown user $n" $to --user $n --passphrase-file password
+	done
+	open 4 '' 'wrong name' --trust ca/ca.cert --expect x --identity alice.key \
+	    --cert alice.cert
+	open 4 '' 'wrong realm' $to --realm x --user bob --passphrase-file password
+	open 4 '' 'wrong CA' --trust other/ca.cert --expect server \
+	    --identity alice.key --cert alice.cert
+	must hf ca revoke ca server.cert -o list
+	open 4 '' 'revoked there' $as_alice --revoked list
+	open 2 '' 'password to anybody' --trust ca/ca.cert --user bob \
+	    --passphrase-file password
+	open 2 '' 'two tokens' $as_alice --ticket carol.ticket
+	same 'no core file' '0 0' \
+	    "$(awk '/^Max core/ { print $5, $6 }' /proc/$pid/limits)"
+	stop $pid
+	same 'stopped' 0 $code
+}
+
+bare() {
+	start bare tcp --echo
+	open 4 '' 'no passwords here' $as_bob
+	has 'no passwords here: log' 'method=password .*HF_E_TOKEN' bare.log
+	open 4 '' 'no tickets here' $as_carol
+	"$HANDFAST" initiate --connect "$at" $as_alice <hello >/dev/full 2>err
+	same 'output that nobody keeps' 3 $?
+	# what is cut off is no end
+	mkfifo slow
+	"$HANDFAST" initiate --connect "$at" $as_alice <slow >slow.out 2>slow.err &
+	slow_pid=$!
+	exec 6>slow
+	echo one >&6
+	await one slow.out || fail 'cut: the first line'
+	disown $pid
+	kill -9 $pid
+	wait $slow_pid
+	same 'cut' 3 $?
+	exec 6>&-
+	open 3 '' 'nobody there' $as_alice
+	printf '#!/bin/sh\necho part\nexit 1\n' >half
+	chmod +x half
+	start half tcp --exec "$dir/half"
+	open 3 part 'half an answer' $as_alice
+	stop $pid
+}
+
+asked() {
+	# passwords that a command judges
+	printf '#!/bin/sh\nread -r u; read -r p\n[ "$u $p" = "bob correct horse" ]\n' \
+	    >ask
+	chmod +x ask
+	start ask tcp --password-command "$dir/ask" --echo
+	open 0 hello 'asked: yes' $as_bob --plain-password
+	open 4 '' 'asked: no' $to --user bob --plain-password --passphrase-file wrong
+	stop $pid
+}
+
+earned() {
+	# tickets that a password earned
+	start earn tcp --users users --ring ring --issue-tickets 1h --echo
+	open 0 hello 'a ticket' $as_bob --ticket-out got
+	same 'mode of a ticket' 600 "$(stat -c %a got)"
+	open 0 hello 'a ticket, used' $to --ticket got
+	must hf user del --db users bob
+	kill -HUP $pid
+	await 'event=reload result=ok' earn.log || fail 'reload'
+	open 4 '' "a ticket whose user is gone" $to --ticket got
+	stop $pid
+}
+
+odd() {
+	# names that drive a terminal
+	must hf cert request --identity alice.key \
+	    --subject "$(printf 'a\342\200\256b')" -o odd.req
+	must hf cert issue --ca ca --request odd.req --usage initiator -o odd.cert
+	hf cert verify --trust ca/ca.cert odd.cert >out
+	same 'odd name' 'subject:   a\u{202E}b' "$(sed -n 1p out)"
+}
+
+for p in files fits door bare asked earned odd; do
+	! part $p || $p
 done
-open 4 '' 'wrong name' --trust ca/ca.cert --expect x --identity alice.key \
-    --cert alice.cert
-open 4 '' 'wrong realm' $to --realm x --user bob --passphrase-file password
-open 4 '' 'wrong CA' --trust other/ca.cert --expect server \
-    --identity alice.key --cert alice.cert
-must hf ca revoke ca server.cert -o list
-open 4 '' 'revoked there' $as_alice --revoked list
-open 2 '' 'password to anybody' --trust ca/ca.cert --user bob \
-    --passphrase-file password
-open 2 '' 'two tokens' $as_alice --ticket carol.ticket
-same 'no core file' '0 0' \
-    "$(awk '/^Max core/ { print $5, $6 }' /proc/$pid/limits)"
-stop $pid
-same 'stopped' 0 $code
-start bare tcp --echo
-open 4 '' 'no passwords here' $as_bob
-has 'no passwords here: log' 'method=password .*HF_E_TOKEN' bare.log
-open 4 '' 'no tickets here' $as_carol
-"$HANDFAST" initiate --connect "$at" $as_alice <hello >/dev/full 2>err
-same 'output that nobody keeps' 3 $?
-# what is cut off is no end
-mkfifo slow
-"$HANDFAST" initiate --connect "$at" $as_alice <slow >slow.out 2>slow.err &
-slow_pid=$!
-exec 6>slow
-echo one >&6
-await one slow.out || fail 'cut: the first line'
-disown $pid
-kill -9 $pid
-wait $slow_pid
-same 'cut' 3 $?
-exec 6>&-
-open 3 '' 'nobody there' $as_alice
-printf '#!/bin/sh\necho part\nexit 1\n' >half
-chmod +x half
-start half tcp --exec "$dir/half"
-open 3 part 'half an answer' $as_alice
-stop $pid
-
-# passwords that a command judges, tickets that a password earned
-printf '#!/bin/sh\nread -r u; read -r p\n[ "$u $p" = "bob correct horse" ]\n' \
-    >ask
-chmod +x ask
-start ask tcp --password-command "$dir/ask" --echo
-open 0 hello 'asked: yes' $as_bob --plain-password
-open 4 '' 'asked: no' $to --user bob --plain-password --passphrase-file wrong
-stop $pid
-start earn tcp --users users --ring ring --issue-tickets 1h --echo
-open 0 hello 'a ticket' $as_bob --ticket-out got
-same 'mode of a ticket' 600 "$(stat -c %a got)"
-open 0 hello 'a ticket, used' $to --ticket got
-must hf user del --db users bob
-kill -HUP $pid
-await 'event=reload result=ok' earn.log || fail 'reload'
-open 4 '' "a ticket whose user is gone" $to --ticket got
-stop $pid
-
-# names that drive a terminal
-must hf cert request --identity alice.key \
-    --subject "$(printf 'a\342\200\256b')" -o odd.req
-must hf cert issue --ca ca --request odd.req --usage initiator -o odd.cert
-hf cert verify --trust ca/ca.cert odd.cert >out
-same 'odd name' 'subject:   a\u{202E}b' "$(sed -n 1p out)"
 finish

@@ -1,9 +1,40 @@
 # SPDX-License-Identifier: ISC
 # A responder's life: signals, what it does with sessions, addresses that it
 # listens on, password commands, peers that die or talk nonsense.
+#
+#    service.sh [watchdog]     only that
 . "$(dirname "$0")/session.inc"
 make_pki
 echo hello >hello
+
+# what the manager of services is told as long as it lives
+cat >alive.py <<'PY'
+import os, signal, socket, subprocess, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("alive")
+s.settimeout(20)
+p = subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL, env=dict(
+    os.environ, NOTIFY_SOCKET=os.path.abspath("alive"),
+    WATCHDOG_USEC="200000"))
+try:
+    for _ in range(4):
+        print(s.recv(100).decode())
+    p.send_signal(signal.SIGTERM)
+    said = "WATCHDOG=1"
+    while said == "WATCHDOG=1":
+        said = s.recv(100).decode()
+    print(said)
+finally:
+    p.terminate()
+    p.wait()
+PY
+watchdog() {
+	w=WATCHDOG=1
+	same 'watchdog' "READY=1 $w $w $w STOPPING=1" "$(echo $(python3 alive.py \
+	    "$HANDFAST" respond --listen 127.0.0.1:0 --identity server.key \
+	    --cert server.cert --trust ca/ca.cert --echo))"
+}
+[ $# -eq 0 ] || { watchdog; finish; }
 
 # print
 start print tcp
@@ -285,30 +316,7 @@ told='READY=1 STATUS=files read anew STOPPING=1'
 same 'notify' "$told $told" "$(echo $(python3 notify.py "$HANDFAST" respond \
     --listen 127.0.0.1:0 --identity server.key --cert server.cert \
     --trust ca/ca.cert --echo))"
-cat >alive.py <<'PY'
-import os, signal, socket, subprocess, sys, time
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind("alive")
-s.settimeout(20)
-p = subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL, env=dict(
-    os.environ, NOTIFY_SOCKET=os.path.abspath("alive"),
-    WATCHDOG_USEC="200000"))
-try:
-    for _ in range(4):
-        print(s.recv(100).decode())
-    p.send_signal(signal.SIGTERM)
-    said = "WATCHDOG=1"
-    while said == "WATCHDOG=1":
-        said = s.recv(100).decode()
-    print(said)
-finally:
-    p.terminate()
-    p.wait()
-PY
-w=WATCHDOG=1
-same 'watchdog' "READY=1 $w $w $w STOPPING=1" "$(echo $(python3 alive.py \
-    "$HANDFAST" respond --listen 127.0.0.1:0 --identity server.key \
-    --cert server.cert --trust ca/ca.cert --echo))"
+watchdog
 
 # the example for systemd's unit
 cp server.key echo.key
