@@ -72,6 +72,7 @@ struct hf_channel {
 	bool own;	/* opened here */
 	bool numbered;	/* its open was written, or came */
 	bool held;	/* its application has the handle */
+	bool live;	/* counts as one of its side's */
 	bool over;	/* final frames have gone both ways */
 	bool ended;	/* for its application */
 	bool finishing; /* a fin is to follow what waits */
@@ -112,7 +113,7 @@ struct hf_mux {
 	size_t flight;		     /* 0, or hf_mux_flight() */
 	uint64_t heard;		     /* bytes of data, of all channels */
 	size_t unnumbered;	     /* own, whose open is due */
-	size_t own_live, peers_live; /* not over */
+	size_t own_live, peers_live; /* not over, or an answer is owed */
 	size_t peers_held;	     /* handles of the peer's */
 };
 

@@ -102,6 +102,7 @@ hf__channel_new(struct hf_mux *m, bool own, struct hf_span label)
 		return NULL;
 	ch->mux = m;
 	ch->own = own;
+	ch->live = true;
 	ch->credit = ch->given = HF_CREDIT_FIRST;
 	ch->in.max = m->limits.window;
 	ch->out.max = m->limits.send;
@@ -222,21 +223,33 @@ set_over(struct hf_channel *ch)
 		hf__channel_news(ch, HF_NEWS_OVER);
 }
 
+/* The peer counts his until the answer to his reset has come; else who opens,
+ * resets and does not listen would have answers owed to him without end. */
+static void
+count_out(struct hf_channel *ch)
+{
+	if (!ch->live || !ch->over ||
+	    (!ch->own && ch->reset_due && !ch->fin_sent))
+		return;
+	ch->live = false;
+	if (ch->own)
+		ch->mux->own_live--;
+	else
+		ch->mux->peers_live--;
+}
+
 void
 hf__channel_judge(struct hf_channel *ch)
 {
 	if (!ch->over && (ch->fin_sent || ch->reset_sent) &&
 	    (ch->fin_got || ch->reset_got)) {
-		if (ch->own)
-			ch->mux->own_live--;
-		else
-			ch->mux->peers_live--;
 		ch->credit_due = false;
 		set_over(ch);
 		/* a reset that waits still says why */
 		hf__channel_end(ch,
 		    ch->reset_sent ? ch->reason : HF_REASON_NONE);
 	}
+	count_out(ch);
 	hf__channel_settle(ch);
 	if (ch->over && !ch->held && !ch->reset_due)
 		destroy(ch);

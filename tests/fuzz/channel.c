@@ -209,7 +209,8 @@ check(const struct end *end)
 
 	for (; ch != NULL; ch = ch->place[HF__LINE_ALL].next, n++) {
 		own += ch->own && !ch->over;
-		peers += !ch->own && !ch->over;
+		peers += !ch->own &&
+		    (!ch->over || (ch->reset_due && !ch->fin_sent));
 		held += !ch->own && ch->held;
 		CLAIM(ch->over || ch->in.len + ch->given <= m->limits.window);
 		CLAIM(ch->credit <= HF_CREDIT_MAX);

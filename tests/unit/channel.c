@@ -714,6 +714,47 @@ too_many(void **state)
 	failed(m, HF_E_TOO_BIG);
 }
 
+/* The peer opens that many, and resets them; whoever had them is done. */
+static void
+reset_many(struct hf_mux *m, uint32_t n, uint32_t from, int had)
+{
+	for (; n > 0; n--, from += 2) {
+		assert_ok(say_open(m, from));
+		assert_ok(say_reset(m, from, HF_REASON_GONE));
+		if (had)
+			hf_channel_free(
+			    news(m, HF_NEWS_OPENED | HF_NEWS_ENDED));
+	}
+}
+
+/* A channel that the peer has reset counts until the answer is sent: who opens
+ * and resets without end and does not listen is owed no more than that. */
+static void
+owed(void **state)
+{
+	const uint32_t most = HF_CHANNELS_MAX;
+	struct heard h = { .r = { 0 } };
+	struct hf_mux *m;
+	uint32_t n;
+	int had;
+
+	(void)state;
+	for (had = 0; had <= 1; had++) {
+		m = mux_of(HF_RESPONDER, 0, (size_t)had, USUAL, USUAL);
+		reset_many(m, most, 0, had);
+		assert_int_equal(hf_mux_count(m), most);
+		/* an answer makes room */
+		for (n = 0; n < most; n++)
+			expect(&h, m, HF__FRAME_RESET, 2 * n,
+			    had ? HF_REASON_GONE : HF_REASON_REFUSED, 0);
+		expect_silence(&h, m);
+		assert_int_equal(hf_mux_count(m), 0);
+		reset_many(m, most, 2 * most, had);
+		assert_err(say_open(m, 4 * most), HF_E_TOO_BIG);
+		failed(m, HF_E_TOO_BIG);
+	}
+}
+
 /* The own side keeps to that: what is not over at the other side counts. */
 static void
 own_limit(void **state)
@@ -885,6 +926,7 @@ main(void)
 		cmocka_unit_test(credit_used),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(too_many),
+		cmocka_unit_test(owed),
 		cmocka_unit_test(own_limit),
 		cmocka_unit_test(arguments),
 		cmocka_unit_test(restart),

@@ -141,7 +141,9 @@ class Mux:
 
     def _open(self, number: int, label: str) -> None:
         need(number == self.peers_next, "HF_E_UNEXPECTED", "open")
-        count = sum(not ch.own for ch in self.live.values())
+        # One whose reset is not answered yet counts, as it does there.
+        count = sum(not ch.own and (not ch.over or RESET in ch.due and
+                                    not ch.said_fin) for ch in self.all)
         need(count < CHANNELS_MAX, "HF_E_TOO_BIG", "channels")
         self.peers_next += 2
         held = sum(ch.held and not ch.own for ch in self.all)
