@@ -480,6 +480,7 @@ forget(struct hf_session *s)
 	hf__part_free(s, s->ticket, sizeof(*s->ticket));
 	s->ticket = NULL;
 	s->keys = s->has_sid = s->channels = false;
+	s->sent_close = s->got_close = false;
 	s->suite = NULL;
 	s->method = (enum hf_method)0;
 	s->name[0] = s->subject[0] = '\0';

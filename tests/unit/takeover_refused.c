@@ -137,6 +137,38 @@ store_is_down(void **state)
 	finish();
 }
 
+/* What had been closed of a session was that session's: what begins anew after
+ * a claim that the store did not take is open both ways. */
+static void
+closed_before(void **state)
+{
+	struct blob resume;
+	enum hf_err e;
+
+	(void)state;
+	begin(&by_cert, HF_MOVES_SOFT);
+	assert_ok(hf_session_close(i));
+	assert_ok(converse(&c, i, &a));
+	assert_int_equal(received(a.s, NULL), HF_CONTENT_CLOSE);
+	assert_ok(end_checkpoint(&a));
+	resume_of(&resume);
+	end_make(&b, &c, 0);
+	assert_ok(give(b.s, resume.bytes, resume.len));
+	while (hf_session_want(b.s) != HF_WANT_COMMIT)
+		assert_true(end_step(&c, &b, &e));
+	assert_ok(hf_session_commit(b.s, HF_E_STORE));
+	assert_refused(&b, HF_E_STORE, store_alert);
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(b.s->state, HF__OPEN);
+	say(i, "anew");
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(received(b.s, "anew"), HF_CONTENT_DATA);
+	say(b.s, "too");
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(received(i, "too"), HF_CONTENT_DATA);
+	finish();
+}
+
 /* A responder that has no store has no sessions. */
 static void
 no_store(void **state)
@@ -445,6 +477,7 @@ main(void)
 		cmocka_unit_test(no_fallback),
 		cmocka_unit_test(fallback_fails),
 		cmocka_unit_test(store_is_down),
+		cmocka_unit_test(closed_before),
 		cmocka_unit_test(no_store),
 		cmocka_unit_test(once),
 		cmocka_unit_test(expired),
