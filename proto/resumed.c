@@ -395,6 +395,7 @@ fall_back(struct hf_session *s, enum hf_err cause)
 	hf__peer_keep(&s->move->kept, s);
 	sodium_memzero(hs, sizeof(*hs));
 	hs->retried = retried;
+	s->suite = NULL; /* the best common one of now, not of that session */
 	return hf__initiator_start(s);
 }
 

@@ -169,6 +169,25 @@ closed_before(void **state)
 	finish();
 }
 
+/* It begins with the suite that is the best of now. */
+static void
+another_suite(void **state)
+{
+	static const uint16_t suites[] = { 2, 1 };
+
+	(void)state;
+	if (!hf_suite_available(2))
+		skip();
+	begin(&by_cert, HF_MOVES_SOFT);
+	assert_int_equal(i->suite->id, 1);
+	assert_ok(hf_config_suites(c.world.i, suites, 2));
+	c.shelf.len = 0;
+	assert_ok(cluster_move(&c, i, &b, 0));
+	assert_int_equal(i->state, HF__OPEN);
+	assert_int_equal(i->suite->id, 2);
+	finish();
+}
+
 /* A responder that has no store has no sessions. */
 static void
 no_store(void **state)
@@ -478,6 +497,7 @@ main(void)
 		cmocka_unit_test(fallback_fails),
 		cmocka_unit_test(store_is_down),
 		cmocka_unit_test(closed_before),
+		cmocka_unit_test(another_suite),
 		cmocka_unit_test(no_store),
 		cmocka_unit_test(once),
 		cmocka_unit_test(expired),
