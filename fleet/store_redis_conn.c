@@ -181,8 +181,9 @@ came(uv_stream_t *from, ssize_t n, const uv_buf_t *buf)
 		hf__redis_down(w->conn, "the store has closed the connection");
 		return;
 	}
+	w->heard += (size_t)n;
 	if (redisReaderFeed(w->reader, buf->base, (size_t)n) != REDIS_OK ||
-	    w->reader->len - w->reader->pos > BACKLOG_MAX) {
+	    w->heard > BACKLOG_MAX) {
 		hf__redis_down(w->conn,
 		    "the store answers what was not asked");
 		return;
@@ -194,6 +195,8 @@ came(uv_stream_t *from, ssize_t n, const uv_buf_t *buf)
 		}
 		if (reply == NULL)
 			return;
+		/* What of it was read is not in the reader any more. */
+		w->heard = w->reader->len - w->reader->pos;
 		take_reply(w->conn, reply);
 	}
 }

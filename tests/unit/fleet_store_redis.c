@@ -413,6 +413,34 @@ nonsense(void **state)
 	}
 }
 
+/* An answer in small parts that never ends is no longer heard after a while,
+ * however little of it is not understood yet. */
+static void
+endless(void **state)
+{
+	static const char head[] = "*2000000\r\n", part[] = "$-1\r\n";
+	const char *says[3] = { LOADED, NULL, NULL };
+	size_t len = strlen(head), n;
+	char *answer = malloc((8 << 20) + 1);
+	struct hf_store *s;
+
+	(void)state;
+	assert_non_null(answer);
+	memcpy(answer, head, len);
+	for (n = strlen(part); len + n <= 8 << 20; len += n)
+		memcpy(answer + len, part, n);
+	answer[len] = '\0';
+	says[1] = answer;
+	fake_start(says);
+	s = store_open(fake_uri);
+	assert_err(store_swap(s, "k", NULL, "v"), HF_E_STORE);
+	assert_string_equal(hf_store_reason(s),
+	    "the store answers what was not asked");
+	hf_store_close(s);
+	fake_stop();
+	free(answer);
+}
+
 /* --- on the way ---------------------------------------------------------------------------------- */
 
 static struct relay relay;
@@ -602,6 +630,7 @@ main(void)
 		cmocka_unit_test_teardown(replicas, leave),
 		cmocka_unit_test(at_once),
 		cmocka_unit_test(nonsense),
+		cmocka_unit_test(endless),
 		cmocka_unit_test_teardown(cut, leave_relay),
 		cmocka_unit_test_teardown(two_addresses, leave_relay),
 		cmocka_unit_test_teardown(dropped, leave_relay),
