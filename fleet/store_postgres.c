@@ -403,14 +403,15 @@ hf__pg_notified(struct hf__pg_conn *c, const char *words)
 	char *end;
 	uint64_t number = strtoull(words, &end, 10);
 	size_t n = 0;
-	unsigned byte;
 
 	if (*end != ' ' || strlen(end) <= HF__PG_WRITER + 2)
 		return;
 	writer = end + 1;
 	hex = writer + HF__PG_WRITER + 1;
-	while (n < sizeof(key) && sscanf(hex + 2 * n, "%2x", &byte) == 1)
-		key[n++] = (uint8_t)byte;
+	/* Anybody who may connect there can say what he likes. */
+	if (sodium_hex2bin(key, sizeof(key), hex, strlen(hex), NULL, &n,
+		NULL) != 0)
+		return;
 	see(c, number);
 	news(c, writer, HF__PG_WRITER, key, n);
 }

@@ -452,6 +452,42 @@ missed_news(void **state)
 	hf_store_close(other);
 }
 
+/* Whoever may connect can say what he likes where news are told: what is none
+ * is passed over. */
+static void
+said_by_strangers(void **state)
+{
+	static const char *const of[] = { "", "x", "5", "5 0123456789abcdef",
+		"5 0123456789abcdef ", "5 0123456789abcdef 6",
+		"5 0123456789abcdef 6b6", "5 0123456789abcdef 6bxx",
+		"5 0123456789abcdef +6", "5 0123456789abcdef 6b" };
+	struct hf_store *watcher;
+	struct hf_port *port;
+	char words[120];
+	uv_loop_t loop;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	watcher = store_open(as("server"));
+	assert_ok(hf_port_open(&port, watcher, &loop));
+	news = 0;
+	hf_port_watch(port, changed, NULL);
+	store_run(&loop, 300);
+	for (i = 0; i < HF__ARRAY_N(of); i++) {
+		assert_int_equal(news, 0);
+		(void)snprintf(words, sizeof(words),
+		    "SET ROLE stranger; NOTIFY handfast, '%s'", of[i]);
+		sql(words);
+		store_run(&loop, 100);
+	}
+	assert_int_equal(news, 1);
+	hf_port_close(port);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	hf_store_close(watcher);
+}
+
 #define MADE(name) cmocka_unit_test_setup(name, enter_made)
 #define RELAYED(name) \
 	cmocka_unit_test_setup_teardown(name, enter_relay, leave_relay)
@@ -472,6 +508,7 @@ main(void)
 		RELAYED(cut),
 		RELAYED(dropped),
 		RELAYED(missed_news),
+		MADE(said_by_strangers),
 	};
 	int failed;
 
