@@ -119,6 +119,7 @@ hf__conn_say_again(struct hf__conn *c)
 	c->up.held = 1;
 	c->backend->failed++;
 	hf__conn_try_another(c);
+	hf__conn_renewed(c);
 	return 1;
 }
 
@@ -220,6 +221,13 @@ hf__conn_renew(struct hf__conn *c)
 	c->d->counts.renewed++;
 	next_first(c, retry, sizeof(retry));
 	return 1;
+}
+
+void
+hf__conn_renewed(struct hf__conn *c)
+{
+	if (c->skip)
+		hf__conn_settle(c);
 }
 
 static enum hf__verdict

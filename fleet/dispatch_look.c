@@ -46,6 +46,7 @@ time_is_up(struct hf__conn *c, uint64_t ms)
 		c->backend->failed++;
 		hf__health_tell(c->backend, 0);
 		hf__conn_try_another(c);
+		hf__conn_renewed(c);
 		break;
 	case HF__SHAKING:
 		if (!c->answered) {

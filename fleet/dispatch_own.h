@@ -175,6 +175,9 @@ int hf__conn_say_again(struct hf__conn *c);
 /* Wants the resume anew, which servers had and did not answer. 0 where that is
  * not possible. */
 int hf__conn_renew(struct hf__conn *c);
+/* Where that was so the message that waits is passed over; not while a flow's
+ * bytes are gone through. */
+void hf__conn_renewed(struct hf__conn *c);
 /* Its session is not to go on, but begin anew on this connection. */
 void hf__conn_anew(struct hf__conn *c);
 /* Says an alert, and ends. */

@@ -87,6 +87,7 @@ connected(uv_connect_t *req, int status)
 		c->backend->failed++;
 		hf__health_tell(c->backend, 0);
 		hf__conn_try_another(c);
+		hf__conn_renewed(c);
 		return;
 	}
 	c->backend->taken++;

@@ -24,13 +24,13 @@ can_take(const struct hf__conn *c, const struct hf__backend *b)
 	    !hf__table_tried(c, b) && hf__backend_serves(b, target_of(c));
 }
 
+/* What was asked for anew is gone on with by whoever asked for a server: the
+ * bytes that hold the message may be gone through still. */
 static void
 nobody(struct hf__conn *c)
 {
-	if (hf__conn_renew(c)) {
-		hf__conn_settle(c);
+	if (hf__conn_renew(c))
 		return;
-	}
 	c->d->counts.no_server++;
 	c->how = "no-server";
 	hf__conn_end(c, HF_E_GONE, 0);
@@ -94,8 +94,7 @@ looked_up(void *arg, enum hf_err e, const uint8_t *value, size_t len)
 		owner = hf__table_owner(c->d, &info.owner);
 	}
 	by_owner(c, owner);
-	if (c->skip)
-		hf__conn_settle(c);
+	hf__conn_renewed(c);
 }
 
 static void

@@ -33,6 +33,7 @@ class Stage:
         self.dir = tempfile.mkdtemp(prefix="handfast-dispatch.")
         stages.append(self)
         self.running, self.clients, self.targets = {}, [], servers
+        self.addresses = {}  # of those who are not at their sockets
         self.scopes, self.top = scopes or {}, top
         self.more, self.proxy, self.does = more, proxy, does
         self.db, self.workers = db, workers
@@ -107,10 +108,11 @@ class Stage:
         for name in only or self.targets:
             targets = ", ".join('"%s"' % t for t in self.targets[name])
             scope = self.scopes.get(name, "default=").split("=")[0]
-            lines.append('server %s {\n  address = "unix:%s.sock"\n'
+            at = self.addresses.get(name, "unix:%s.sock" % name)
+            lines.append('server %s {\n  address = "%s"\n'
                          '  scope = "%s"\n  targets = {%s}\n'
                          '  proxy = %s\n}' %
-                         (name, name, scope, targets, self.proxy))
+                         (name, at, scope, targets, self.proxy))
         with open(self.path("d.conf"), "w") as f:
             f.write("\n".join(lines) + "\n")
 
@@ -203,6 +205,7 @@ def opened(stage, *clients):
                  c.poll() is not None, "a session")
 
 
+RETRY = b"\x82\x02\x41\x00"
 REFUSED = b"\x82\x08\x01"
 HELLO = bytes([0x86, 0, 1, 0x82, 1, 2, 0x60, 0xf6, 0xa0])
 

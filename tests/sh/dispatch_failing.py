@@ -6,6 +6,7 @@ die while a resume waits behind what is said to them.
 """
 import os
 import signal
+import socket
 import sys
 import time
 
@@ -13,8 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
 from doors import Door, join, reach  # noqa: E402
-from dispatching import (HELLO, Stage, dial, ends, opened, play,  # noqa: E402
-                         reload, say, wait_for)
+from dispatching import (HELLO, RETRY, Stage, all_of, dial, ends,  # noqa: E402
+                         opened, play, reload, resume, say, wait_for)
 
 
 class Fake(Door):
@@ -28,7 +29,7 @@ class Fake(Door):
     def hear(self, near):
         data = near.recv(65536)
         if data[:2] == b"\x86\x00":
-            near.sendall(b"\x82\x02\x41\x00")
+            near.sendall(RETRY)
         elif data:
             self.taken += 1
 
@@ -143,7 +144,7 @@ def asked_and_gone():
     opened(g, other)  # x has the fewest
     c = dial(g)
     c.sendall(HELLO)
-    s.same("asked and gone: a retry", b"\x82\x02\x41\x00", c.recv(100))
+    s.same("asked and gone: a retry", RETRY, c.recv(100))
     time.sleep(0.3)
     c.sendall(HELLO[:7] + b"\x41\x00" + HELLO[8:])
     s.same("asked and gone: an offer", b"\x86\x01", c.recv(65536)[:2])
@@ -279,5 +280,55 @@ def stands_still():
         g.close()
 
 
+def deaf():
+    """An address where nobody is ever taken, and whom to hold on to for it."""
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    at = full.getsockname()
+    waits = []
+    for _ in range(4):
+        waits.append(socket.socket())
+        waits[-1].setblocking(False)
+        waits[-1].connect_ex(at)
+    return "127.0.0.1:%d" % at[1], [full, *waits]
+
+
+def nobody_left():
+    """The one server cannot be asked, at once, soon, or in time, or goes when
+    it has heard the resume, which came in pieces: it is wanted anew once, and
+    who then has nobody is told so."""
+    g = Stage({"a": []}, store="")
+    g.targets["x"] = []
+    fake = Fake(g, "x")
+    at, held = deaf()
+    for what, address in (("at once", "224.0.0.1:9"),  # for many: no route
+                          ("soon", "127.0.0.1:1"), ("in time", at),
+                          ("heard", "unix:x.sock")):
+        g.addresses["x"] = address
+        g.configure(only=["x"], **{"header-ms": 10000, "health-ms": 3600000,
+                                   "connect-ms": 200})
+        reload(g)
+        before = g.status()
+        size = len(resume(bytes(16)))
+        for cut in (1, 2, size // 2, size - 1, size):
+            c, first = dial(g), resume(os.urandom(16))
+            c.sendall(first[:cut])
+            time.sleep(0.02)
+            c.sendall(first[cut:])
+            c.settimeout(5)
+            s.same("nobody left, %s: a retry" % what, RETRY, c.recv(100))
+            c.sendall(resume(os.urandom(16)))
+            s.same("nobody left, %s: an end" % what, b"", all_of(c))
+            c.close()
+        now = g.status()
+        s.same("nobody left, %s: counted" % what, (5, 5, 0),
+               tuple(now[k] - before[k]
+                     for k in ("renewed", "no_server", "late")))
+    s.same("nobody left: heard", 10, fake.taken)
+    for end in held:
+        end.close()
+    fake.close()
+    g.close()
+
+
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
-      stands_still])
+      stands_still, nobody_left])
