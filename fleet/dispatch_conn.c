@@ -140,6 +140,8 @@ wait_for_initiator(struct hf__conn *c)
 	}
 	hf__conn_leave(c);
 	hf__flow_wipe_sending(&c->up);
+	/* Whatever else it said is nobody's word now. */
+	(void)hf__flow_put(&c->down, c->down.buf, 0);
 	c->due = uv_now(c->d->loop) + c->d->config.answer_ms;
 	return 1;
 }

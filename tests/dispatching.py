@@ -237,10 +237,14 @@ def all_of(c):
         return data + b"(reset)"
 
 
-def resume(sid, target=b""):
+TOLD = b"\xa1\x01\x40"  # the extension of those who let them be moved
+
+
+def resume(sid, target=b"", more=b"\xa0"):
     return (b"\x8b\x06\x01\x50" + sid + b"\x00\x01" +
             bytes([0x60 + len(target)]) + target + b"\x58\x20" +
-            os.urandom(32) + b"\xf6\xf6\xa0\x50" + os.urandom(16))
+            os.urandom(32) + b"\xf6\xf6" + more + b"\x50" +
+            os.urandom(16))
 
 
 def works(g, what):

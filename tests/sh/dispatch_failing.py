@@ -4,6 +4,7 @@
 resume, or have answered it, or want a hello anew; say nothing; stand still;
 die while a resume waits behind what is said to them.
 """
+import json
 import os
 import signal
 import socket
@@ -14,8 +15,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
 from doors import Door, join, reach  # noqa: E402
-from dispatching import (HELLO, RETRY, Stage, all_of, dial, ends,  # noqa: E402
-                         opened, play, reload, resume, say, wait_for)
+from dispatching import (HELLO, RETRY, TOLD, Stage, all_of, dial,  # noqa: E402
+                         ends, opened, play, reload, resume, say, wait_for)
 
 
 class Fake(Door):
@@ -330,5 +331,101 @@ def nobody_left():
     g.close()
 
 
+OFFER = b"\x86\x01\x01\x01\x81\x41\x00\x40\xa0"
+RECORD = b"\x82\x10\x59\x10\x00" + bytes(4096)
+
+
+class Liar(Fake):
+    """A server that says what its test has it say, and then does nothing."""
+
+    def __init__(self, g, name, talk):
+        self.talk = talk
+        super().__init__(g, name)
+
+    def hear(self, near):
+        data = near.recv(65536)
+        if data[:2] == b"\x86\x00" and not data.endswith(TOLD):
+            near.sendall(RETRY)
+        elif data:
+            self.taken += 1
+            self.talk(near)
+
+
+def before_liar(talk):
+    """A dispatcher before that, which dies when it uses what it freed."""
+    g = Stage({"a": []}, store="")
+    g.targets["x"] = []
+    liar = Liar(g, "x", talk)
+    g.configure(only=["x"])
+    g.kill("d")
+    # What is as large as a server, and freed, is unmapped.
+    words = {"MALLOC_MMAP_THRESHOLD_": "8192", "MALLOC_TOP_PAD_": "0"}
+    os.environ.update(words)
+    try:
+        g.dispatch()
+    finally:
+        for word in words:
+            del os.environ[word]
+    return g, liar
+
+
+def blocked(c, data):
+    """Says that again and again, until it is not taken any more."""
+    c.settimeout(0.5)
+    try:
+        while True:
+            c.sendall(data)
+    except TimeoutError:
+        return
+
+
+def has(g, what, connections):
+    """So many are left in the end; where it died, what of is told."""
+    d = g.running["d"]
+    for _ in range(100 * s.WAIT):
+        done = g.run("dispatch", "status", "--control", "d.ctl", "--json")
+        if done.returncode != 0:
+            s.same(what + ": the dispatcher", None, d.wait(timeout=s.WAIT))
+            return
+        if json.loads(done.stdout)["connections"] == connections:
+            s.same(what + ": the dispatcher", None, d.poll())
+            return
+        time.sleep(0.01)
+    raise TimeoutError(what)
+
+
+def nobodys_word():
+    """A server says more than its answer to a resume, behind which nothing
+    has a place, and goes while the client does not listen: what waits of that
+    is of no server any more."""
+    def talk(near):
+        near.sendall(b"\x85\x07\x58\x20" + bytes(32) +
+                     b"\xf6\xf6\x50" + bytes(16))
+        blocked(near, 64 * (RECORD + OFFER))
+
+    g, liar = before_liar(talk)
+    some = [dial(g) for _ in range(3)]
+    for c in some:
+        c.sendall(resume(os.urandom(16), more=TOLD))
+    wait_for(lambda: liar.taken == 3, "resumes")
+    time.sleep(1.5)  # now they have gone
+    for c in some:
+        c.sendall(b"\x82\x10\x41\x00")
+    time.sleep(0.3)
+    for c in some:
+        c.settimeout(0.5)
+        try:
+            while c.recv(65536):
+                pass
+        except (TimeoutError, ConnectionError):
+            pass
+    for c in some:
+        c.close()
+    has(g, "nobody's word", 0)
+    liar.close()
+    g.close()
+
+
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
-      stands_still, nobody_left])
+      stands_still, nobody_left,
+      nobodys_word])
