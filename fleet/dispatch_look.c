@@ -144,7 +144,12 @@ hf__conns_ask(struct hf_dispatch *d, uint64_t passed)
 			b->drain_due =
 			    more + (b->drain_due < one ? b->drain_due : 0);
 		}
-		if (b->drain_due >= one && hf__conn_ask(c))
+		if (b->drain_due < one)
+			continue;
+		/* It may end by that, and be the last that used its server. */
+		b->refs++;
+		if (hf__conn_ask(c))
 			b->drain_due -= one;
+		hf__backend_release(b);
 	}
 }

@@ -426,6 +426,31 @@ def nobodys_word():
     g.close()
 
 
+def last_of_its_server():
+    """A server leaves the file, and the last that it has is asked to go on
+    elsewhere, but has left without a word while he was not listened to."""
+    held = []
+
+    def talk(near):
+        near.sendall(OFFER)
+        held.append(near.dup())  # nothing of it is read
+
+    g, liar = before_liar(talk)
+    c = dial(g)
+    c.sendall(HELLO[:-1] + TOLD)
+    s.same("last of its server: an offer", OFFER, c.recv(100))
+    c.sendall(b"\x82\x05\x50" + bytes(16))
+    blocked(c, RECORD)
+    c.close()
+    g.configure(only=["a"])
+    reload(g)
+    has(g, "last of its server", 0)
+    for near in held:
+        near.close()
+    liar.close()
+    g.close()
+
+
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
       stands_still, nobody_left,
-      nobodys_word])
+      nobodys_word, last_of_its_server])
