@@ -38,6 +38,8 @@ closed(uv_handle_t *handle)
 	else
 		(void)close(g->fd);
 	free(g);
+	/* He had a place, and may have none now. */
+	hf__doors_open(w);
 }
 
 static void
@@ -57,8 +59,6 @@ finish(struct hf__greeting *g, int good)
 	w->greetings_n--;
 	uv_close((uv_handle_t *)&g->poll, closed);
 	uv_close((uv_handle_t *)&g->timer, closed);
-	if (!good)
-		hf__doors_open(w);
 }
 
 static void

@@ -239,6 +239,53 @@ said_with_the_knock(void **state)
 	go();
 }
 
+/* --- whoever says for whom he comes ---------------------------------------------------- */
+
+static void
+comes_for(const struct visitor *v)
+{
+	const struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_port = htons(1),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	uint8_t head[HF_PROXY_WRITTEN];
+	struct hf_address a = { .len = sizeof(in) };
+	size_t len;
+
+	memcpy(&a.at, &in, sizeof(in));
+	len = hf_proxy_write(head, &a, &a);
+	assert_int_equal(send(v->fd, head, len, 0), len);
+}
+
+/* He has a place while his header is read. When he is turned away behind it the
+ * door opens again, also where nobody else is in. */
+static void
+turned_away_behind_a_header(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	enter();
+	assert_ok(hf_cidr_parse(&server->options.proxy[0], "unix"));
+	server->options.proxy_n = 1;
+	server->options.max_pending_source = 0;
+	server->worker_conns = 1;
+	knock(2);
+	(void)turn();
+	(void)turn();
+	assert_int_equal(worker->greetings_n, 1);
+	assert_int_equal(worker->listener[0].paused, 1);
+	comes_for(&caller[0]);
+	for (n = 0; n < TURNS && worker->greetings_n > 0; n++)
+		(void)turn();
+	assert_int_equal(log_.turned_away, 1);
+	server->options.max_pending_source = 1;
+	comes_for(&caller[1]);
+	for (n = 0; n < TURNS && worker->conns_n == 0; n++)
+		(void)turn();
+	assert_int_equal(worker->conns_n, 1);
+	go();
+}
+
 int
 main(void)
 {
@@ -246,6 +293,7 @@ main(void)
 		cmocka_unit_test(ramp),
 		cmocka_unit_test(flood),
 		cmocka_unit_test(said_with_the_knock),
+		cmocka_unit_test(turned_away_behind_a_header),
 	};
 
 	if (hf_init() != HF_OK)
