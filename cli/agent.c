@@ -419,11 +419,10 @@ read_options(int argc, char **argv)
 						     NULL, 'f' },
 		{ "agent", required_argument, NULL, 'a' },
 		{ "check", no_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+		{ "json", no_argument, &cli_json, 1 }, { NULL, 0, NULL, 0 } };
 	int c;
 
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+	while ((c = cli_option(argc, argv, ":", options)) != -1)
 		switch (c) {
 		case 'f':
 			life.config = optarg;
@@ -433,9 +432,6 @@ read_options(int argc, char **argv)
 			break;
 		case 'c':
 			life.check = 1;
-			break;
-		case 'j':
-			cli_json = 1;
 			break;
 		default:
 			return cli_bad_option("agent", c, argv);

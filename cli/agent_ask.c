@@ -101,19 +101,15 @@ agent_ask(int argc, char **argv)
 {
 	static const struct option options[] = { { "agent", required_argument,
 						     NULL, 'a' },
-		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+		{ "json", no_argument, &cli_json, 1 }, { NULL, 0, NULL, 0 } };
 	char where[HF_AGENT_PATH];
 	const char *word = argv[0], *path = NULL;
 	int c, asks = strcmp(word, "status") == 0;
 
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+	while ((c = cli_option(argc, argv, ":", options)) != -1)
 		switch (c) {
 		case 'a':
 			path = optarg;
-			break;
-		case 'j':
-			cli_json = 1;
 			break;
 		default:
 			return cli_bad_option("agent", c, argv);

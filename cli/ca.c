@@ -144,7 +144,7 @@ ca_init(int argc, char **argv)
 	int ask = 0, c;
 
 	cli_terms_init(&terms);
-	while ((c = getopt_long(argc, argv, ":", init_options, NULL)) != -1)
+	while ((c = cli_option(argc, argv, ":", init_options)) != -1)
 		switch (c) {
 		case OPT_FILE:
 			pass.file = optarg;
@@ -294,7 +294,7 @@ ca_revoke(int argc, char **argv)
 	int c, result = CLI_OK;
 
 	while (result == CLI_OK &&
-	    (c = getopt_long(argc, argv, ":o:", revoke_options, NULL)) != -1)
+	    (c = cli_option(argc, argv, ":o:", revoke_options)) != -1)
 		switch (c) {
 		case 'o':
 			output = optarg;
@@ -338,11 +338,11 @@ ca_revoke(int argc, char **argv)
 int
 cmd_ca(int argc, char **argv)
 {
-	if (argc < 2)
-		return cli_usage("ca", "ca needs a word: init or revoke");
-	if (strcmp(argv[1], "init") == 0)
+	const char *word = argc > 1 ? argv[1] : "";
+
+	if (strcmp(word, "init") == 0)
 		return ca_init(argc - 1, argv + 1);
-	if (strcmp(argv[1], "revoke") == 0)
+	if (strcmp(word, "revoke") == 0)
 		return ca_revoke(argc - 1, argv + 1);
-	return cli_usage("ca", "there is no 'ca %s'", argv[1]);
+	return cli_no_word(argc, argv, "init or revoke");
 }

@@ -124,7 +124,7 @@ read_options(struct job *job, int argc, char **argv,
 	memset(job, 0, sizeof(*job));
 	job->pass.fd = -1;
 	cli_terms_init(&job->terms);
-	while ((c = getopt_long(argc, argv, ":o:", options, NULL)) != -1) {
+	while ((c = cli_option(argc, argv, ":o:", options)) != -1) {
 		if (c == '?' || c == ':')
 			return cli_bad_option("cert", c, argv);
 		if (c == 'o')
@@ -354,14 +354,13 @@ cert_issue(int argc, char **argv)
 int
 cmd_cert(int argc, char **argv)
 {
-	if (argc < 2)
-		return cli_usage("cert",
-		    "cert needs a word: request, issue or verify");
-	if (strcmp(argv[1], "request") == 0)
+	const char *word = argc > 1 ? argv[1] : "";
+
+	if (strcmp(word, "request") == 0)
 		return cert_request(argc - 1, argv + 1);
-	if (strcmp(argv[1], "issue") == 0)
+	if (strcmp(word, "issue") == 0)
 		return cert_issue(argc - 1, argv + 1);
-	if (strcmp(argv[1], "verify") == 0)
+	if (strcmp(word, "verify") == 0)
 		return cert_verify(argc - 1, argv + 1);
-	return cli_usage("cert", "there is no 'cert %s'", argv[1]);
+	return cli_no_word(argc, argv, "request, issue or verify");
 }

@@ -14,6 +14,8 @@
 
 #include "handfast.h"
 
+struct option; /* <getopt.h> */
+
 #if defined(__GNUC__)
 #define CLI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
@@ -94,9 +96,23 @@ extern const char help_vectors[];
 extern const char help_version[];
 extern const char help_help[];
 
+/* option.c: options of a command */
+
+/* The command that runs. */
+extern const struct cli_command *cli_running;
+
+/* The next option, as getopt_long() says it. The first call looks through all
+ * of the words for --json, which the options have by &cli_json, so that what is
+ * wrong with any is said in JSON too; and for --help, which ends the program. */
+int cli_option(int argc, char **argv, const char *shorts,
+    const struct option *options);
+/* A command whose second word is none of `words`. Returns CLI_USAGE. */
+int cli_no_word(int argc, char **argv, const char *words);
+
 /* term.c: words on stderr */
 
-/* Set by --json, before options are read: errors become one JSON object a line, hints are left out. */
+/* Set by --json, see cli_option(): errors become one JSON object a line, hints
+ * are left out. */
 extern int cli_json;
 /* Set by --allow-readable-key, see cli_read_secret_file(). */
 extern int cli_allow_readable;

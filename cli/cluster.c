@@ -61,8 +61,7 @@ enum {
 	OPT_SCOPE,
 	OPT_DAYS,
 	OPT_FILE,
-	OPT_FD,
-	OPT_JSON
+	OPT_FD
 };
 
 static const struct option options[] = { { "ca", required_argument, NULL,
@@ -76,7 +75,7 @@ static const struct option options[] = { { "ca", required_argument, NULL,
 	{ "output", required_argument, NULL, 'o' },
 	{ "passphrase-file", required_argument, NULL, OPT_FILE },
 	{ "passphrase-fd", required_argument, NULL, OPT_FD },
-	{ "json", no_argument, NULL, OPT_JSON }, { NULL, 0, NULL, 0 } };
+	{ "json", no_argument, &cli_json, 1 }, { NULL, 0, NULL, 0 } };
 
 static struct {
 	const char *ca, *store, *key, *cert, *output;
@@ -157,9 +156,6 @@ take_option(int c)
 		return CLI_OK;
 	case OPT_FD:
 		return cli_pass_fd(&args.pass, optarg);
-	case OPT_JSON:
-		cli_json = 1;
-		return CLI_OK;
 	case 'o':
 		args.output = optarg;
 		return CLI_OK;
@@ -177,8 +173,7 @@ read_options(int argc, char **argv)
 	args.days = 3650;
 	(void)set_scope("default");
 	args.scope_given = 0;
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":o:", options, NULL)) != -1) {
+	while ((c = cli_option(argc, argv, ":o:", options)) != -1) {
 		if (c == '?' || c == ':')
 			return cli_bad_option("cluster", c, argv);
 		if ((r = take_option(c)) != CLI_OK)
@@ -419,33 +414,29 @@ change(struct opened *o, const char *word)
 int
 cmd_cluster(int argc, char **argv)
 {
-	static const char *const words[] = { "admit", "release", "evict",
-		"renew", "rotate" };
+	static const char *const words[] = { "init", "admit", "release",
+		"evict", "renew", "rotate", "members" };
+	const char *word = argc > 1 ? argv[1] : "";
+	size_t i, n = sizeof(words) / sizeof(words[0]);
 	struct opened *o;
 	uint64_t serial;
-	size_t i;
 	int r;
 
-	if (argc < 2)
-		return cli_usage("cluster",
-		    "init, admit, release, evict, "
-		    "renew, rotate or members?");
+	for (i = 0; i < n && strcmp(word, words[i]) != 0; i++)
+		continue;
+	if (i == n)
+		return cli_no_word(argc, argv,
+		    "init, admit, release, evict, renew, rotate or members");
 	if ((r = read_options(argc - 1, argv + 1)) != CLI_OK)
 		return r;
-	if (strcmp(argv[1], "init") == 0)
+	if (strcmp(word, "init") == 0)
 		return cluster_init();
-	if (strcmp(argv[1], "members") == 0)
+	if (strcmp(word, "members") == 0)
 		return cluster_members(args.store);
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(argv[1], words[i]) == 0)
-			break;
-	if (i == sizeof(words) / sizeof(words[0]))
-		return cli_usage("cluster", "there is no 'cluster %s'",
-		    argv[1]);
 	if ((o = calloc(1, sizeof(*o))) == NULL)
 		return cli_fail(HF_E_MEMORY, "cluster");
 	if ((r = open_all(o)) == CLI_OK) {
-		r = change(o, argv[1]);
+		r = change(o, word);
 		serial = hf_cluster_serial(o->cluster);
 		if (serial > o->least &&
 		    cli_serial_write(args.key, serial) != CLI_OK)

@@ -52,7 +52,7 @@ static const struct option options[] = {
 	{ "check", no_argument, NULL, 'c' },
 	{ "workers", required_argument, NULL, 'w' },
 	{ "port-file", required_argument, NULL, 'p' },
-	{ "json", no_argument, NULL, 'j' },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -298,8 +298,7 @@ read_options(int argc, char **argv)
 {
 	int c, r;
 
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+	while ((c = cli_option(argc, argv, ":", options)) != -1)
 		switch (c) {
 		case 'f':
 			life.config = optarg;
@@ -315,9 +314,6 @@ read_options(int argc, char **argv)
 			break;
 		case 'p':
 			life.port_file = optarg;
-			break;
-		case 'j':
-			cli_json = 1;
 			break;
 		default:
 			return cli_bad_option("dispatch", c, argv);
@@ -346,10 +342,8 @@ cmd_dispatch(int argc, char **argv)
 		argc--;
 		argv++;
 	} else if (argc > 1 && argv[1][0] != '-')
-		return cli_usage("dispatch",
-		    "no such word: '%s'; run, status, metrics, drain or "
-		    "undrain?",
-		    argv[1]);
+		return cli_no_word(argc, argv,
+		    "run, status, metrics, drain or undrain");
 	if ((r = read_options(argc, argv)) != CLI_OK)
 		return r;
 	r = run();

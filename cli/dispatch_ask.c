@@ -238,20 +238,16 @@ dispatch_ask(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "control", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
+		{ "json", no_argument, &cli_json, 1 },
 		{ "once", no_argument, NULL, '1' }, { NULL, 0, NULL, 0 }
 	};
 	int c;
 
 	ask.word = argv[0];
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+	while ((c = cli_option(argc, argv, ":", options)) != -1)
 		switch (c) {
 		case 'c':
 			ask.control = optarg;
-			break;
-		case 'j':
-			cli_json = 1;
 			break;
 		case '1':
 			ask.once = 1;

@@ -72,29 +72,18 @@ guard_process(void)
 	(void)sodium_set_misuse_handler(no_crypto);
 }
 
-/* --help anywhere among a command's own words asks for its help. */
+static int
+is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* Where no option stands before it, whose value it could be. */
 static int
 wants_help(int argc, char **argv)
 {
-	int i;
-
-	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--help") == 0 ||
-		    (i <= 2 && strcmp(argv[i], "-h") == 0))
-			return 1;
-	return 0;
-}
-
-/* What is wrong with the words before it is said in JSON, too. */
-static void
-expect_json(const struct cli_command *command, int argc, char **argv)
-{
-	int i;
-
-	if (strstr(command->text, "--json") == NULL)
-		return;
-	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		cli_json |= strcmp(argv[i], "--json") == 0;
+	return (argc > 1 && is_help(argv[1])) ||
+	    (argc > 2 && argv[1][0] != '-' && is_help(argv[2]));
 }
 
 static int
@@ -103,7 +92,7 @@ run_command(int argc, char **argv)
 	const struct cli_command *command;
 	const char *word = argv[0];
 
-	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+	if (is_help(word))
 		word = "help";
 	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
 		word = "version";
@@ -116,7 +105,7 @@ run_command(int argc, char **argv)
 		fputs(command->text, stdout);
 		return CLI_OK;
 	}
-	expect_json(command, argc, argv);
+	cli_running = command;
 	return command->run(argc, argv);
 }
 

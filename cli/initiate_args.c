@@ -90,8 +90,7 @@ enum {
 	OPT_SHARED,
 	OPT_AGENT,
 	OPT_READABLE,
-	OPT_TRACE,
-	OPT_JSON
+	OPT_TRACE
 };
 
 static const struct option options[] = { { "connect", required_argument, NULL,
@@ -120,7 +119,7 @@ static const struct option options[] = { { "connect", required_argument, NULL,
 	{ "agent", required_argument, NULL, OPT_AGENT },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
 	{ "trace", no_argument, NULL, OPT_TRACE },
-	{ "json", no_argument, NULL, OPT_JSON }, { NULL, 0, NULL, 0 } };
+	{ "json", no_argument, &cli_json, 1 }, { NULL, 0, NULL, 0 } };
 
 static int
 set_ms(uint64_t *ms, const char *option)
@@ -183,9 +182,6 @@ other_option(struct initiate *a, int c)
 		return CLI_OK;
 	case OPT_TRACE:
 		a->trace = 1;
-		return CLI_OK;
-	case OPT_JSON:
-		cli_json = 1;
 		return CLI_OK;
 	default:
 		return CLI_USAGE;
@@ -319,8 +315,7 @@ initiate_read(struct initiate *a, int argc, char **argv)
 		.connect_ms = 10000,
 		.deadline_ms = 10000,
 		.retry_ms = 60000 };
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while ((c = cli_option(argc, argv, ":", options)) != -1) {
 		if (c == '?' || c == ':')
 			return cli_bad_option("initiate", c, argv);
 		if ((r = take_option(a, c)) != CLI_OK)

@@ -39,10 +39,10 @@ const char help_inspect[] =
 "6 malformed\n";
 /* clang-format on */
 
-enum { OPT_JSON = 256, LABEL_MAX = 64 };
+enum { LABEL_MAX = 64 };
 
 static const struct option options[] = {
-	{ "json", no_argument, NULL, OPT_JSON },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -481,11 +481,8 @@ cmd_inspect(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
-		if (c == OPT_JSON)
-			cli_json = 1;
-		else
-			return cli_bad_option("inspect", c, argv);
+	if ((c = cli_option(argc, argv, ":", options)) != -1)
+		return cli_bad_option("inspect", c, argv);
 	if (argc - optind != 1)
 		return cli_usage("inspect", "inspect takes one FILE, or -");
 	return inspect(argv[optind]);

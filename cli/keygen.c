@@ -63,7 +63,7 @@ cmd_keygen(int argc, char **argv)
 	const char *path = NULL;
 	int ask = 0, c;
 
-	while ((c = getopt_long(argc, argv, ":o:", options, NULL)) != -1)
+	while ((c = cli_option(argc, argv, ":o:", options)) != -1)
 		switch (c) {
 		case 'o':
 			path = optarg;

@@ -107,7 +107,6 @@ enum {
 	OPT_IDLE,
 	OPT_TICKETS,
 	OPT_LOG_JSON,
-	OPT_JSON,
 	OPT_PASS_FILE,
 	OPT_PASS_FD,
 	OPT_READABLE,
@@ -149,7 +148,7 @@ static const struct option options[] = { { "listen", required_argument, NULL,
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "issue-tickets", required_argument, NULL, OPT_TICKETS },
 	{ "log-json", no_argument, NULL, OPT_LOG_JSON },
-	{ "json", no_argument, NULL, OPT_JSON },
+	{ "json", no_argument, &cli_json, 1 },
 	{ "passphrase-file", required_argument, NULL, OPT_PASS_FILE },
 	{ "passphrase-fd", required_argument, NULL, OPT_PASS_FD },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
@@ -265,10 +264,6 @@ running_option(int c)
 
 	switch (c) {
 	case OPT_LOG_JSON:
-		log_json = 1;
-		return CLI_OK;
-	case OPT_JSON:
-		cli_json = 1;
 		log_json = 1;
 		return CLI_OK;
 	case OPT_PASS_FILE:
@@ -418,13 +413,13 @@ respond_read(int argc, char **argv)
 	    (struct hf_checkpoint_policy){ HF_CHECKPOINT_MS, 50, REFRESH_MS };
 	respond.pass.fd = -1;
 	respond.pass.kept = &respond.kept;
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while ((c = cli_option(argc, argv, ":", options)) != -1) {
 		if (c == '?' || c == ':')
 			return cli_bad_option("respond", c, argv);
 		if ((r = take_option(c)) != CLI_OK)
 			return r;
 	}
+	log_json |= cli_json;
 	if (optind < argc)
 		return cli_usage("respond", "unexpected word '%s'",
 		    argv[optind]);

@@ -138,19 +138,17 @@ cmd_run(int argc, char **argv)
 		{ "peers", required_argument, NULL, 'p' },
 		{ "fallback", no_argument, NULL, 'f' },
 		{ "unshared", no_argument, NULL, 'u' },
-		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+		{ "json", no_argument, &cli_json, 1 }, { NULL, 0, NULL, 0 } };
 	int c, unshared = 0, fallback = 0;
 
-	optind = 1;
-	/* '+': the command's own options are its own. */
-	while ((c = getopt_long(argc, argv, "+:", options, NULL)) != -1 ||
-	    (run.want.peer == NULL && optind < argc &&
-		strcmp(argv[optind - 1], "--") != 0)) {
-		if (c == -1) {
-			run.want.peer = argv[optind++];
-			continue;
-		}
+	/* '-': in this order, so that what has options of its own is behind --. */
+	while ((c = cli_option(argc, argv, "-:", options)) != -1)
 		switch (c) {
+		case 1:
+			if (run.want.peer != NULL)
+				return cli_usage("run", "no -- COMMAND");
+			run.want.peer = optarg;
+			break;
 		case 'a':
 			run.want.agent = optarg;
 			break;
@@ -163,13 +161,9 @@ cmd_run(int argc, char **argv)
 		case 'u':
 			unshared = 1;
 			break;
-		case 'j':
-			cli_json = 1;
-			break;
 		default:
 			return cli_bad_option("run", c, argv);
 		}
-	}
 	if (run.want.peer == NULL)
 		return cli_usage("run", "no PEER");
 	if (optind == argc || strcmp(argv[optind - 1], "--") != 0)

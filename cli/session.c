@@ -196,22 +196,19 @@ cmd_session(int argc, char **argv)
 {
 	static const struct option options[] = { { "store", required_argument,
 						     NULL, 's' },
-		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+		{ "json", no_argument, &cli_json, 1 }, { NULL, 0, NULL, 0 } };
 	struct hf_store *store = NULL;
 	const char *word = argc > 1 ? argv[1] : "";
 	int c, r, wants = strcmp(word, "list") != 0;
 
 	if (strcmp(word, "list") != 0 && strcmp(word, "show") != 0 &&
 	    strcmp(word, "evict") != 0)
-		return cli_usage("session", "list, show or evict?");
+		return cli_no_word(argc, argv, "list, show or evict");
 	argc--;
 	argv++;
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+	while ((c = cli_option(argc, argv, ":", options)) != -1)
 		if (c == 's')
 			job.uri = optarg;
-		else if (c == 'j')
-			cli_json = 1;
 		else
 			return cli_bad_option("session", c, argv);
 	if (job.uri == NULL)

@@ -162,22 +162,19 @@ cmd_store(int argc, char **argv)
 	static const struct option options[] = { { "store", required_argument,
 						     NULL, 's' },
 		{ "grant", required_argument, NULL, 'g' },
-		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+		{ "json", no_argument, &cli_json, 1 }, { NULL, 0, NULL, 0 } };
 	const char *uri = NULL, *role = NULL;
 	int c;
 
 	if (argc < 2 || strcmp(argv[1], "init") != 0)
-		return cli_usage("store", "init?");
+		return cli_no_word(argc, argv, "init");
 	argc--;
 	argv++;
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+	while ((c = cli_option(argc, argv, ":", options)) != -1)
 		if (c == 's')
 			uri = optarg;
 		else if (c == 'g')
 			role = optarg;
-		else if (c == 'j')
-			cli_json = 1;
 		else
 			return cli_bad_option("store", c, argv);
 	if (uri == NULL)

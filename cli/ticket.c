@@ -116,7 +116,7 @@ ticket_ring(int argc, char **argv)
 {
 	int c, rotate = 0;
 
-	while ((c = getopt_long(argc, argv, ":", ring_options, NULL)) != -1)
+	while ((c = cli_option(argc, argv, ":", ring_options)) != -1)
 		switch (c) {
 		case OPT_ROTATE:
 			rotate = 1;
@@ -182,7 +182,7 @@ ticket_issue(int argc, char **argv)
 
 	memset(&info, 0, sizeof(info));
 	while (result == CLI_OK &&
-	    (c = getopt_long(argc, argv, ":o:", issue_options, NULL)) != -1)
+	    (c = cli_option(argc, argv, ":o:", issue_options)) != -1)
 		switch (c) {
 		case 'o':
 			output = optarg;
@@ -224,12 +224,11 @@ ticket_issue(int argc, char **argv)
 int
 cmd_ticket(int argc, char **argv)
 {
-	if (argc < 2)
-		return cli_usage("ticket",
-		    "ticket needs a word: ring or issue");
-	if (strcmp(argv[1], "ring") == 0)
+	const char *word = argc > 1 ? argv[1] : "";
+
+	if (strcmp(word, "ring") == 0)
 		return ticket_ring(argc - 1, argv + 1);
-	if (strcmp(argv[1], "issue") == 0)
+	if (strcmp(word, "issue") == 0)
 		return ticket_issue(argc - 1, argv + 1);
-	return cli_usage("ticket", "there is no 'ticket %s'", argv[1]);
+	return cli_no_word(argc, argv, "ring or issue");
 }

@@ -49,7 +49,6 @@ enum {
 	OPT_FILE,
 	OPT_FD,
 	OPT_REPLACE,
-	OPT_JSON,
 	OPT_READABLE
 };
 
@@ -60,7 +59,7 @@ static const struct option options[] = {
 	{ "passphrase-file", required_argument, NULL, OPT_FILE },
 	{ "passphrase-fd", required_argument, NULL, OPT_FD },
 	{ "replace", no_argument, NULL, OPT_REPLACE },
-	{ "json", no_argument, NULL, OPT_JSON },
+	{ "json", no_argument, &cli_json, 1 },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
 	{ NULL, 0, NULL, 0 },
 };
@@ -92,9 +91,6 @@ read_option(struct job *job, int c)
 		return cli_pass_fd(&job->pass, optarg);
 	case OPT_REPLACE:
 		job->replace = 1;
-		return CLI_OK;
-	case OPT_JSON:
-		cli_json = 1;
 		return CLI_OK;
 	case OPT_READABLE:
 		cli_allow_readable = 1;
@@ -335,7 +331,7 @@ read_words(struct job *job, int argc, char **argv, int named)
 	memset(job, 0, sizeof(*job));
 	job->pass.fd = -1;
 	job->db = job->name = "";
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while ((c = cli_option(argc, argv, ":", options)) != -1) {
 		if (c == '?' || c == ':')
 			return cli_bad_option("user", c, argv);
 		if (read_option(job, c) != CLI_OK)
@@ -355,21 +351,19 @@ read_words(struct job *job, int argc, char **argv, int named)
 int
 cmd_user(int argc, char **argv)
 {
+	const char *word = argc > 1 ? argv[1] : "";
 	struct job job;
 	int (*run)(const struct job *) = NULL;
 	int result;
 
-	if (argc < 2)
-		return cli_usage("user",
-		    "user needs a word: add, del or list");
-	if (strcmp(argv[1], "add") == 0)
+	if (strcmp(word, "add") == 0)
 		run = user_add;
-	else if (strcmp(argv[1], "del") == 0)
+	else if (strcmp(word, "del") == 0)
 		run = user_del;
-	else if (strcmp(argv[1], "list") == 0)
+	else if (strcmp(word, "list") == 0)
 		run = user_list;
 	else
-		return cli_usage("user", "there is no 'user %s'", argv[1]);
+		return cli_no_word(argc, argv, "add, del or list");
 	result = read_words(&job, argc - 1, argv + 1, run != user_list);
 	return result == CLI_OK ? run(&job) : result;
 }

@@ -34,7 +34,7 @@ const char help_vectors[] =
 /* clang-format on */
 
 static const struct option options[] = {
-	{ "json", no_argument, NULL, 'j' },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -278,17 +278,11 @@ cmd_vectors(int argc, char **argv)
 	int c;
 
 	if (argc < 2 || strcmp(argv[1], "verify") != 0)
-		return cli_usage("vectors", "vectors takes the word 'verify'");
+		return cli_no_word(argc, argv, "verify");
 	argc--;
 	argv++;
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
-		switch (c) {
-		case 'j':
-			cli_json = 1;
-			break;
-		default:
-			return cli_bad_option("vectors", c, argv);
-		}
+	if ((c = cli_option(argc, argv, ":", options)) != -1)
+		return cli_bad_option("vectors", c, argv);
 	if (optind == argc)
 		return cli_usage("vectors", "no DIR");
 	return verify(argv + optind);

@@ -13,7 +13,7 @@
 #include "cli.h"
 #include "cadir.h"
 
-enum { OPT_TRUST = 256, OPT_REVOKED, OPT_USAGE, OPT_EXPECT, OPT_AT, OPT_JSON };
+enum { OPT_TRUST = 256, OPT_REVOKED, OPT_USAGE, OPT_EXPECT, OPT_AT };
 
 static const struct option options[] = {
 	{ "trust", required_argument, NULL, OPT_TRUST },
@@ -21,7 +21,7 @@ static const struct option options[] = {
 	{ "usage", required_argument, NULL, OPT_USAGE },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
 	{ "at", required_argument, NULL, OPT_AT },
-	{ "json", no_argument, NULL, OPT_JSON },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -225,7 +225,7 @@ cert_verify(int argc, char **argv)
 	memset(&job, 0, sizeof(job));
 	job.at = cli_now();
 	while (result == CLI_OK &&
-	    (c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+	    (c = cli_option(argc, argv, ":", options)) != -1)
 		switch (c) {
 		case OPT_TRUST:
 			result = cli_path(job.trust, &job.trust_n, "--trust",
@@ -243,9 +243,6 @@ cert_verify(int argc, char **argv)
 			break;
 		case OPT_AT:
 			result = cli_time(&job.at, "--at", optarg);
-			break;
-		case OPT_JSON:
-			cli_json = 1;
 			break;
 		default:
 			result = cli_bad_option("cert", c, argv);

@@ -26,7 +26,7 @@ const char help_version[] =
 /* clang-format on */
 
 static const struct option options[] = {
-	{ "json", no_argument, NULL, 'j' },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -70,14 +70,8 @@ cmd_version(int argc, char **argv)
 	char cbor[32];
 	int c, suite;
 
-	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1)
-		switch (c) {
-		case 'j':
-			cli_json = 1;
-			break;
-		default:
-			return cli_bad_option("version", c, argv);
-		}
+	if ((c = cli_option(argc, argv, ":", options)) != -1)
+		return cli_bad_option("version", c, argv);
 	if (optind < argc)
 		return cli_usage("version", "unexpected word '%s'",
 		    argv[optind]);

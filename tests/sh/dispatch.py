@@ -530,8 +530,8 @@ def words():
         done = subprocess.run([s.PROGRAM, "dispatch", *words_],
                               capture_output=True, timeout=60)
         s.check("words: " + words_[0], done.returncode == 2 and
-                b"no such word: '%s'; run, status" % words_[0].encode() in
-                done.stderr, done.stderr)
+                b"there is no 'dispatch %s': run, status" %
+                words_[0].encode() in done.stderr, done.stderr)
 
 
 def examples():

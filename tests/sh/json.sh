@@ -31,6 +31,9 @@ error usage 2 'behind what is wrong' initiate --bogus --json
 error usage 2 'before it' initiate --json --bogus
 error usage 2 'no value' session list --json --store
 error usage 2 'behind a word' cluster frobnicate --json
+error usage 2 'behind a word without options' cert frobnicate --json
+error usage 2 'cut short' initiate --bogus --jso
+error usage 2 'behind a peer' run x --bogus --json -- true
 error io 3 'no such file' cert verify --json --trust none alice.cert
 printf 'peer web {' >agent.conf
 error HF_E_CONFIG 2 'a file of peers' agent --json --config agent.conf
@@ -44,6 +47,17 @@ error HF_E_ISSUER 4 'a list of nobody' cert verify --json --trust ca/ca.cert \
 # Behind -- the words are another program's.
 "$HANDFAST" run x --agent /none -- true --json 2>err
 same 'not ours' 'handfast: error: x: there is no agent to ask (HF_E_NO_AGENT)' "$(cat err)"
+# As the value of an option it is a word like any other, and so is --help.
+for word in --json --help; do
+	"$HANDFAST" cert verify --trust ca/ca.cert --expect "$word" alice.cert \
+	    >out 2>err
+	same "the value $word" \
+	    "4 handfast: error: alice.cert: subject 'alice', expected '$word': the \
+peer has another name than expected (HF_E_NAME) 0" \
+	    "$? $(cat err) $(wc -c <out)"
+done
+"$HANDFAST" cert verify --expect x --help >out
+same 'help' "0 $("$HANDFAST" help cert)" "$? $(cat out)"
 # For people: the same words with the name, and the hint.
 "$HANDFAST" session list --store lmdb:/none/none 2>err
 same 'in words' 'handfast: error: lmdb:/none/none: No such file or directory (HF_E_STORE)' \

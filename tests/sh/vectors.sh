@@ -10,7 +10,7 @@ BUILD=${BUILD:-$root/build}
 
 # words
 hf 2 vectors
-says "takes the word 'verify'"
+says "vectors needs a word: verify"
 hf 2 vectors verify
 says 'no DIR'
 hf 2 vectors verify --frobnicate .
