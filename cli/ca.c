@@ -44,6 +44,7 @@ const char help_ca[] =
 "      --passphrase-fd N    ... from descriptor N\n"
 "      --passphrase         (init) ask for one on the terminal\n"
 "      --allow-readable-key (revoke) use a key file that others can read\n"
+"      --json               words as JSON\n"
 "\n"
 "A CA below another: keygen -o sub/ca.key, 'cert request', then the upper\n"
 "CA's 'cert issue --usage ca' -o sub/ca.cert.\n"
@@ -69,6 +70,7 @@ static const struct option init_options[] = {
 	{ "passphrase-file", required_argument, NULL, OPT_FILE },
 	{ "passphrase-fd", required_argument, NULL, OPT_FD },
 	{ "passphrase", no_argument, NULL, OPT_ASK },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -79,6 +81,7 @@ static const struct option revoke_options[] = {
 	{ "passphrase-file", required_argument, NULL, OPT_FILE },
 	{ "passphrase-fd", required_argument, NULL, OPT_FD },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 

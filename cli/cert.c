@@ -46,11 +46,11 @@ const char help_cert[] =
 "      --usage LIST         uses it must have, all of them\n"
 "      --expect NAME        a name it must carry\n"
 "      --at T               judge as of that time, not now\n"
-"      --json               print JSON, errors too\n"
 "\n"
 "  -o, --output FILE        the file to write (- is stdout)\n"
 "      --passphrase-file F, --passphrase-fd N   the key's passphrase\n"
 "      --allow-readable-key use a key file that others can read\n"
+"      --json               words, and what verify prints, as JSON\n"
 "\n"
 "example:\n"
 "  handfast cert request --identity a.key --subject alice -o a.req\n"
@@ -81,6 +81,7 @@ static const struct option request_options[] = {
 	{ "passphrase-file", required_argument, NULL, OPT_FILE },
 	{ "passphrase-fd", required_argument, NULL, OPT_FD },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -105,6 +106,7 @@ static const struct option issue_options[] = {
 	{ "passphrase-file", required_argument, NULL, OPT_FILE },
 	{ "passphrase-fd", required_argument, NULL, OPT_FD },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 

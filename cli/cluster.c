@@ -372,6 +372,19 @@ check_server(struct opened *o)
 }
 
 static int
+granted(enum hf_err e, const struct opened *o, size_t n, const char *what)
+{
+	if (e != HF_OK)
+		return cli_store_fail(e, o->store, what);
+	if (cli_json)
+		return cli_store_json(json_pack("{s:I}", "grants",
+					  (json_int_t)n),
+		    what);
+	printf("%zu grants\n", n);
+	return cli_flush();
+}
+
+static int
 change(struct opened *o, const char *word)
 {
 	enum hf_err e;
@@ -380,19 +393,12 @@ change(struct opened *o, const char *word)
 
 	if (strcmp(word, "renew") == 0) {
 		e = hf_cluster_renew(o->cluster, &n);
-		if (e == HF_OK)
-			printf("%zu grants\n", n);
-		return e == HF_OK ? cli_flush() :
-				    cli_store_fail(e, o->store, "renew");
+		return granted(e, o, n, word);
 	}
 	if (strcmp(word, "rotate") == 0) {
 		e = hf_cluster_rotate(o->cluster, args.scope.scope.text, 0,
 		    &n);
-		if (e == HF_OK)
-			printf("%zu grants\n", n);
-		return e == HF_OK ?
-		    cli_flush() :
-		    cli_store_fail(e, o->store, args.scope.scope.text);
+		return granted(e, o, n, args.scope.scope.text);
 	}
 	if ((r = check_server(o)) != CLI_OK)
 		return r;

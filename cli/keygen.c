@@ -18,6 +18,7 @@ const char help_keygen[] =
 "      --passphrase-file F  seal it under the first line of F (- is stdin)\n"
 "      --passphrase-fd N    ... under the first line from descriptor N\n"
 "      --passphrase         ... under one asked for on the terminal\n"
+"      --json               words as JSON\n"
 "\n"
 "Without a passphrase the file alone is the key.\n"
 "\n"
@@ -34,6 +35,7 @@ static const struct option options[] = {
 	{ "passphrase-file", required_argument, NULL, OPT_FILE },
 	{ "passphrase-fd", required_argument, NULL, OPT_FD },
 	{ "passphrase", no_argument, NULL, OPT_ASK },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 

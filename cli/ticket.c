@@ -34,6 +34,7 @@ const char help_ticket[] =
 "      --single-use         good for one session only\n"
 "  -o, --output TICKET      a new file, mode 0600; refused when it exists\n"
 "      --allow-readable-key use a ring that others can read\n"
+"      --json               words as JSON\n"
 "\n"
 "example:\n"
 "  handfast ticket ring ring\n"
@@ -57,6 +58,7 @@ enum {
 static const struct option ring_options[] = {
 	{ "rotate", no_argument, NULL, OPT_ROTATE },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -68,6 +70,7 @@ static const struct option issue_options[] = {
 	{ "single-use", no_argument, NULL, OPT_SINGLE },
 	{ "output", required_argument, NULL, 'o' },
 	{ "allow-readable-key", no_argument, NULL, OPT_READABLE },
+	{ "json", no_argument, &cli_json, 1 },
 	{ NULL, 0, NULL, 0 },
 };
 

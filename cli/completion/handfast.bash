@@ -31,26 +31,28 @@ _handfast_options() {
 
 	echo --help
 	case "$1 $2" in
-	'keygen ') echo -o --output $pass --passphrase ;;
-	'ca init') echo --name $validity $permits $pass --passphrase ;;
-	'ca revoke') echo -o --output --days --next-update $pass $readable ;;
+	'keygen ') echo -o --output $pass --passphrase --json ;;
+	'ca init') echo --name $validity $permits $pass --passphrase --json ;;
+	'ca revoke')
+		echo -o --output --days --next-update $pass $readable --json
+		;;
 	'cert request')
 		echo -o --output --identity --subject --suite --force $pass \
-		    $readable
+		    $readable --json
 		;;
 	'cert issue')
 		echo -o --output --ca --request --usage --subject --name \
 		    $validity --realm --cluster --password-cost $permits \
-		    --suite --force $pass $readable
+		    --suite --force $pass $readable --json
 		;;
 	'cert verify') echo --trust --revoked --usage --expect --at --json ;;
 	'user add' | 'user del' | 'user list')
 		echo --db --realm --password-cost --replace --json $pass $readable
 		;;
-	'ticket ring') echo --rotate $readable ;;
+	'ticket ring') echo --rotate $readable --json ;;
 	'ticket issue')
 		echo -o --output --ring --subject --audience --ttl --single-use \
-		    $readable
+		    $readable --json
 		;;
 	'cluster init' | 'cluster admit' | 'cluster release' | 'cluster evict' | \
 	    'cluster renew' | 'cluster rotate' | 'cluster members')

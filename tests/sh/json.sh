@@ -44,6 +44,15 @@ must hf ca init other --name 'Other CA'
 must hf ca revoke other -o other.list
 error HF_E_ISSUER 4 'a list of nobody' cert verify --json --trust ca/ca.cert \
     --revoked other.list alice.cert
+touch there.key
+error policy 5 'a key that is there' keygen -o there.key --json
+error usage 2 'no name' ca init --json none
+error io 3 'a CA that is away' ca revoke none -o none.list --json
+error usage 2 'no subject' cert request --identity alice.key --json -o none.req
+error HF_E_OBJECT 6 'no request' cert issue --ca ca --request ca/ca.cert \
+    --usage initiator --json -o none.cert
+error usage 2 'no ring' ticket issue --json
+error policy 5 'a ring that is there' ticket ring --json there.key
 # Behind -- the words are another program's.
 "$HANDFAST" run x --agent /none -- true --json 2>err
 same 'not ours' 'handfast: error: x: there is no agent to ask (HF_E_NO_AGENT)' "$(cat err)"
@@ -76,6 +85,10 @@ same 'no session' '[]' "$(cat out)"
 must hf cluster members --store lmdb:store --json >out
 same 'members' "1 server ['default'] 64 Z" "$(read_json "len(x), x[0]['name'],
 x[0]['scopes'], len(x[0]['id']), x[0]['until'][-1]")"
+must hf cluster renew --key web.key --store lmdb:store --json >out
+same 'renew' '{"grants":1}' "$(cat out)"
+must hf cluster rotate --key web.key --store lmdb:store --json >out
+same "rotate" "1 True" "$(read_json "len(x), x['grants'] >= 1")"
 start one tcp --echo --store lmdb:store --cluster web.cert
 mkfifo hold
 "$HANDFAST" initiate --connect "$at" --trust ca/ca.cert --expect web \
