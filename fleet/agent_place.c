@@ -12,39 +12,57 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent_own.h"
 
-#define DRAFT ".new"
+#define DRAFT ".new-"
 enum {
 	/* Longer than an agent takes to end: the next one may wait for it. */
-	PLACE_MS = HF__END_MS + 1000
+	PLACE_MS = HF__END_MS + 1000,
+	DRAFT_S = 60, /* and nobody makes a key for that long */
+	DRAFT_DIGITS = 8
 };
 
-/* Who was killed as he made the key may have left it under both names. */
+static int
+is_draft(const char *name, const char *key)
+{
+	size_t len = strlen(key);
+
+	if (strncmp(name, key, len) != 0 ||
+	    strncmp(name + len, DRAFT, strlen(DRAFT)) != 0)
+		return 0;
+	name += len + strlen(DRAFT);
+	return strlen(name) == DRAFT_DIGITS &&
+	    strspn(name, "0123456789abcdef") == DRAFT_DIGITS;
+}
+
+/* Who was killed as he made the key has left a draft, or the key under both
+ * names; a draft that is young somebody makes just now. */
 static void
-remove_second_name(const char *path, const struct stat *key)
+sweep_drafts(const char *path)
 {
 	const char *name = strrchr(path, '/');
 	char where[HF_AGENT_PATH];
 	const struct dirent *at;
-	struct stat other;
-	size_t len;
+	struct stat key, st;
 	DIR *dir;
 
 	name = name == NULL ? path : name + 1;
-	len = strlen(name);
 	(void)snprintf(where, sizeof(where), "%.*s.", (int)(name - path),
 	    path);
+	if (stat(path, &key) != 0)
+		key.st_ino = 0; /* there is none */
 	if ((dir = opendir(where)) == NULL)
 		return; /* the next one does it */
 	while ((at = readdir(dir)) != NULL)
-		if (strncmp(at->d_name, name, len) == 0 &&
-		    strncmp(at->d_name + len, DRAFT, strlen(DRAFT)) == 0 &&
-		    fstatat(dirfd(dir), at->d_name, &other,
+		if (is_draft(at->d_name, name) &&
+		    fstatat(dirfd(dir), at->d_name, &st,
 			AT_SYMLINK_NOFOLLOW) == 0 &&
-		    other.st_dev == key->st_dev && other.st_ino == key->st_ino)
+		    S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+		    (st.st_mtime < time(NULL) - DRAFT_S ||
+			(st.st_dev == key.st_dev && st.st_ino == key.st_ino)))
 			(void)unlinkat(dirfd(dir), at->d_name, 0);
 	(void)closedir(dir);
 }
@@ -60,13 +78,10 @@ make_key(const char *path, char why[HF_WHY_MAX])
 	enum hf_err e = HF_OK;
 	struct stat there;
 
-	if (stat(path, &there) == 0) {
-		if (there.st_nlink > 1)
-			remove_second_name(path, &there);
+	if (stat(path, &there) == 0)
 		return HF_OK;
-	}
-	(void)snprintf(made, sizeof(made), "%s" DRAFT "-%08x", path,
-	    (unsigned)randombytes_random());
+	(void)snprintf(made, sizeof(made), "%s" DRAFT "%0*x", path,
+	    DRAFT_DIGITS, (unsigned)randombytes_random());
 	randombytes_buf(key, sizeof(key));
 	if (hf__rest_file(AT_FDCWD, made, key, sizeof(key)) != HF_OK ||
 	    (link(made, path) != 0 && errno != EEXIST))
@@ -85,6 +100,7 @@ read_key(uint8_t **key, const char *path, char why[HF_WHY_MAX])
 
 	if (strlen(path) >= HF_AGENT_PATH)
 		return hf__why(why, HF_E_CONFIG, "store-key: too long");
+	sweep_drafts(path);
 	if ((e = make_key(path, why)) != HF_OK ||
 	    (e = hf__file_read(&bytes, &len, path, HF_KEY_BYTES, 1, why)) !=
 		HF_OK)

@@ -663,10 +663,27 @@ def alone():
         h.stop()
         os.link(key, h.path + ".copy")
         h.house.write(key + ".new-1badcafe", "another's")
+        left = [".new-2badcafe", ".new-3badcafe"]  # by who was killed
+        kept = [".new-2badcafe0", ".new-2BADCAFE", ".new", ".old-2badcafe"]
+        for name in left + kept:
+            h.house.write(key + name, "")
+        if os.geteuid() == 0:
+            kept.append(".new-4badcafe")
+            h.house.write(key + kept[-1], "")
+            os.chown(key + kept[-1], 65534, 65534)
+        kept += [".new-5badcafe", ".new-6badcafe"]
+        os.mkdir(key + kept[-1])
+        os.symlink("../alice.key", key + kept[-2])
+        for name in left + kept:
+            os.utime(key + name, (1, 1), follow_symlinks=False)
         h.start()
         h.status()
         s.check("alone: other names, and other files, stay", os.path.exists(
             key + ".new-1badcafe") and os.path.exists(h.path + ".copy"))
+        s.same("alone: no old draft", [], [n for n in left
+                                           if os.path.lexists(key + n)])
+        s.same("alone: of what is none, or another's, all", kept, [
+            n for n in kept if os.path.lexists(key + n)])
         h.stop()
 
 
