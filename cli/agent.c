@@ -32,7 +32,7 @@ const char help_agent[] =
 "  --agent PATH   the socket (as the file says, else $HANDFAST_AGENT, else\n"
 "                 handfast/agent in $XDG_RUNTIME_DIR, else /run/handfast/agent)\n"
 "  --check        say whether an agent could begin, and end: what the file says,\n"
-"                 the files it names, its user, directories; nothing is changed\n"
+"                 the files and places it names, its user; nothing is changed\n"
 "  --json         words as JSON\n"
 "\n"
 "status prints a table of the peers; close ends the session with one of them,\n"
@@ -42,14 +42,15 @@ const char help_agent[] =
 "         sleep 1\n"
 "         echo hello | handfast initiate --shared echo\n"
 "\n"
-"exit codes: 0 ended by a signal, or all well, 2 usage, or what the file says,\n"
-"3 I/O, 4 a certificate of the file not authenticated, 5 a file or the socket's\n"
-"place is not safe, or no such user, 6 malformed, 7 expired, 8 store\n";
+"exit codes: 0 ended by a signal, or all well, 2 usage, 3 I/O, 4 a certificate\n"
+"of the file not authenticated, 5 a file, the socket's place or the store's is\n"
+"not safe, or no such user, 6 a file cannot be used, 7 expired, 8 store\n";
 /* clang-format on */
 
 /* Longer than sessions take to end, and shorter than the next agent waits for
  * what this one has. */
 enum { LATE_MS = 2500, LATER_MS = 100 };
+enum { KEY_PATH = HF_AGENT_PATH + 8 };
 
 static struct {
 	const char *config, *path;
@@ -60,6 +61,7 @@ static struct {
 	struct hf_agent *agent;
 	uv_timer_t late;
 	char where[HF_AGENT_PATH];
+	int fd;		  /* that is listened at */
 	int bound;	  /* the socket is of our making: */
 	struct stat made; /* this one */
 } life;
@@ -122,10 +124,12 @@ told(void *owner, const struct hf_agent_event *e)
 	log_end(&line);
 }
 
+/* What the file says is no word of the command line. */
 static int
 wrong_file(enum hf_err e, const char *why)
 {
-	return cli_refuse(e, "%s", why);
+	return e == HF_E_CONFIG ? cli_error(CLI_FORMAT, "%s", why) :
+				  cli_refuse(e, "%s", why);
 }
 
 static int
@@ -222,85 +226,99 @@ reload(uv_signal_t *handle, int signum)
 }
 
 static int
-listen_at(int *fd, const char *path, int others)
+bad_place(enum hf_err e)
 {
-	enum hf_err e = hf_agent_bind(fd, &life.made, path, others);
-	int taken;
+	int taken = errno == EADDRINUSE;
 
 	if (e == HF_E_POLICY)
 		return cli_refuse(e,
 		    "%s: not safe there: its directory must be this user's, "
 		    "no link, and closed to others' changes, and nothing but a "
 		    "dead socket of his may stand there",
-		    path);
-	if (e == HF_E_IO) {
-		taken = errno == EADDRINUSE;
-		(void)cli_errno("%s", path);
-		if (taken)
-			cli_hint("does an agent run there? see 'handfast "
-				 "agent status --agent %s'; another one needs "
-				 "a socket of its own",
-			    path);
-		return CLI_IO;
-	}
-	if (e != HF_OK)
-		return cli_fail(e, "%s", path);
-	life.path = path;
-	life.bound = 1;
-	return CLI_OK;
+		    life.path);
+	if (e != HF_E_IO)
+		return cli_fail(e, "%s", life.path);
+	(void)cli_errno("%s", life.path);
+	if (taken)
+		cli_hint("does an agent run there? see 'handfast agent status "
+			 "--agent %s'; another one needs a socket of its own",
+		    life.path);
+	return CLI_IO;
 }
 
-/* Where it listens: what systemd gave, else the option, the file, the rest. */
+/* Where it listens: what systemd gave, which has no path here, else the option,
+ * the file, the rest. */
 static int
-listen_somewhere(int *fd, const struct hf_peers *peers)
+find_socket(const struct hf_peers *peers)
 {
-	const char *path = life.path;
+	const char *said = hf_peers_socket(peers);
 	int n;
 
-	if ((*fd = hf_agent_inherited()) != -1)
+	if ((life.fd = hf_agent_inherited()) != -1) {
+		life.path = NULL;
 		return CLI_OK;
-	if (path == NULL && *hf_peers_socket(peers) != '\0') {
-		/* Other peers may come in their place. */
-		n = snprintf(life.where, sizeof(life.where), "%s",
-		    hf_peers_socket(peers));
-		if (n < 0 || (size_t)n >= sizeof(life.where))
-			return cli_error(CLI_FORMAT, "%s: too long",
-			    hf_peers_socket(peers));
-		path = life.where;
 	}
-	if (path == NULL) {
-		if (hf_agent_where(life.where, 0) != HF_OK)
-			return cli_usage("agent", "no --agent PATH");
-		path = life.where;
-	}
-	return listen_at(fd, path, hf_peers_for_others(peers));
+	if (life.path != NULL)
+		return CLI_OK;
+	life.path = life.where;
+	if (*said == '\0')
+		return hf_agent_where(life.where, 0) == HF_OK ?
+		    CLI_OK :
+		    cli_usage("agent", "no --agent PATH");
+	/* Other peers may come in their place. */
+	n = snprintf(life.where, sizeof(life.where), "%s", said);
+	return n >= 0 && (size_t)n < sizeof(life.where) ?
+	    CLI_OK :
+	    cli_error(CLI_FORMAT, "%s: too long", said);
+}
+
+static int
+listen_somewhere(const struct hf_peers *peers)
+{
+	enum hf_err e;
+
+	if (life.path == NULL)
+		return CLI_OK;
+	e = hf_agent_bind(&life.fd, &life.made, life.path,
+	    hf_peers_for_others(peers));
+	life.bound = e == HF_OK;
+	return e == HF_OK ? CLI_OK : bad_place(e);
 }
 
 /* Where sessions rest, if anywhere. The key is beside the socket, and so goes
  * when the machine starts again, or where the file says. */
 static int
+find_key(const char **key, char beside[KEY_PATH], const struct hf_peers *peers)
+{
+	*key = hf_peers_store_key(peers);
+	if (**key != '\0' || *hf_peers_store(peers) == '\0')
+		return CLI_OK;
+	if (life.path == NULL)
+		return cli_error(CLI_FORMAT,
+		    "%s: store: no store-key, and the socket is not of the "
+		    "agent's making",
+		    life.config);
+	(void)snprintf(beside, KEY_PATH, "%s.key", life.path);
+	*key = beside;
+	return CLI_OK;
+}
+
+static int
 open_store(const struct hf_peers *peers)
 {
-	const char *key = hf_peers_store_key(peers);
-	char beside[HF_AGENT_PATH + 8], why[HF_WHY_MAX] = "";
+	char beside[KEY_PATH], why[HF_WHY_MAX] = "";
+	const char *key;
 	enum hf_err e;
 	int r;
 
 	if (*hf_peers_store(peers) == '\0')
 		return CLI_OK;
-	if (*key == '\0' && !life.bound)
-		return cli_refuse(HF_E_CONFIG,
-		    "%s: store: no store-key, and the socket is not of the "
-		    "agent's making",
-		    life.config);
-	if (*key == '\0') {
-		(void)snprintf(beside, sizeof(beside), "%s.key", life.path);
-		key = beside;
-	}
+	if ((r = find_key(&key, beside, peers)) != CLI_OK)
+		return r;
 	e = hf_agent_store(life.agent, hf_peers_store(peers), key, why);
 	if (e == HF_OK)
 		return CLI_OK;
-	r = cli_refuse(e, "%s", why);
+	r = wrong_file(e, why);
 	if (e == HF_E_AGAIN)
 		cli_hint("end the other agent first, or give this one a store "
 			 "of its own in %s",
@@ -331,21 +349,40 @@ confine(const struct hf_peers *peers)
 	return r == CLI_OK ? confine_files(&dirs) : r;
 }
 
-/* What would keep it from beginning, beside what the file says: a directory
- * that is not there. */
+/* What would keep it from beginning, beside what the file says. */
+static int
+look(const struct hf_peers *peers)
+{
+	const char *store = hf_peers_store(peers), *key;
+	char beside[KEY_PATH], why[HF_WHY_MAX] = "";
+	enum hf_err e;
+	int r;
+
+	if ((r = find_socket(peers)) != CLI_OK ||
+	    (r = find_key(&key, beside, peers)) != CLI_OK)
+		return r;
+	if (life.path != NULL && (e = hf_agent_look(life.path)) != HF_OK)
+		return bad_place(e);
+	if (*store != '\0' &&
+	    (e = hf_agent_store_look(store, key, why)) != HF_OK)
+		return wrong_file(e, why);
+	return CLI_OK;
+}
+
+/* Directories above those that it makes. */
 static int
 check(const struct hf_peers *peers)
 {
 	const char *store = hf_peers_store(peers);
 	const char *key = hf_peers_store_key(peers);
-	struct stat st;
+	struct confine dirs = { .n = 0 };
 	int r = CLI_OK;
 
-	if (*store != '\0' && stat(store, &st) != 0)
-		r = errno != ENOENT ? cli_errno("store %s", store) :
-				      confine_look("store", store);
-	else if (*store != '\0' && !S_ISDIR(st.st_mode))
-		r = cli_error(CLI_IO, "store %s: no directory", store);
+	if (life.path != NULL &&
+	    (r = confine_beside(&dirs, life.path)) == CLI_OK)
+		r = confine_look("socket", dirs.dir[0]);
+	if (r == CLI_OK && *store != '\0')
+		r = confine_look("store", store);
 	if (r == CLI_OK && *store != '\0' && *key != '\0')
 		r = confine_look("store-key", key);
 	return r;
@@ -354,10 +391,10 @@ check(const struct hf_peers *peers)
 static int
 begin(struct hf_peers *peers)
 {
-	int fd = -1, r, sandbox = hf_peers_sandbox(peers);
+	int r, sandbox = hf_peers_sandbox(peers);
 	enum hf_err e;
 
-	if ((r = listen_somewhere(&fd, peers)) != CLI_OK ||
+	if ((r = listen_somewhere(peers)) != CLI_OK ||
 	    (r = confine(peers)) != CLI_OK ||
 	    (r = loop_init(&life.loop)) != CLI_OK) {
 		hf_peers_free(peers);
@@ -376,7 +413,7 @@ begin(struct hf_peers *peers)
 		return r;
 	if (sandbox)
 		confine_calls();
-	if ((e = hf_agent_listen(life.agent, fd)) != HF_OK)
+	if ((e = hf_agent_listen(life.agent, life.fd)) != HF_OK)
 		return cli_fail(e, "agent");
 	if (life.bound)
 		(void)fprintf(stderr, "handfast: listening on unix:%s\n",
@@ -392,8 +429,9 @@ run(void)
 
 	if ((r = become_user()) != CLI_OK || (r = read_file(&peers)) != CLI_OK)
 		return r;
-	if (life.check) {
-		r = check(peers);
+	r = look(peers);
+	if (r != CLI_OK || life.check) {
+		r = r == CLI_OK ? check(peers) : r;
 		hf_peers_free(peers);
 		return r;
 	}

@@ -39,6 +39,12 @@ agent_open(struct hf_conn **conn, const struct agent_want *want)
 
 	e = hf_conn_open_at(conn, want->peer, want->flags,
 	    (want->flags & HF_SHARED) != 0 ? want->agent : want->peers);
+	if (e == HF_E_CONFIG) {
+		(void)cli_error(CLI_FORMAT,
+		    "%s: the file of peers cannot be used", want->peer);
+		cli_hint("'handfast agent --check --config FILE' says why");
+		return CLI_FORMAT;
+	}
 	if (e != HF_OK)
 		return cli_fail(e, "%s", want->peer);
 	hf_conn_info(&info, *conn);

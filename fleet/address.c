@@ -189,19 +189,41 @@ settle(struct hf_address *a)
 	return HF_OK;
 }
 
+/* Nothing but a socket of this user may stand there. */
+static enum hf_err
+look_there(int *stands, const struct hf_address *a)
+{
+	const char *path = ((const struct sockaddr_un *)&a->at)->sun_path;
+	struct stat st;
+
+	*stands = lstat(path, &st) == 0;
+	if (!*stands)
+		return errno == ENOENT ? HF_OK : HF_E_IO;
+	errno = EEXIST;
+	return S_ISSOCK(st.st_mode) && st.st_uid == geteuid() ? HF_OK :
+								HF_E_POLICY;
+}
+
+enum hf_err
+hf_address_look(const struct hf_address *address)
+{
+	struct hf_address at = *address;
+	enum hf_err e;
+	int stands;
+
+	return (e = settle(&at)) != HF_OK ? e : look_there(&stands, &at);
+}
+
 /* Makes place for a socket file: only for a dead one of this user. */
 static enum hf_err
 clear_stale(const struct hf_address *a)
 {
 	const char *path = ((const struct sockaddr_un *)&a->at)->sun_path;
-	struct stat st;
-	int fd, r;
+	enum hf_err e;
+	int fd, r, stands;
 
-	if (lstat(path, &st) != 0)
-		return errno == ENOENT ? HF_OK : HF_E_IO;
-	errno = EEXIST;
-	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
-		return HF_E_POLICY;
+	if ((e = look_there(&stands, a)) != HF_OK || !stands)
+		return e;
 	/* It does not wait in the queue of one that stands still. */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)

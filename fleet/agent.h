@@ -64,6 +64,9 @@ HF_MUST_USE enum hf_err hf_agent_where(char out[HF_AGENT_PATH], int peers);
  * socket; HF_E_POLICY: it is not safe there; HF_E_IO, errno says why */
 HF_MUST_USE enum hf_err hf_agent_bind(int *fd, struct stat *made,
     const char *path, int others);
+/* Whether that could be, whoever listens there now; nothing is changed.
+ * @return as hf_agent_bind() */
+HF_MUST_USE enum hf_err hf_agent_look(const char *path);
 /* The socket that systemd listens at for this process. -1: there is none, or
  * not a unix socket alone. */
 int hf_agent_inherited(void);
@@ -141,6 +144,10 @@ HF_MUST_USE enum hf_err hf_agent_listen(struct hf_agent *agent, int fd);
  * HF_E_IO; HF_E_MEMORY; `why` says more */
 HF_MUST_USE enum hf_err hf_agent_store(struct hf_agent *agent, const char *dir,
     const char *key, char why[HF_WHY_MAX]);
+/* Whether that could be, whoever has the directory now; nothing is changed.
+ * @return as hf_agent_store() */
+HF_MUST_USE enum hf_err hf_agent_store_look(const char *dir, const char *key,
+    char why[HF_WHY_MAX]);
 /* Takes one, by a connected socket that does not block, which may have every
  * peer. When it is over the agent stops. The socket is closed in any case.
  * @return HF_OK; HF_E_MEMORY */

@@ -20,20 +20,18 @@
 
 enum { TURN_MS = 2000, STEP_MS = 10 };
 
-enum hf_err
-hf__own_directory(const char *dir, unsigned mode)
+/* Of one that was made just now the mask may have taken something away. */
+static enum hf_err
+judge_directory(const char *dir, unsigned mode, int made)
 {
 	struct stat st;
-	int fd, made = mkdir(dir, mode) == 0, r;
+	int fd, r;
 
-	if (!made && errno != EEXIST)
-		return HF_E_IO;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return errno == ELOOP || errno == ENOTDIR ? HF_E_POLICY :
 							    HF_E_IO;
 	r = fstat(fd, &st);
-	/* The mask may have taken something away. */
 	if (r == 0 && made)
 		r = fchmod(fd, mode);
 	(void)close(fd);
@@ -44,6 +42,24 @@ hf__own_directory(const char *dir, unsigned mode)
 		(st.st_mode & (S_IWGRP | S_IWOTH)) == 0 ?
 	    HF_OK :
 	    HF_E_POLICY;
+}
+
+enum hf_err
+hf__own_directory(const char *dir, unsigned mode)
+{
+	int made = mkdir(dir, mode) == 0;
+
+	if (!made && errno != EEXIST)
+		return HF_E_IO;
+	return judge_directory(dir, mode, made);
+}
+
+enum hf_err
+hf__look_directory(const char *dir)
+{
+	enum hf_err e = judge_directory(dir, 0, 0);
+
+	return e == HF_E_IO && errno == ENOENT ? HF_E_NO_SESSION : e;
 }
 
 int
@@ -60,19 +76,35 @@ hf__lock_within(int fd, int ms)
 	return r;
 }
 
+/* A whole path, as the address of a socket and the directory that it is in. */
 static enum hf_err
-listen_at(int *fd, struct stat *made, const char *path, int others)
+read_path(struct hf_address *at, char dir[HF_AGENT_PATH], const char *path)
 {
-	struct hf_address at[HF_ADDRESSES_MAX], bound;
+	struct hf_address found[HF_ADDRESSES_MAX];
+	const char *slash = strrchr(path, '/');
 	char text[HF_AGENT_PATH + 8];
-	const struct sockaddr_un *un;
 	enum hf_err e;
 	size_t n;
+
+	if (*path != '/' || slash == path || slash[1] == '\0' ||
+	    strlen(path) >= HF_AGENT_PATH)
+		return HF_E_ARG;
+	(void)snprintf(dir, HF_AGENT_PATH, "%.*s", (int)(slash - path), path);
+	(void)snprintf(text, sizeof(text), "unix:%s", path);
+	if ((e = hf_address_parse(found, &n, text)) == HF_OK)
+		*at = found[0];
+	return e;
+}
+
+static enum hf_err
+listen_at(int *fd, struct stat *made, const struct hf_address *at, int others)
+{
+	struct hf_address bound;
+	const struct sockaddr_un *un;
+	enum hf_err e;
 	int r, saved;
 
-	(void)snprintf(text, sizeof(text), "unix:%s", path);
-	if ((e = hf_address_parse(at, &n, text)) != HF_OK ||
-	    (e = hf_address_listen(fd, &bound, &at[0])) != HF_OK)
+	if ((e = hf_address_listen(fd, &bound, at)) != HF_OK)
 		return e;
 	un = (const struct sockaddr_un *)&bound.at;
 	/* Who may is asked of the kernel, not of the file. */
@@ -92,16 +124,13 @@ listen_at(int *fd, struct stat *made, const char *path, int others)
 enum hf_err
 hf_agent_bind(int *fd, struct stat *made, const char *path, int others)
 {
-	const char *slash = strrchr(path, '/');
 	char text[HF_AGENT_PATH];
+	struct hf_address at;
 	enum hf_err e;
 	int dir, saved;
 
-	if (*path != '/' || slash == path || slash[1] == '\0' ||
-	    strlen(path) >= HF_AGENT_PATH)
-		return HF_E_ARG;
-	(void)snprintf(text, sizeof(text), "%.*s", (int)(slash - path), path);
-	if ((e = hf__own_directory(text, others ? 0711 : 0700)) != HF_OK)
+	if ((e = read_path(&at, text, path)) != HF_OK ||
+	    (e = hf__own_directory(text, others ? 0711 : 0700)) != HF_OK)
 		return e;
 	dir = open(text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir == -1)
@@ -110,11 +139,25 @@ hf_agent_bind(int *fd, struct stat *made, const char *path, int others)
 	 * for a dead one: one after the other. A stranger who may read the
 	 * directory could hold that up, but not for ever. */
 	(void)!hf__lock_within(dir, TURN_MS);
-	e = listen_at(fd, made, path, others);
+	e = listen_at(fd, made, &at, others);
 	saved = errno;
 	(void)close(dir);
 	errno = saved;
 	return e;
+}
+
+enum hf_err
+hf_agent_look(const char *path)
+{
+	char dir[HF_AGENT_PATH];
+	struct hf_address at;
+	enum hf_err e;
+
+	if ((e = read_path(&at, dir, path)) != HF_OK)
+		return e;
+	if ((e = hf__look_directory(dir)) == HF_OK)
+		return hf_address_look(&at);
+	return e == HF_E_NO_SESSION ? HF_OK : e;
 }
 
 int

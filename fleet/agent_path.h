@@ -31,6 +31,8 @@ HF_MUST_USE enum hf_err hf__peers_where(char out[HF__PATH_MAX]);
 /* The directory, made where there is none: nobody else's, and no link. HF_OK;
  * HF_E_POLICY; HF_E_IO, errno says why. */
 HF_MUST_USE enum hf_err hf__own_directory(const char *dir, unsigned mode);
+/* The same of one that is there; HF_E_NO_SESSION: there is none. */
+HF_MUST_USE enum hf_err hf__look_directory(const char *dir);
 
 /* Locks a file, or a directory, for this process until it is closed, or the
  * process ends: 0; -1 where another had it all of so many milliseconds

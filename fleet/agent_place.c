@@ -98,12 +98,8 @@ read_key(uint8_t **key, const char *path, char why[HF_WHY_MAX])
 	size_t len;
 	char *bytes;
 
-	if (strlen(path) >= HF_AGENT_PATH)
-		return hf__why(why, HF_E_CONFIG, "store-key: too long");
-	sweep_drafts(path);
-	if ((e = make_key(path, why)) != HF_OK ||
-	    (e = hf__file_read(&bytes, &len, path, HF_KEY_BYTES, 1, why)) !=
-		HF_OK)
+	if ((e = hf__file_read(&bytes, &len, path, HF_KEY_BYTES, 1, why)) !=
+	    HF_OK)
 		return e;
 	if (len != HF_KEY_BYTES)
 		e = hf__why(why, HF_E_OBJECT, "%s: not 32 bytes", path);
@@ -115,32 +111,59 @@ read_key(uint8_t **key, const char *path, char why[HF_WHY_MAX])
 	return e;
 }
 
+#define LOCK "agent.lock"
+
+static enum hf_err
+open_lock(struct hf_agent *agent, const char *dir, int how,
+    char why[HF_WHY_MAX])
+{
+	struct stat st;
+	int fd;
+
+	fd = openat(agent->rest_dir, LOCK,
+	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | how,
+	    0600);
+	agent->rest_lock = fd;
+	if (fd == -1 || fstat(fd, &st) != 0)
+		return hf__why(why, HF_E_IO, "%s/" LOCK ": %s", dir,
+		    strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return hf__why(why, HF_E_POLICY,
+		    "%s/" LOCK ": not a file of this user's alone", dir);
+	return HF_OK;
+}
+
 /* Two agents would take each other's objects away. A file's lock goes with the
  * process that has it, and a file of mode 0600 nobody else can lock. */
 static enum hf_err
 lock_place(struct hf_agent *agent, const char *dir, char why[HF_WHY_MAX])
 {
-	static const char name[] = "agent.lock";
-	struct stat st;
-	int fd;
+	enum hf_err e = open_lock(agent, dir, O_CREAT, why);
 
-	fd = openat(agent->rest_dir, name,
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-	    0600);
-	agent->rest_lock = fd;
-	if (fd == -1 || fstat(fd, &st) != 0)
-		return hf__why(why, HF_E_IO, "%s/%s: %s", dir, name,
-		    strerror(errno));
-	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
-	    (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		return hf__why(why, HF_E_POLICY,
-		    "%s/%s: not a file of this user's alone", dir, name);
-	if (hf__lock_within(fd, PLACE_MS) == 0)
-		return HF_OK;
+	if (e != HF_OK || hf__lock_within(agent->rest_lock, PLACE_MS) == 0)
+		return e;
 	return errno == EWOULDBLOCK ?
 	    hf__why(why, HF_E_AGAIN, "%s: another agent's sessions rest there",
 		dir) :
-	    hf__why(why, HF_E_IO, "%s/%s: %s", dir, name, strerror(errno));
+	    hf__why(why, HF_E_IO, "%s/" LOCK ": %s", dir, strerror(errno));
+}
+
+/* `e` is what was found of the directory. */
+static enum hf_err
+open_dir(struct hf_agent *agent, const char *dir, enum hf_err e,
+    char why[HF_WHY_MAX])
+{
+	if (e == HF_E_POLICY)
+		return hf__why(why, e,
+		    "%s: not this user's directory, or others can change it",
+		    dir);
+	if (e == HF_OK)
+		agent->rest_dir =
+		    open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return agent->rest_dir == -1 ?
+	    hf__why(why, HF_E_IO, "%s: %s", dir, strerror(errno)) :
+	    HF_OK;
 }
 
 static enum hf_err
@@ -149,18 +172,47 @@ open_place(struct hf_agent *agent, const char *dir, const char *key,
 {
 	enum hf_err e;
 
-	if ((e = hf__own_directory(dir, 0700)) != HF_OK)
-		return hf__why(why, e, "%s: %s", dir,
-		    e == HF_E_POLICY ? "not this user's directory, or others "
-				       "can change it" :
-				       strerror(errno));
-	agent->rest_dir =
-	    open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (agent->rest_dir == -1)
-		return hf__why(why, HF_E_IO, "%s: %s", dir, strerror(errno));
-	if ((e = lock_place(agent, dir, why)) != HF_OK)
+	if (strlen(key) >= HF_AGENT_PATH)
+		return hf__why(why, HF_E_CONFIG, "store-key: too long");
+	if ((e = open_dir(agent, dir, hf__own_directory(dir, 0700), why)) !=
+		HF_OK ||
+	    (e = lock_place(agent, dir, why)) != HF_OK)
+		return e;
+	sweep_drafts(key);
+	if ((e = make_key(key, why)) != HF_OK)
 		return e;
 	return read_key(&agent->rest_key, key, why);
+}
+
+/* What is not there yet is nothing to be judged. */
+static enum hf_err
+look_at_place(struct hf_agent *none, const char *dir, const char *key,
+    char why[HF_WHY_MAX])
+{
+	enum hf_err e = hf__look_directory(dir);
+	struct stat st;
+
+	if (strlen(key) >= HF_AGENT_PATH)
+		return hf__why(why, HF_E_CONFIG, "store-key: too long");
+	if (e != HF_E_NO_SESSION &&
+	    ((e = open_dir(none, dir, e, why)) != HF_OK ||
+		(fstatat(none->rest_dir, LOCK, &st, AT_SYMLINK_NOFOLLOW) ==
+			0 &&
+		    (e = open_lock(none, dir, 0, why)) != HF_OK)))
+		return e;
+	return stat(key, &st) != 0 && errno == ENOENT ?
+	    HF_OK :
+	    read_key(&none->rest_key, key, why);
+}
+
+enum hf_err
+hf_agent_store_look(const char *dir, const char *key, char why[HF_WHY_MAX])
+{
+	struct hf_agent none = { .rest_dir = -1, .rest_lock = -1 };
+	enum hf_err e = look_at_place(&none, dir, key, why);
+
+	hf__rest_end(&none);
+	return e;
 }
 
 enum hf_err

@@ -211,6 +211,10 @@ const char *hf_address_text(char out[HF_ADDRESS_TEXT],
  * @return HF_OK; HF_E_POLICY; HF_E_IO, errno says why */
 HF_MUST_USE enum hf_err hf_address_listen(int *fd, struct hf_address *bound,
     const struct hf_address *address);
+/* Whether that could make a unix socket there, one that is listened at aside;
+ * nothing is changed.
+ * @return as hf_address_listen() */
+HF_MUST_USE enum hf_err hf_address_look(const struct hf_address *address);
 /* Connects a stream made for the address's family.
  * @return 0 or a libuv error; the callback may follow only after 0 */
 HF_MUST_USE int hf_address_connect(uv_connect_t *req, uv_stream_t *stream,

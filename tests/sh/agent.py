@@ -332,6 +332,20 @@ def inherited():
             s.same("inherited: served", True, h.app().opened().echo(b"x"))
             s.same("inherited: the agent ends", 0, h.stop())
         s.check("inherited: the socket stays", os.path.exists(h.path))
+        with open(os.path.join(h.dir, "agent.conf"), "a") as f:
+            f.write('store = "rest"\n')
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(h.path + "2")
+            listener.listen(8)
+            for more in ("", " --check"):
+                p = subprocess.run(["sh", "-c", script.rpartition("&")[0] +
+                                    "&%d" % listener.fileno() + more],
+                                   cwd=h.dir, stderr=subprocess.PIPE,
+                                   pass_fds=[listener.fileno()], timeout=60)
+                s.same("inherited: no place for a key" + more, (
+                    6, b"handfast: error: agent.conf: store: no store-key, and"
+                    b" the socket is not of the agent's making\n"),
+                    (p.returncode, p.stderr))
 
 
 TESTS = (applications, shared, idle, asked, worded, programs, broken, moment,

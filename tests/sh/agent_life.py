@@ -189,7 +189,7 @@ def user():
         wait_for(lambda: "result=ok" in h.words(), "a reload")
         s.same("user: the end", 0, h.stop())
         for name, code, words in (("nobody at all", 5, "there is none"),
-                                  ("x" * 70, 2, "user: too long")):
+                                  ("x" * 70, 6, "user: too long")):
             settings(h, user='"%s"' % name)
             got, said = h.fails()
             s.same("user: %s" % words, code, got)

@@ -499,6 +499,8 @@ def places():
                 got, words = None, "it started"
             s.check("places: " + what, got == code and name in words, got,
                     words)
+            s.same("places: %s: --check" % what, (got, words),
+                   h.fails("--check"))
         os.chmod(key, 0o640)
         refused("a key that others can read", 5, "HF_E_POLICY")
         os.chmod(key, 0o600)
@@ -617,6 +619,7 @@ def alone():
         h.start()
         app = h.app("web").opened()
         first, h.path = h.path, os.path.join(h.dir, "second", "agent")
+        s.same("alone: --check of the second", (0, ""), h.fails("--check"))
         code, words = h.fails()
         s.same("alone: the second", 3, code)
         s.check("alone: why", "another agent's sessions rest there "
@@ -649,11 +652,14 @@ def alone():
         s.check("alone: a lock that others can take", code == 5 and
                 "agent.lock: not a file of this user's alone "
                 "(HF_E_POLICY)" in words, code, words)
+        s.same("alone: a lock that others can take: --check", (code, words),
+               h.fails("--check"))
         os.unlink(lock)
         os.symlink("../alice.key", lock)
         code, words = h.fails()
         s.check("alone: a link", code == 3 and "agent.lock: " in words, code,
                 words)
+        s.same("alone: a link: --check", (code, words), h.fails("--check"))
         os.unlink(lock)
         key = h.path + ".key"
         os.link(key, key + ".new-0badcafe")

@@ -36,7 +36,7 @@ error usage 2 'cut short' initiate --bogus --jso
 error usage 2 'behind a peer' run x --bogus --json -- true
 error io 3 'no such file' cert verify --json --trust none alice.cert
 printf 'peer web {' >agent.conf
-error HF_E_CONFIG 2 'a file of peers' agent --json --config agent.conf
+error malformed 6 'a file of peers' agent --json --config agent.conf
 error HF_E_STORE 8 'a store' session list --store lmdb:/none/none --json
 error HF_E_STORE 8 'a store that is away' cluster members --json \
     --store redis://127.0.0.1:1
