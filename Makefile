@@ -856,7 +856,7 @@ doc: deps-doc
 	@rm -rf $(BUILD)/doc
 	@(cat proto/Doxyfile; echo 'PROJECT_NUMBER = $(VERSION)'; \
 	    echo 'INPUT = proto/mainpage.md proto/handfast.h fleet/conn.h' \
-	        $(DOC)/errors.md; \
+	        fleet/fleet.h $(DOC)/errors.md; \
 	    echo 'OUTPUT_DIRECTORY = $(BUILD)/doc') | doxygen -
 	@echo '$(BUILD)/doc/html/index.html'
 
