@@ -45,7 +45,7 @@ has_password(const char *uri)
 	return strstr(end, "password=") != NULL;
 }
 
-/* The URI: as it is, or what a file holds. Given back by cli_free_file(). */
+/* The URI: these words, or what a file holds. Given back by cli_free_file(). */
 static int
 read_uri(char **uri, size_t *len, const char *text)
 {
@@ -54,18 +54,21 @@ read_uri(char **uri, size_t *len, const char *text)
 	*uri = NULL;
 	*len = 0;
 	if (*text == '@') {
-		if ((r = cli_read_secret_file(text + 1, URI_MAX, uri, len)) !=
+		if ((r = cli_read_secret_file(text + 1, URI_MAX, uri, len)) ==
 		    CLI_OK)
-			return r;
-		(*uri)[strcspn(*uri, "\r\n")] = '\0';
-		return CLI_OK;
+			(*uri)[strcspn(*uri, "\r\n")] = '\0';
+		return r;
 	}
-	if (!has_password(text))
-		return CLI_OK;
-	(void)cli_error(CLI_POLICY,
-	    "--store: a password in words that all can read");
-	cli_hint("--store @FILE, or passfile= in the URI");
-	return CLI_POLICY;
+	if (has_password(text)) {
+		(void)cli_error(CLI_POLICY,
+		    "--store: a password in words that all can read");
+		cli_hint("--store @FILE, or passfile= in the URI");
+		return CLI_POLICY;
+	}
+	if ((*uri = strdup(text)) == NULL)
+		return cli_fail(HF_E_MEMORY, "%s", text);
+	*len = strlen(text);
+	return CLI_OK;
 }
 
 static int
@@ -114,11 +117,9 @@ cli_store_open(struct hf_store **store, const char *text)
 
 	if ((r = read_uri(&uri, &len, text)) != CLI_OK)
 		return r;
-	e = hf_store_open(store, uri == NULL ? text : uri);
+	e = hf_store_open(store, uri);
 	cli_free_file(uri, len);
-	if (e == HF_OK)
-		return CLI_OK;
-	return fail(e, hf_store_reason(*store), text);
+	return e == HF_OK ? CLI_OK : fail(e, hf_store_reason(*store), text);
 }
 
 int
@@ -132,7 +133,7 @@ cli_store_check(const char *text)
 
 	if ((r = read_uri(&uri, &len, text)) != CLI_OK)
 		return r;
-	e = hf_store_known(uri == NULL ? text : uri, reason);
+	e = hf_store_known(uri, reason);
 	cli_free_file(uri, len);
 	return e == HF_OK ? CLI_OK : fail(e, reason, text);
 }
@@ -148,7 +149,7 @@ init(const char *text, const char *role)
 
 	if ((r = read_uri(&uri, &len, text)) != CLI_OK)
 		return r;
-	e = hf_store_init(uri == NULL ? text : uri, role, INIT_MS, reason);
+	e = hf_store_init(uri, role, INIT_MS, reason);
 	cli_free_file(uri, len);
 	if (e == HF_E_UNSUPPORTED && *reason == '\0')
 		return cli_usage("store",

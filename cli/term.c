@@ -128,6 +128,16 @@ say_error(const char *name, int exit_code, const char *text)
 		say("error", "31", text);
 }
 
+/* Of what is no error the name is its kind. */
+static void
+say_word(const char *kind, const char *color, const char *text)
+{
+	if (cli_json)
+		say_json(kind, kind, 0, text);
+	else
+		say(kind, color, text);
+}
+
 int
 cli_error(int exit_code, const char *fmt, ...)
 {
@@ -141,22 +151,43 @@ cli_error(int exit_code, const char *fmt, ...)
 	return exit_code;
 }
 
+/* Puts more behind a text, as far as there is room. */
+static void append(char text[TEXT_MAX], const char *fmt, ...) CLI_PRINTF(2, 3);
+
+static void
+append(char text[TEXT_MAX], const char *fmt, ...)
+{
+	size_t len = strlen(text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text + len, TEXT_MAX - len, fmt, ap);
+	va_end(ap);
+}
+
 int
 cli_errno(const char *fmt, ...)
 {
 	char text[TEXT_MAX];
-	size_t len;
 	int saved = errno;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	len = strlen(text);
-	(void)snprintf(text + len, sizeof(text) - len, ": %s",
-	    strerror(saved));
+	append(text, ": %s", strerror(saved));
 	say_error("io", CLI_IO, text);
 	return CLI_IO;
+}
+
+/* The library's error, whose name JSON has apart. */
+static int
+refuse(enum hf_err e, char text[TEXT_MAX])
+{
+	if (!cli_json)
+		append(text, " (%s)", hf_error_name(e));
+	say_error(hf_error_name(e), hf_error_exit(e), text);
+	return hf_error_exit(e);
 }
 
 int
@@ -170,7 +201,8 @@ cli_fail(enum hf_err e, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	r = cli_refuse(e, "%s: %s", text, hf_error_text(e));
+	append(text, ": %s", hf_error_text(e));
+	r = refuse(e, text);
 	for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
 		if (hints[i].err == e)
 			cli_hint("%s", hints[i].text);
@@ -181,18 +213,12 @@ int
 cli_refuse(enum hf_err e, const char *fmt, ...)
 {
 	char text[TEXT_MAX];
-	size_t len;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	len = strlen(text);
-	if (!cli_json)
-		(void)snprintf(text + len, sizeof(text) - len, " (%s)",
-		    hf_error_name(e));
-	say_error(hf_error_name(e), hf_error_exit(e), text);
-	return hf_error_exit(e);
+	return refuse(e, text);
 }
 
 int
@@ -250,10 +276,7 @@ cli_warn(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (cli_json)
-		say_json("warning", "warning", 0, text);
-	else
-		say("warning", "33", text);
+	say_word("warning", "33", text);
 }
 
 void
@@ -265,10 +288,7 @@ cli_note(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (cli_json)
-		say_json("note", "note", 0, text);
-	else
-		say("note", "36", text);
+	say_word("note", "36", text);
 }
 
 void
