@@ -180,26 +180,38 @@ hf_store_close(struct hf_store *s)
 	free(s);
 }
 
+/* A remote engine alone, which connects to nothing yet. */
+static enum hf_err
+open_engine(void **at, const struct hf__remote *remote, const char *where,
+    char reason[HF_STORE_REASON_MAX])
+{
+	const char *why = absent;
+	enum hf_err e = HF_E_UNSUPPORTED;
+
+	*at = NULL;
+	if (remote != NULL) {
+		why = "";
+		e = remote->open(at, where, &why);
+	}
+	hf__store_say(reason, why);
+	return e;
+}
+
 enum hf_err
 hf_store_known(const char *uri, char reason[HF_STORE_REASON_MAX])
 {
 	struct hf__engine engine;
-	const char *where, *why = "";
-	void *at = NULL;
+	const char *where;
 	enum hf_err e;
+	void *at;
 
 	*reason = '\0';
 	if (find_engine(&engine, uri, &where) == NULL)
 		return HF_E_ARG;
 	if (engine.local != NULL)
 		return *where == '\0' ? HF_E_ARG : HF_OK;
-	if (engine.remote == NULL) {
-		hf__store_say(reason, absent);
-		return HF_E_UNSUPPORTED;
-	}
-	if ((e = engine.remote->open(&at, where, &why)) == HF_OK)
+	if ((e = open_engine(&at, engine.remote, where, reason)) == HF_OK)
 		engine.remote->close(at);
-	hf__store_say(reason, why);
 	return e;
 }
 
@@ -209,18 +221,17 @@ hf_store_init(const char *uri, const char *role, uint64_t ms,
 {
 	struct hf_store *s = NULL;
 	struct hf__engine engine;
-	const char *where, *why = "";
-	void *at = NULL;
+	const char *where;
 	enum hf_err e;
+	void *at;
 
 	*reason = '\0';
 	if (find_engine(&engine, uri, &where) == NULL)
 		return HF_E_ARG;
 	if (engine.remote != NULL && engine.remote->init != NULL) {
-		if ((e = engine.remote->open(&at, where, &why)) != HF_OK) {
-			hf__store_say(reason, why);
+		if ((e = open_engine(&at, engine.remote, where, reason)) !=
+		    HF_OK)
 			return e;
-		}
 		e = engine.remote->init(at, role, ms, reason);
 		engine.remote->close(at);
 		return e;
