@@ -20,6 +20,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "handfast.h"
+
 void *__libc_malloc(size_t);
 void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
@@ -114,6 +116,21 @@ heap_munmap(void *at, size_t len)
 {
 	heap.live--;
 	return (int)syscall(SYS_munmap, at, len);
+}
+
+/* What f says where allocation n is refused, and with `all` every one behind
+ * it; heap.n tells how many it wanted. */
+static inline enum hf_err
+heap_refuse(enum hf_err (*f)(void), unsigned long n, int all)
+{
+	enum hf_err e;
+
+	heap.n = 0;
+	heap.all = all;
+	heap.at = n;
+	e = f();
+	heap.at = 0;
+	return e;
 }
 
 #endif

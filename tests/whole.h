@@ -204,11 +204,7 @@ refuse(enum hf_err (*f)(void), unsigned long n, int all)
 	enum hf_err e;
 
 	p = (struct pair){ &w, NULL, NULL };
-	heap.n = 0;
-	heap.all = all;
-	heap.at = n;
-	e = f();
-	heap.at = 0;
+	e = heap_refuse(f, n, all);
 	if (heap.n < n || (does_without && e == HF_OK))
 		assert_ok(e);
 	else

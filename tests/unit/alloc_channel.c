@@ -63,11 +63,7 @@ refuse(unsigned long n, int all)
 	enum hf_err e;
 
 	here = there = NULL;
-	heap.n = 0;
-	heap.all = all;
-	heap.at = n;
-	e = whole();
-	heap.at = 0;
+	e = heap_refuse(whole, n, all);
 	if (heap.n < n)
 		assert_ok(e);
 	else

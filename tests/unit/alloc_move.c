@@ -178,11 +178,7 @@ refuse(unsigned long n, int all)
 	a.s = b.s = d.s = NULL;
 	c.shelf.len = 0;
 	heap.secrets = 0;
-	heap.n = 0;
-	heap.all = all;
-	heap.at = n;
-	e = whole();
-	heap.at = 0;
+	e = heap_refuse(whole, n, all);
 	if (heap.n < n)
 		assert_ok(e);
 	else
