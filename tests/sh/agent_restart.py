@@ -160,27 +160,35 @@ def elsewhere():
             h.stop()
 
 
+def in_one_moment(h, what, first, happens):
+    """An application asks for a channel in the moment in which something else
+    happens, before ("application") or behind that; it gets one."""
+    app = App(h.path)
+    h.status()  # it was let in
+    h.freeze()
+    if first == "application":
+        app.say(OPEN, 1, "web")
+    happens()
+    if first != "application":
+        app.say(OPEN, 1, "web")
+    h.agent.send_signal(signal.SIGCONT)
+    s.same(what + ": opened", INFO, app.next()[0])
+    s.same(what + ": it serves", True, app.echo(b"x"))
+
+
 def asked_away():
     """Its server leaves, and an application asks for a channel in the same
     moment, before or behind that: it gets one, elsewhere."""
     for first in ("server", "application"):
         with Web() as h:
+            def leaves():
+                h.responder["a"].process.send_signal(signal.SIGTERM)
+                time.sleep(0.5)  # until it has said that
             what = "asked away, first the " + first
             h.start()
             h.app("web").opened().close()
             wait_for(h.rests, "rest")  # nothing is on its way
-            app = App(h.path)
-            h.status()  # it was let in
-            h.freeze()
-            if first == "application":
-                app.say(OPEN, 1, "web")
-            h.responder["a"].process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)  # until it has said that
-            if first == "server":
-                app.say(OPEN, 1, "web")
-            h.agent.send_signal(signal.SIGCONT)
-            s.same(what + ": opened", INFO, app.next()[0])
-            s.same(what + ": it serves", True, app.echo(b"x"))
+            in_one_moment(h, what, first, leaves)
             s.same(what + ": one session", (1, 1), h.begun())
             h.stop()
 
@@ -194,17 +202,8 @@ def closed_then():
             h.start()
             h.app("web").opened().close()
             wait_for(h.rests, "rest")
-            app = App(h.path)
-            h.status()  # it was let in
-            h.freeze()
-            if first == "application":
-                app.say(OPEN, 1, "web")
-            time.sleep(3)  # until it was closed
-            if first == "server":
-                app.say(OPEN, 1, "web")
-            h.agent.send_signal(signal.SIGCONT)
-            s.same(what + ": opened", INFO, app.next()[0])
-            s.same(what + ": it serves", True, app.echo(b"x"))
+            in_one_moment(h, what, first,
+                          lambda: time.sleep(3))  # until it was closed
             s.same(what + ": another session", (1, 0), h.begun())
             s.same(what + ": at the responder", (2, 0), h.seen("a"))
             s.same(what + ": nothing rests", False, h.rests())
@@ -217,14 +216,7 @@ def cut():
         h.start()
         h.app("web").opened().close()
         wait_for(lambda: h.channels("web") == 0, "quiet")
-        app = App(h.path)
-        h.status()  # it was let in
-        h.freeze()
-        app.say(OPEN, 1, "web")
-        h.responder["a"].kill()
-        h.agent.send_signal(signal.SIGCONT)
-        s.same("cut: opened", INFO, app.next()[0])
-        s.same("cut: it serves", True, app.echo(b"x"))
+        in_one_moment(h, "cut", "application", h.responder["a"].kill)
         s.same("cut: one session", (1, 1), h.begun())
         h.stop()
 

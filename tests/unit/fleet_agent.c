@@ -16,6 +16,8 @@
 #include "agent_own.h"
 #include "testing.h"
 
+enum { MANY = 1 << 20 };
+
 static uv_loop_t loop;
 static struct hf_agent *agent;
 static struct hf__held held;
@@ -103,15 +105,12 @@ take_some(void)
 	assert_true(read(his, in, sizeof(in)) > 0);
 }
 
-/* Of a lost session what came goes on as long as any of it is taken, be it the
- * rest of one frame; a last word has its time, and no more. */
+/* One whose socket has all that it takes, with words behind that. */
 static void
-taken_slowly(void **state)
+begin_full(void)
 {
-	enum { MANY = 1 << 20 };
 	uint8_t some[4096] = { 0 };
 
-	(void)state;
 	begin(1);
 	while (send(app->fd, some, sizeof(some), MSG_DONTWAIT) > 0)
 		continue;
@@ -119,6 +118,15 @@ taken_slowly(void **state)
 	assert_non_null(app->words);
 	app->words_len = app->words_cap = MANY;
 	app->phase = HF__APP_CARRIED;
+}
+
+/* Of a lost session what came goes on as long as any of it is taken, be it the
+ * rest of one frame; a last word has its time, and no more. */
+static void
+taken_slowly(void **state)
+{
+	(void)state;
+	begin_full();
 	app->finished = 1;
 	app->lost = HF_E_GONE;
 	app->said_ms = 1;
@@ -152,18 +160,11 @@ look(void)
 static void
 lost_slowly(void **state)
 {
-	enum { MANY = 1 << 20, MINUTE_MS = 60000 };
-	uint8_t some[4096] = { 0 };
+	enum { MINUTE_MS = 60000 };
 
 	(void)state;
-	begin(1);
-	while (send(app->fd, some, sizeof(some), MSG_DONTWAIT) > 0)
-		continue;
-	app->words = calloc(1, MANY);
-	assert_non_null(app->words);
-	app->words_len = app->words_cap = MANY;
+	begin_full();
 	assert_ok(hf_channel_open(&app->channel, held.mux, "", 0));
-	app->phase = HF__APP_CARRIED;
 	assert_ok(hf_mux_restart(held.mux, HF_REASON_LOST));
 	hf__app_lose(app, HF_E_GONE);
 	assert_int_equal(app->lost, HF_E_GONE);

@@ -35,13 +35,19 @@ taken(const char *text)
 }
 
 static void
-refused(const char *text, int line, const char *words)
+refused_bytes(const char *text, size_t len, int line, const char *words)
 {
 	struct hf_conf_fault fault;
 
-	assert_int_equal(parse(&fault, text, strlen(text)), HF_E_CONFIG);
+	assert_int_equal(parse(&fault, text, len), HF_E_CONFIG);
 	assert_string_equal(fault.what, words);
 	assert_int_equal(fault.line, line);
+}
+
+static void
+refused(const char *text, int line, const char *words)
+{
+	refused_bytes(text, strlen(text), line, words);
 }
 
 #define INSIDE "the file ends inside a block or a comment: is all of it there?"
@@ -110,13 +116,8 @@ after(void **state)
 static void
 nul(void **state)
 {
-	struct hf_conf_fault fault;
-
 	(void)state;
-	assert_int_equal(parse(&fault, "word = x\n\0block a {", 19),
-	    HF_E_CONFIG);
-	assert_string_equal(fault.what, "a NUL in it");
-	assert_int_equal(fault.line, 1);
+	refused_bytes("word = x\n\0block a {", 19, 1, "a NUL in it");
 }
 
 int
