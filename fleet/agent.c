@@ -34,14 +34,6 @@ hf__agent_tell(struct hf_agent *agent, const struct hf_agent_event *event)
 		agent->told(agent->owner, event);
 }
 
-/* A pid that was used again is another's. */
-static int
-same_process(const struct hf__app *a, const struct hf__app *b)
-{
-	return a->who.pid == b->who.pid && a->who.number == b->who.number &&
-	    a->who.uid == b->who.uid;
-}
-
 void
 hf__agent_share(struct hf_agent *agent, const struct hf__app *app)
 {
@@ -49,9 +41,9 @@ hf__agent_share(struct hf_agent *agent, const struct hf__app *app)
 	unsigned n = 0;
 
 	for (a = agent->apps; a != NULL; a = a->next)
-		n += a->phase == HF__APP_CARRIED && same_process(a, app);
+		n += a->phase == HF__APP_CARRIED && a->flow == app->flow;
 	for (a = agent->apps; a != NULL; a = a->next)
-		if (same_process(a, app))
+		if (a->flow == app->flow)
 			a->share = n;
 }
 
@@ -68,7 +60,7 @@ hf__agent_count(unsigned *of_process, unsigned *of_user,
 		    a->who.uid != app->who.uid)
 			continue;
 		++*of_user;
-		*of_process += (unsigned)same_process(a, app);
+		*of_process += a->flow == app->flow;
 	}
 }
 
@@ -99,6 +91,7 @@ static void
 knocked(uv_poll_t *poll, int status, int events)
 {
 	struct hf_agent *agent = poll->data;
+	struct hf__app *a;
 	int n, fd;
 
 	(void)events;
@@ -117,10 +110,31 @@ knocked(uv_poll_t *poll, int status, int events)
 			return;
 		}
 		hf__app_begin(agent, fd, 0);
-		if (agent->apps != NULL && agent->apps->fd == fd &&
-		    of_user(agent, agent->apps->who.uid) > HF__APPS_USER)
-			hf__app_end(agent->apps, HF_E_QUOTA, HF_REASON_LIMIT);
+		a = agent->apps;
+		if (a == NULL || a->fd != fd)
+			continue;
+		if (of_user(agent, a->who.uid) > HF__APPS_USER) {
+			hf__app_end(a, HF_E_QUOTA, HF_REASON_LIMIT);
+		} else if (hf__pace_waits(a)) {
+			hf__app_watch(a);
+			if (!hf__pace_crowd(a))
+				continue;
+			/* The door is for others too, and rests. */
+			agent->crowded = 1;
+			open_door(agent, 0);
+			return;
+		}
 	}
+}
+
+void
+hf__agent_knocks(struct hf_agent *agent)
+{
+	if (!agent->crowded)
+		return;
+	agent->crowded = 0;
+	if (agent->listening && !agent->stopping)
+		open_door(agent, 1);
 }
 
 /* --- the look ---------------------------------------------------------------------- */
@@ -157,6 +171,7 @@ look(uv_timer_t *timer)
 		next_held = held->next;
 		hf__reach_look(held, now);
 	}
+	hf__pace_look(agent, now);
 	if (agent->listening && agent->deaf && !agent->stopping)
 		open_door(agent, 1);
 	hf__agent_left(agent);
@@ -198,6 +213,7 @@ hf_agent_new(struct hf_agent **out, uv_loop_t *loop, struct hf_peers *peers,
 	agent->door_fd = agent->rest_dir = agent->rest_lock = -1;
 	/* None of these fails after its argument was checked. */
 	if (uv_timer_init(loop, &agent->look) != 0 ||
+	    uv_timer_init(loop, &agent->rest) != 0 ||
 	    uv_check_init(loop, &agent->round) != 0 ||
 	    uv_timer_start(&agent->look, look, HF__LOOK_MS, HF__LOOK_MS) !=
 		0 ||
@@ -205,7 +221,7 @@ hf_agent_new(struct hf_agent **out, uv_loop_t *loop, struct hf_peers *peers,
 		free(agent);
 		return HF_E_MEMORY;
 	}
-	agent->look.data = agent->round.data = agent;
+	agent->look.data = agent->rest.data = agent->round.data = agent;
 	agent->peers = peers;
 	*out = agent;
 	return HF_OK;
@@ -299,6 +315,7 @@ hf__agent_left(struct hf_agent *agent)
 	    agent->door_fd != -1 || uv_is_closing((uv_handle_t *)&agent->look))
 		return;
 	uv_close((uv_handle_t *)&agent->look, NULL);
+	uv_close((uv_handle_t *)&agent->rest, NULL);
 	uv_close((uv_handle_t *)&agent->round, NULL);
 }
 
@@ -308,6 +325,7 @@ hf_agent_free(struct hf_agent *agent)
 	if (agent == NULL)
 		return;
 	hf__rest_end(agent);
+	hf__pace_end(agent);
 	hf_peers_free(agent->peers);
 	free(agent);
 }

@@ -22,6 +22,14 @@ static void ready(uv_poll_t *, int, int);
 
 /* --- what is waited for ---------------------------------------------------------------- */
 
+static int
+wants_to_read(const struct hf__app *a)
+{
+	return a->phase == HF__APP_FIRST ||
+	    (a->phase == HF__APP_CARRIED && !a->finished &&
+		hf_channel_room(a->channel) >= ROOM_MIN);
+}
+
 /* What is to be waited for now. */
 void
 hf__app_watch(struct hf__app *a)
@@ -31,16 +39,17 @@ hf__app_watch(struct hf__app *a)
 	if (a->phase >= HF__APP_LEFT)
 		return;
 	/* What its channel has was written as far as the socket took it. */
-	if (a->words_len > 0 ||
-	    (a->phase == HF__APP_CARRIED &&
-		hf_channel_data(a->channel).len > 0))
+	if (!a->in_line &&
+	    (a->words_len > 0 ||
+		(a->phase == HF__APP_CARRIED &&
+		    hf_channel_data(a->channel).len > 0)))
 		events |= UV_WRITABLE;
-	if (a->phase == HF__APP_FIRST ||
-	    (a->phase == HF__APP_CARRIED && !a->finished &&
-		hf_channel_room(a->channel) >= ROOM_MIN))
+	if (!a->in_line && wants_to_read(a))
 		events |= UV_READABLE;
-	/* He may go before all that he said is read. */
-	else if (!hf__app_may_go(a))
+	/* He may go before all that he said is read. What stands in line and
+	 * said nothing so far is read in its turn. */
+	else if (!hf__app_may_go(a) &&
+	    !(a->in_line && a->phase == HF__APP_FIRST))
 		events |= UV_DISCONNECT;
 	if (events == a->events)
 		return;
@@ -174,6 +183,7 @@ obey(struct hf__app *a, const struct hf__wire *w)
 		e = hf_channel_send(a->channel, &taken, w->bytes[0].ptr,
 		    w->bytes[0].len);
 		a->in += taken;
+		hf__pace_said(a, HF__COST_FRAME);
 		hf__held_touch(a->held);
 		/* What has ended is told when it is written. */
 		return e == HF_E_STATE			  ? HF_OK :
@@ -265,7 +275,7 @@ hf__app_carry(struct hf__app *a)
 
 /* How much may be read now. */
 static size_t
-appetite(const struct hf__app *a)
+appetite(struct hf__app *a)
 {
 	size_t room, turn;
 
@@ -277,7 +287,7 @@ appetite(const struct hf__app *a)
 	room = hf_channel_room(a->channel);
 	room = room > a->part_len ? room - a->part_len : 0;
 	/* A process has one turn, over however many channels. */
-	turn = HF__APP_READ / (a->share == 0 ? 1 : a->share);
+	turn = hf__pace_turn(a, HF__APP_READ) / (a->share == 0 ? 1 : a->share);
 	turn = turn < TURN_MIN ? TURN_MIN : turn;
 	return room < turn ? room : turn;
 }
@@ -302,6 +312,7 @@ read_some(struct hf__app *a)
 		hf__app_went(a);
 		return;
 	}
+	hf__pace_pay(a, (size_t)n);
 	if (len > 0)
 		memcpy(in, a->part, len);
 	a->part_len = 0;
@@ -333,8 +344,15 @@ ready(uv_poll_t *poll, int status, int events)
 {
 	struct hf__app *a = poll->data;
 
-	if (status < 0)
+	if (status < 0) {
 		events = after_error(a);
+	} else if (hf__pace_waits(a)) {
+		if ((events & UV_DISCONNECT) == 0) {
+			hf__app_watch(a);
+			return;
+		}
+		hf__pace_leave(a); /* who has gone does not stand there */
+	}
 	/* Behind its end it may have said why it goes. */
 	if ((events & UV_READABLE) != 0 ||
 	    ((events & UV_DISCONNECT) != 0 && a->phase == HF__APP_CARRIED &&
@@ -343,6 +361,16 @@ ready(uv_poll_t *poll, int status, int events)
 	else if ((events & UV_DISCONNECT) != 0)
 		hf__app_went(a);
 	if (a->phase < HF__APP_LEFT && (events & UV_WRITABLE) != 0)
+		hf__app_write(a);
+	hf__app_watch(a);
+}
+
+void
+hf__app_turn(struct hf__app *a)
+{
+	if (wants_to_read(a))
+		read_some(a);
+	if (a->phase == HF__APP_CARRIED)
 		hf__app_write(a);
 	hf__app_watch(a);
 }
@@ -361,7 +389,10 @@ hf__app_begin(struct hf_agent *agent, int fd, int trusted)
 	a->trusted = trusted;
 	a->began_ms = hf__agent_ms();
 	if (hf__who(&a->who, fd) != HF_OK ||
+	    (a->flow = hf__flow_of(agent, &a->who)) == NULL ||
 	    uv_poll_init(agent->loop, &a->poll, fd) != 0) {
+		if (a->flow != NULL)
+			hf__flow_leave(agent, a->flow);
 		(void)close(fd);
 		free(a);
 		return;
@@ -371,5 +402,6 @@ hf__app_begin(struct hf_agent *agent, int fd, int trusted)
 		a->next->prev = a;
 	agent->apps = a;
 	agent->apps_n++;
+	hf__pace_pay(a, HF__COST_OPEN);
 	hf__app_watch(a);
 }

@@ -22,6 +22,7 @@ enum { LAST_MAX = 1 << 20 /* bytes that are gone through for a last word */ };
 static void
 release(struct hf__app *a)
 {
+	hf__flow_leave(a->agent, a->flow);
 	sodium_memzero(a, sizeof(*a));
 	free(a);
 }
@@ -123,6 +124,7 @@ hf__app_drop(struct hf__app *a)
 	tell(a);
 	give_up(a);
 	a->phase = HF__APP_LEFT;
+	hf__pace_leave(a);
 	hf__agent_share(a->agent, a);
 	uv_close((uv_handle_t *)&a->poll, closed);
 	if (!is_owed(a))
@@ -151,6 +153,7 @@ hf__app_end(struct hf__app *a, enum hf_err err, int reason)
 	a->err = err;
 	a->reason = reason;
 	a->phase = HF__APP_SAYING;
+	hf__pace_leave(a); /* that it is told at once */
 	a->said_ms = hf__agent_ms();
 	w.number[HF__OVER_ERROR] = (uint64_t)err;
 	w.number[HF__OVER_REASON] = (uint64_t)reason;

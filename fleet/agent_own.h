@@ -49,14 +49,17 @@ struct hf__app {
 	uint64_t lost_ms; /* with `lost`: when that was */
 	struct hf__held *held;
 	const struct hf__entry *entry;
-	struct hf_channel *channel; /* NULL: none, or no more */
-	unsigned share;		    /* channels of the same process */
-	int shut;		    /* its socket is closed */
-	int finished;		    /* it sends nothing more */
-	int end_told;		    /* it knows that the peer does not */
-	enum hf_err lost;	    /* why its session ended, where that ended
+	struct hf_channel *channel;	 /* NULL: none, or no more */
+	struct hf__flow *flow;		 /* its process */
+	struct hf__app *before, *behind; /* in the line of those who flood */
+	int in_line;
+	unsigned share;	  /* channels of the same process */
+	int shut;	  /* its socket is closed */
+	int finished;	  /* it sends nothing more */
+	int end_told;	  /* it knows that the peer does not */
+	enum hf_err lost; /* why its session ended, where that ended
 				       its channel: what came is told first */
-	enum hf_err err;	    /* why it is over */
+	enum hf_err err;  /* why it is over */
 	int reason;
 	uint64_t in, out; /* bytes of data */
 	uint8_t *part;	  /* of a frame, HF__WIRE_MAX */
@@ -96,6 +99,48 @@ void hf__app_watch(struct hf__app *app);
 int hf__app_say(struct hf__app *app, const struct hf__wire *wire);
 /* Writes what waits, and what the channel has. */
 void hf__app_write(struct hf__app *app);
+/* It has stood in line: reads and writes what it would have. */
+void hf__app_turn(struct hf__app *app);
+
+/* --- agent_pace.c: processes, and the line of those who flood -------------------- */
+
+enum {
+	HF__COST_OPEN = 1 << 14, /* of a connection, as if it were bytes */
+	HF__COST_FRAME = 32	 /* of a frame, beside its bytes */
+};
+
+struct hf__flow {
+	struct hf__flow *next, *prev; /* of the agent */
+	/* of those who talk, in the order of their last words */
+	struct hf__flow *said_before, *said_after;
+	pid_t pid;
+	uint64_t number;
+	uid_t uid;
+	unsigned apps;	  /* connections, also those that were left */
+	unsigned in_line; /* of them */
+	int floods, talks;
+	uint64_t unpaid, at_ms; /* what it owes, and at which time */
+	uint64_t talked_ms;
+};
+
+/* The process of a connection, one more of which it has. NULL: no memory. */
+struct hf__flow *hf__flow_of(struct hf_agent *agent,
+    const struct hf__who *who);
+void hf__flow_leave(struct hf_agent *agent, struct hf__flow *flow);
+/* Its process pays. */
+void hf__pace_pay(struct hf__app *app, size_t cost);
+/* The same for what was said or heard: where it does not flood it talks. */
+void hf__pace_said(struct hf__app *app, size_t cost);
+/* 1: it stands in line, and has its turn when that has come. */
+int hf__pace_waits(struct hf__app *app);
+/* It stands in no line any more. */
+void hf__pace_leave(struct hf__app *app);
+/* 1: its process has enough connections in line. */
+int hf__pace_crowd(const struct hf__app *app);
+/* How much its process may read at once, at most so much. */
+size_t hf__pace_turn(struct hf__app *app, size_t most);
+void hf__pace_look(struct hf_agent *agent, uint64_t now);
+void hf__pace_end(struct hf_agent *agent);
 
 /* --- agent_held.c: the session with one peer -------------------------------------- */
 
@@ -223,6 +268,14 @@ struct hf_agent {
 	unsigned apps_n;
 	uv_poll_t door;
 	uv_timer_t look;
+	/* agent_pace.c */
+	uv_timer_t rest;
+	struct hf__flow *flows, *talk_first, *talk_last;
+	struct hf__app *line_first, *line_last;
+	unsigned floods, flows_left; /* processes that flood; without an app */
+	int64_t purse;
+	int64_t worked_us; /* when the last rest ended */
+	int crowded;	   /* the door rests too */
 	uv_check_t round;
 	int listening, door_fd, deaf, stopping, alone;
 	int rest_dir, rest_lock;
@@ -241,6 +294,8 @@ void hf__agent_count(unsigned *of_process, unsigned *of_user,
 void hf__agent_share(struct hf_agent *agent, const struct hf__app *app);
 void hf__agent_tell(struct hf_agent *agent,
     const struct hf_agent_event *event);
+/* Who stands at the door may come in again. */
+void hf__agent_knocks(struct hf_agent *agent);
 /* An application is gone, or a session. */
 void hf__agent_left(struct hf_agent *agent);
 

@@ -99,6 +99,7 @@ write_data(struct hf__app *a)
 
 	if (data.len == 0)
 		return 0;
+	data.len = hf__pace_turn(a, data.len);
 	for (; n < 2 * AT_ONCE && at < data.len; n += 2, at += part) {
 		part = data.len - at < HF__WIRE_DATA_MAX ? data.len - at :
 							   HF__WIRE_DATA_MAX;
@@ -129,6 +130,7 @@ write_data(struct hf__app *a)
 		gone_by = 0;
 	}
 	a->out += at;
+	hf__pace_said(a, at);
 	a->said_ms = hf__agent_ms();
 	/* It was received: the peer may send as much again. */
 	if (hf_channel_taken(a->channel, at) != HF_OK)
@@ -183,7 +185,8 @@ hf__app_write(struct hf__app *a)
 			hf__app_watch(a);
 		return;
 	}
-	while (a->words_len == 0 && a->phase == HF__APP_CARRIED) {
+	while (a->words_len == 0 && a->phase == HF__APP_CARRIED &&
+	    !hf__pace_waits(a)) {
 		r = write_data(a);
 		if (r == 0 && at_end(a) && write_words(a))
 			continue;

@@ -5,6 +5,8 @@
  * its own; and how many bytes eight processes that share a session send and
  * get back in a second, against one with a session of its own. A real agent, a
  * real responder that echoes, each a process, over sockets, in turns. Medians.
+ * And how long one waits for a small answer while another floods, against what
+ * he waits in silence, the best of three: the slowest hundredth, and the half.
  */
 #include <sys/wait.h>
 
@@ -24,8 +26,16 @@ enum {
 	ROUNDS = 7,
 	PROCESSES = 8,
 	TOTAL = 64 << 20, /* bytes of a round, there and back */
-	BLOCK = 1 << 16
+	BLOCK = 1 << 16,
+	ASKED = 3000, /* small answers of a run */
+	RUNS = 3,
+	CHANNELS = 8
 };
+
+/* How one floods. */
+enum flood { BULK, BULK_CHANNELS, BULK_PROCESSES, WORDS, OPENS_ONLY, FLOODS };
+static const char *const flood_name[FLOODS] = { "bulk", "channels",
+	"processes", "words", "opens" };
 
 static struct real real;
 static pid_t responder, agent;
@@ -219,15 +229,152 @@ throughput(unsigned mode, int n)
 	return TOTAL / s / (1 << 20);
 }
 
+/* --- floods ------------------------------------------------------------------------ */
+
+/* As much as goes, there and back. */
+static void
+pass_on(struct hf_conn *c, size_t at_once)
+{
+	static uint8_t block[BLOCK];
+	enum hf_err s, r;
+	size_t n;
+
+	s = hf_conn_send(c, &n, block, at_once);
+	r = hf_conn_recv(c, &n, block, sizeof(block));
+	real_must((s == HF_OK || s == HF_E_AGAIN) &&
+		(r == HF_OK || r == HF_E_AGAIN),
+	    "a flood");
+}
+
+static void
+flood_data(int n, size_t at_once)
+{
+	struct pollfd p[CHANNELS];
+	struct hf_conn *c[CHANNELS];
+	int i;
+
+	for (i = 0; i < n; i++) {
+		c[i] = open_one(HF_SHARED);
+		hf_conn_wait(c[i], 0);
+	}
+	for (;;) {
+		for (i = 0; i < n; i++) {
+			pass_on(c[i], at_once);
+			p[i].fd = hf_conn_poll_fd(c[i], &p[i].events);
+		}
+		real_must(poll(p, (nfds_t)n, REAL_WAIT_MS) > 0, "a flood");
+	}
+}
+
+static void
+flood_opens(void)
+{
+	struct hf_conn *c;
+
+	for (;;) {
+		c = NULL;
+		if (hf_conn_open_at(&c, "a", HF_SHARED | HF_NONBLOCK,
+			socket_path) == HF_OK)
+			(void)!hf_conn_close(c);
+	}
+}
+
+static pid_t
+flood(enum flood how)
+{
+	pid_t pid;
+	int i;
+
+	(void)fflush(stdout);
+	real_must((pid = fork()) != -1, "fork");
+	if (pid != 0) {
+		(void)setpgid(pid, pid);
+		(void)usleep(300000); /* it is at its height */
+		return pid;
+	}
+	(void)setpgid(0, 0);
+	if (how == OPENS_ONLY)
+		flood_opens();
+	for (i = 1; how == BULK_PROCESSES && i < PROCESSES; i++)
+		if (fork() == 0)
+			break;
+	flood_data(how == BULK_CHANNELS ? CHANNELS : 1,
+	    how == WORDS ? 1 : BLOCK);
+	_exit(1);
+}
+
+/* Half of its answers, and all but the slowest hundredth, came within so
+ * many microseconds. */
+static void
+ask(double *half, double *most)
+{
+	static double us[ASKED];
+	struct hf_conn *c = open_one(HF_SHARED);
+	uint8_t text[100] = { 0 };
+	uint64_t began;
+	size_t n, at;
+	int i;
+
+	for (i = -ASKED / 10; i < ASKED; i++) {
+		began = real_ns();
+		REAL_OK(hf_conn_send(c, &n, text, sizeof(text)));
+		for (at = 0; at < sizeof(text); at += n)
+			REAL_OK(hf_conn_recv(c, &n, text, sizeof(text) - at));
+		if (i >= 0)
+			us[i] = (double)(real_ns() - began) / 1e3;
+	}
+	finish(c);
+	*half = real_percentile(us, ASKED, 50);
+	*most = real_percentile(us, ASKED, 99);
+}
+
+/* The best of a few runs. */
+static void
+beside(double *half, double *most, enum flood how)
+{
+	double p50[2], p99[2];
+	int i, status;
+	pid_t pid;
+
+	for (i = 0; i < RUNS; i++) {
+		ask(&p50[0], &p99[0]);
+		pid = flood(how);
+		ask(&p50[1], &p99[1]);
+		real_must(waitpid(pid, &status, WNOHANG) == 0, "a flood");
+		(void)kill(-pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		(void)usleep(200000);
+		(void)printf("%s: p50 %.0f and p99 %.0f us, in silence %.0f "
+			     "and %.0f\n",
+		    flood_name[how], p50[1], p99[1], p50[0], p99[0]);
+		if (i == 0 || p99[1] / p99[0] < *most)
+			*most = p99[1] / p99[0];
+		if (i == 0 || p50[1] / p50[0] < *half)
+			*half = p50[1] / p50[0];
+	}
+}
+
 static double
 median(double *v, size_t n)
 {
 	return real_percentile(v, n, 50);
 }
 
+static double
+greatest(const double *v)
+{
+	double most = v[0];
+	int i;
+
+	for (i = 1; i < FLOODS; i++)
+		most = v[i] > most ? v[i] : most;
+	return most;
+}
+
 /* Nothing of it is left where it does not come to its end. */
 static void
-write_figures(const char *path, const double *us, const double *rate)
+write_figures(const char *path, const double *us, const double *rate,
+    const double *half, const double *most)
 {
 	const struct {
 		const char *name;
@@ -237,7 +384,9 @@ write_figures(const char *path, const double *us, const double *rate)
 		{ "agent_open_over_handshake", us[0] / us[1] },
 		{ "agent_throughput_mib_s", rate[0] },
 		{ "unshared_throughput_mib_s", rate[1] },
-		{ "agent_throughput_over_unshared", rate[0] / rate[1] } };
+		{ "agent_throughput_over_unshared", rate[0] / rate[1] },
+		{ "agent_flood_p50_over_silence", greatest(half) },
+		{ "agent_flood_p99_over_silence", greatest(most) } };
 	FILE *f = fopen(path, "w");
 	size_t i;
 
@@ -255,7 +404,7 @@ int
 main(int argc, char **argv)
 {
 	static double shared[OPENS], own[OPENS], many[ROUNDS], one[ROUNDS];
-	double us[2], rate[2];
+	double us[2], rate[2], half[FLOODS], most[FLOODS];
 	struct hf_conn *held;
 	int i;
 
@@ -277,14 +426,17 @@ main(int argc, char **argv)
 		one[i] = throughput(HF_UNSHARED, 1);
 		many[i] = throughput(HF_SHARED, PROCESSES);
 	}
+	for (i = 0; i < FLOODS; i++)
+		beside(&half[i], &most[i], (enum flood)i);
 	us[0] = median(shared, OPENS);
 	us[1] = median(own, OPENS);
 	rate[0] = median(many, ROUNDS);
 	rate[1] = median(one, ROUNDS);
-	write_figures(argv[2], us, rate);
+	write_figures(argv[2], us, rate, half, most);
 	finish(held);
 	stop(agent);
 	stop(responder);
 	real_free(&real);
-	return us[0] / us[1] > 0.1 || rate[0] / rate[1] < 0.55;
+	return us[0] / us[1] > 0.1 || rate[0] / rate[1] < 0.55 ||
+	    greatest(most) > 2;
 }

@@ -358,16 +358,16 @@ def flood(h, channels):
 
 def flooded():
     """One that sends as much as it can over all channels that it may have:
-    what others ask is answered while it goes on. How long half of them and the
-    last hundredth take is said, beside what it takes with sessions of their
-    own."""
+    what others ask is answered while it goes on, and soon. How long half of them
+    and the last hundredth take is said, beside what it takes without a flood,
+    and in it with sessions of their own."""
     with Hall() as h:
         h.peer("one", h.responder["one"].address, channels=8)
         h.start()
         h.app().opened().close()
-        quiet = waits(h)
-        best = half = 999
-        for _ in range(5):
+        best = half = own_best = 999
+        for _ in range(3):
+            quiet = waits(h)
             p = flood(h, 8)
             shared, own = waits(h), waits(h, "--unshared")
             s.same("flooded: it goes on", None, p.poll())
@@ -378,16 +378,16 @@ def flooded():
             print("p50 and p99, us: %s; beside a flood %s; there with a "
                   "session of its own %s" % tuple(
                       "%.0f %.0f" % tuple(x) for x in (quiet, shared, own)))
-            best = min(best, shared[1] / own[1])
+            best = min(best, shared[1] / quiet[1])
             half = min(half, shared[0] / quiet[0])
-            if best <= 2:
-                break
-        s.note("flooded: p99 %.1f times that of a session of its own, %.0f "
-               "times that without a flood; p50 %.0f times" %
-               (best, shared[1] / quiet[1], half))
+            own_best = min(own_best, shared[1] / own[1])
+        s.note("flooded: best of 3: p99 %.1f times that without a flood, p50 "
+               "%.1f times; p99 %.1f times that of a session of its own" %
+               (best, half, own_best))
         # Processors that are all at work have turns of their own, longer than
-        # all that is said here: times are figures. That words go before turns,
-        # and how much is on its way, is shown by tests/unit/channel_words.c.
+        # all that is said here: times are figures, which bench-agent judges.
+        # That a flood rests, that words go before turns, and how much is on
+        # its way, tests/unit/fleet_pace.c and channel_words.c show.
         s.check("flooded: it went through", h.status()["one"]["bytes_out"] >
                 10000000, h.status())
         h.stop()
