@@ -31,6 +31,8 @@ hf__conn_try_another(struct hf__conn *c)
 	else
 		c->tried_n = HF__TRIES_MAX;
 	hf__conn_leave(c);
+	/* What it said of a message is not the beginning of the next one's. */
+	(void)hf__flow_put(&c->down, c->down.buf, 0);
 	hf__route_again(c);
 }
 

@@ -451,6 +451,47 @@ def last_of_its_server():
     g.close()
 
 
+def half_said():
+    """A server goes within its first message, or does not end it in time:
+    the next one's word does not follow upon that."""
+    said = [0]
+
+    def talk(near):
+        said[0] += 1
+        if said[0] % 2 == 0:
+            near.sendall(OFFER)
+            return
+        near.sendall(OFFER[:3])
+        if said[0] % 4 == 3:
+            near.recv(1)  # until it is left
+
+    g, liar = before_liar(talk)
+    g.targets["y"] = []
+    other = Liar(g, "y", talk)
+    g.configure(only=["x", "y"], **{"server-ms": 200})
+    reload(g)
+    for what in ("it goes", "it waits"):
+        c = dial(g)
+        c.sendall(HELLO[:-1] + TOLD)
+        s.same("half said, %s: an offer" % what, OFFER, c.recv(100))
+        c.close()
+    s.same("half said: asked", 4, liar.taken + other.taken)
+    # One alone: the client says it anew.
+    g.configure(only=["x"])
+    reload(g)
+    c = dial(g)
+    c.sendall(resume(os.urandom(16)))
+    s.same("half said, no other: a retry", RETRY, c.recv(100))
+    g.configure(only=["x", "y"])
+    reload(g)
+    c.sendall(resume(os.urandom(16)))
+    s.same("half said, no other: an answer", OFFER, c.recv(100))
+    c.close()
+    other.close()
+    liar.close()
+    g.close()
+
+
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
       stands_still, nobody_left,
-      nobodys_word, last_of_its_server])
+      nobodys_word, last_of_its_server, half_said])
