@@ -318,7 +318,8 @@ says_more(struct hf__conn *c, const struct hf_route *route,
 
 	if (c->first != NULL) /* the one that brought it here */
 		return;
-	c->retried = 0;
+	/* What was said to another message is no answer to this one. */
+	c->retried = c->resumed = 0;
 	/* A handshake is as long as its hello ago, a resume as its first. */
 	if (!copy_route(c, route, message, len))
 		c->type = route->type;

@@ -451,6 +451,29 @@ def last_of_its_server():
     g.close()
 
 
+def resumed_and_unsaid():
+    """A server answers a resume and then wants it anew, and goes when it has
+    it: the answer was to another message, so nobody waits for its confirm."""
+    def talk(near):
+        near.sendall(b"\x85\x07\x58\x20" + bytes(32) +
+                     b"\xf6\xf6\x50" + bytes(16) + RETRY)
+        near.recv(1000)
+
+    g, liar = before_liar(talk)
+    g.configure(only=["x"], **{"answer-ms": 200})
+    reload(g)
+    c, data = dial(g), b""
+    c.sendall(resume(os.urandom(16), more=TOLD))
+    while not data.endswith(RETRY):
+        data += c.recv(1000)
+    c.sendall(resume(os.urandom(16), more=TOLD) + b"\x8b")  # and half of one
+    s.same("resumed and unsaid: an end", b"", all_of(c))
+    has(g, "resumed and unsaid", 0)
+    c.close()
+    liar.close()
+    g.close()
+
+
 def half_said():
     """A server goes within its first message, or does not end it in time:
     the next one's word does not follow upon that."""
@@ -494,4 +517,5 @@ def half_said():
 
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
       stands_still, nobody_left,
-      nobodys_word, last_of_its_server, half_said])
+      nobodys_word, last_of_its_server, half_said,
+      resumed_and_unsaid])
