@@ -30,6 +30,7 @@ struct ask {
 	uv_write_t req;
 	uv_shutdown_t end;
 	int handles, started, killed;
+	char **env;
 	size_t len;
 	char text[HF_USER_MAX + HF_PASSWORD_MAX + 2];
 };
@@ -60,6 +61,7 @@ unqueue(struct ask *a)
 static void
 discard(struct ask *a)
 {
+	free(a->env);
 	sodium_memzero(a, sizeof(*a));
 	free(a);
 }
@@ -157,6 +159,7 @@ spawn(struct ask *a)
 	stdio[2].data.fd = STDERR_FILENO;
 	o.file = respond.password_command[0];
 	o.args = respond.password_command;
+	o.env = a->env;
 	o.stdio = stdio;
 	o.stdio_count = 3;
 	o.exit_cb = exited;
@@ -196,6 +199,7 @@ make(struct hf_served *conn)
 {
 	struct hf_session *session = hf_link_session(conn->link);
 	struct hf_span password = hf_session_asked_password(session);
+	static const char *const without[] = { "HANDFAST_", NULL };
 	struct hf_peer peer;
 	struct ask *a;
 	size_t n;
@@ -211,6 +215,10 @@ make(struct hf_served *conn)
 	a->text[n + 1 + password.len] = '\n';
 	a->len = n + password.len + 2;
 	a->conn = conn;
+	if ((a->env = child_env(&n, without, 0)) == NULL) {
+		discard(a);
+		return NULL;
+	}
 	return a;
 }
 

@@ -338,4 +338,10 @@ const uint8_t *cli_users_find(const struct cli_users *users, const char *name,
 int cli_users_save(const struct cli_users *users, const char *path,
     enum cli_write how);
 
+/* The environment for a program that is started, for free(): without the
+ * secrets of a store, without what begins as one of `without` says (NULL ends
+ * them), and with room for `more` at `kept`. The texts are environ's own. NULL:
+ * no memory. */
+char **child_env(size_t *kept, const char *const *without, size_t more);
+
 #endif

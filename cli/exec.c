@@ -46,8 +46,9 @@ static char **
 make_env(char text[OURS][HF_NAME_MAX + HF_USER_MAX + 64],
     const struct lane *lane)
 {
+	static const char *const replaced[] = { "HANDFAST_", NULL };
 	struct hf_peer peer;
-	size_t n, kept = 0;
+	size_t kept;
 	char **env;
 	int r[OURS], i;
 
@@ -65,13 +66,8 @@ make_env(char text[OURS][HF_NAME_MAX + HF_USER_MAX + 64],
 		    snprintf(text[3], sizeof(text[3]), "HANDFAST_LABEL=%.*s",
 			(int)hf_channel_label(lane->channel).len,
 			(const char *)hf_channel_label(lane->channel).ptr);
-	for (n = 0; environ[n] != NULL; n++)
-		continue;
-	if ((env = calloc(n + OURS + 1, sizeof(*env))) == NULL)
+	if ((env = child_env(&kept, replaced, OURS)) == NULL)
 		return NULL;
-	for (n = 0; environ[n] != NULL; n++)
-		if (strncmp(environ[n], "HANDFAST_", 9) != 0)
-			env[kept++] = environ[n];
 	for (i = 0; i < OURS; i++) {
 		if (r[i] < 0 || (size_t)r[i] >= sizeof(text[i])) {
 			free(env);

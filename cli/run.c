@@ -55,16 +55,12 @@ static struct {
 static int
 make_env(const char *name)
 {
-	size_t n, kept = 0;
+	static const char *const replaced[] = { "HANDFAST_PEER=",
+		"HANDFAST_NAME=", NULL };
+	size_t kept;
 
-	for (n = 0; environ[n] != NULL; n++)
-		continue;
-	if ((run.env = calloc(n + 3, sizeof(*run.env))) == NULL)
+	if ((run.env = child_env(&kept, replaced, 2)) == NULL)
 		return 0;
-	for (n = 0; environ[n] != NULL; n++)
-		if (strncmp(environ[n], "HANDFAST_PEER=", 14) != 0 &&
-		    strncmp(environ[n], "HANDFAST_NAME=", 14) != 0)
-			run.env[kept++] = environ[n];
 	if (asprintf(&run.ours[0], "HANDFAST_PEER=%s", run.want.peer) == -1)
 		run.ours[0] = NULL;
 	if (asprintf(&run.ours[1], "HANDFAST_NAME=%s", name) == -1)

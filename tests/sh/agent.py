@@ -151,6 +151,15 @@ def programs():
                       env=peers)
             s.same("programs: run %s" % " ".join(more),
                    (0, "one server\n"), (p.returncode, p.stderr.decode()))
+        secret = {"HANDFAST_STORE_PASSWORD": "of Redis",
+                  "PGPASSWORD": "of PostgreSQL"}
+        p = h.run("run", "one", "--", "sh", "-c", "env >&2",
+                  env={**peers, **secret, "PGUSER": "kept"})
+        names = [x.split("=")[0] for x in p.stderr.decode().split("\n")]
+        s.same("programs: no secret of a store", [],
+               [x for x in names if x in secret])
+        s.same("programs: the rest", ["HANDFAST_PEERS", "PGUSER"],
+               sorted(x for x in names if x in (*peers, "PGUSER")))
         p = h.run("run", "one", "--", "sh", "-c",
                   "exec >&-; cat >&2; exit 7")
         s.same("programs: its exit code", 7, p.returncode)

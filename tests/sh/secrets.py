@@ -22,13 +22,15 @@ from session import *  # noqa: E402,F403
 NOBODY = 65534
 PASSWORD, WRONG = "correct-horse.Qz4Wm2k", "incorrect-horse.Vt8Pn3r"
 PASSPHRASE = "open.sesame.Hx6Lb9y"
+STORE = "abracadabra.Jd3Ty7c"
 
 
 def secrets_of(house):
     """What nobody else may see, by name. The last item of an identity is its
     seed; the third of a ticket file its key."""
     found = {"password": PASSWORD.encode(), "wrong password": WRONG.encode(),
-             "passphrase": PASSPHRASE.encode()}
+             "passphrase": PASSPHRASE.encode(),
+             "store's password": STORE.encode()}
     for name in ("server", "alice"):
         found[name + "'s seed"] = pem(name + ".key")[-32:]
     ticket = pem("carol.ticket")
@@ -80,7 +82,8 @@ class Open:
 def processes(house, secrets):
     """Every token, right and wrong, through responders that tell all."""
     own = dict(os.environ, HANDFAST_PASSWORD="mine", HANDFAST_NAME="faked",
-               HANDFAST_X="kept from children")
+               HANDFAST_X="kept from children",
+               HANDFAST_STORE_PASSWORD=STORE, PGPASSWORD=STORE)
     tell = house.write("tell", "#!/bin/sh\ntr '\\0' '\\n' </proc/$$/environ"
                        "\ntr '\\0' ' ' </proc/$$/cmdline\necho\n"
                        "exec ls -l /proc/self/fd\n", 0o700)
@@ -138,6 +141,11 @@ def processes(house, secrets):
           b"/ask" in seen["password commands"])
     check("... and got no descriptor of the responder's",
           b".key" not in seen["password commands"])
+    same("... and no HANDFAST_ variable", [],
+         re.findall(rb"(?m)^(HANDFAST_\w+)=", seen["password commands"]))
+    check("both had what else there is",
+          b"\nPATH=" in seen["password commands"] and
+          b"\nPATH=" in seen["environments"])
     for what, text in seen.items():
         found = holds(text, secrets)
         check("%s: %d bytes, no secret" % (what, len(text)),
