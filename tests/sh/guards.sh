@@ -112,6 +112,19 @@ fits() {
 	run 5 'user exists' user add --db users --passphrase-file wrong bob
 	run 5 'list over a key' ca revoke ca -o server.key
 	run 4 "another's certificate revoked" ca revoke other alice.cert -o list
+	must hf ca init twin --name 'Test CA'
+	run 4 'its own, of another key' ca revoke ca twin/ca.cert -o list
+	for c in sub sub2; do
+		mkdir $c
+		must hf keygen -o $c/ca.key
+		must hf cert request --identity $c/ca.key --subject Sub -o $c.req
+		must hf cert issue --ca ca --request $c.req --usage ca -o $c/ca.cert
+	done
+	must hf cert issue --ca sub --request alice.req --usage initiator -o a.cert
+	run 4 'below one of its name' ca revoke sub2 a.cert -o sub.list
+	grep -q HF_E_SIGNATURE err || fail 'below one of its name: signature'
+	run 0 'below its CA' ca revoke sub a.cert -o sub.list
+	run 0 'a CA itself' ca revoke ca ca/ca.cert -o own.list
 }
 
 door() {
