@@ -784,7 +784,8 @@ struct hf_span hf_session_output(const struct hf_session *session);
 HF_MUST_USE enum hf_err hf_session_drained(struct hf_session *session,
     size_t len);
 /** Fails an open session whose records broke the rules of what they carry:
- * the peer gets an alert. @param cause an error of 32 to 95
+ * the peer gets an alert. @param cause an error of 32 to 73: no session fails
+ * for those from 80 (spec section 12.1)
  * @return that error; HF_E_ARG; HF_E_STATE when it is not open */
 HF_MUST_USE enum hf_err hf_session_fail(struct hf_session *session,
     enum hf_err cause);

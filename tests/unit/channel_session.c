@@ -148,6 +148,8 @@ broken_rules(void **state)
 	assert_err(e, HF_E_UNEXPECTED);
 	assert_err(hf_session_fail(a.s, HF_OK), HF_E_ARG);
 	assert_err(hf_session_fail(a.s, HF_E_ARG), HF_E_ARG);
+	assert_err(hf_session_fail(a.s, HF_E_AGAIN), HF_E_ARG);
+	assert_err(hf_session_fail(a.s, HF_E_RESET), HF_E_ARG);
 	assert_err(hf_session_fail(a.s, e), HF_E_UNEXPECTED);
 	assert_err(hf_session_fail(a.s, HF_E_CBOR), HF_E_STATE);
 	assert_err(hf_session_error(a.s), HF_E_UNEXPECTED);
