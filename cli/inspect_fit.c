@@ -132,6 +132,14 @@ is_bare_key(const struct doc *d, uint32_t i)
 	return part != 0 && d->node[part].type == T_BYTES;
 }
 
+/* In a secret file what does not fit its place may be a key. */
+static void
+unsure(const struct doc *d, struct node *node)
+{
+	if (d->guarded)
+		node->name = NULL;
+}
+
 static void
 fit_inner(struct doc *d, uint32_t i, const struct field *field, int foreign)
 {
@@ -144,8 +152,10 @@ fit_inner(struct doc *d, uint32_t i, const struct field *field, int foreign)
 		fit_text(d, i);
 		return;
 	}
-	if ((kid = open_string(d, i, foreign)) == 0)
+	if ((kid = open_string(d, i, foreign)) == 0) {
+		unsure(d, &d->node[i]);
 		return;
+	}
 	d->node[i].in = kid;
 	d->embedded++;
 	fit(d, kid,
@@ -167,14 +177,6 @@ fit_token(struct doc *d, uint32_t i)
 		    "token: an unknown kind");
 	else
 		fit(d, i, &shape_token[d->node[kind].value - 1]);
-}
-
-/* In a secret file what does not fit its place may be a key. */
-static void
-unsure(const struct doc *d, struct node *node)
-{
-	if (d->guarded)
-		node->name = NULL;
 }
 
 static void
@@ -383,7 +385,10 @@ fit_guard(struct doc *d, uint32_t i)
 		d->node[i].type == T_FLOAT) &&
 	    d->node[i].name == NULL)
 		d->node[i].flags |= N_SECRET;
-	else
+	else {
 		for (kid = d->node[i].kid; kid != 0; kid = d->node[kid].next)
 			fit_guard(d, kid);
+		if (d->node[i].in != 0)
+			fit_guard(d, d->node[i].in);
+	}
 }

@@ -80,7 +80,8 @@ entry_name(const struct doc *d, uint32_t key, uint32_t value)
 
 	if (d->node[value].name != NULL)
 		return strdup(d->node[value].name);
-	if (node->type == T_TEXT && (node->flags & N_INDEFINITE) == 0)
+	if (node->type == T_TEXT &&
+	    (node->flags & (N_INDEFINITE | N_SECRET)) == 0)
 		return strndup((const char *)d->ptr + node->off + node->head,
 		    node->len - node->head);
 	return diag_text(d, key);

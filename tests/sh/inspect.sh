@@ -319,6 +319,31 @@ done
 } >odd.key
 look 6 odd.key
 grep -q 5a5a5a out && fail 'a misplaced seed is shown'
+# Nor as the key of a map, which JSON would have for a name.
+{
+	echo '-----BEGIN HANDFAST IDENTITY-----'
+	{ printf '\241\170\040'; head -c 32 /dev/zero | tr '\0' Z; printf '\001'; } |
+	    base64
+	echo '-----END HANDFAST IDENTITY-----'
+} >odd.key
+look 6 odd.key
+"$HANDFAST" inspect --json odd.key >json 2>err2
+cat out err json err2 | grep -q ZZZZ && fail 'a seed as a key is shown'
+has 'a seed as a key' '"<32 secret bytes>":1' json
+# Nor a ticket's key where the ticket belongs: no CBOR, an item and more, a
+# string that is cut, a whole one.
+for case in 'nothing:\377' 'more:\001' cut:Z 'whole:\130\036'; do
+	key=${case#*:} case=${case%:*}
+	{
+		printf '\211\001\130\040'"$key"
+		head -c $((33 - $(printf "$key" | wc -c) - 1)) /dev/zero | tr '\0' Z
+		printf '\101a\141b\141c\001\002\000\003'
+	} >odd.ticket
+	look 6 odd.ticket
+	"$HANDFAST" inspect --json odd.ticket >json 2>err2
+	cat out err json err2 | grep -q 'ZZZZ\|5a5a5a' && fail "$case: a key is shown"
+	has "$case: a key for a ticket" 'ticket file' out
+done
 # What would drive a terminal is written out, in JSON too.
 printf '\147a\177\302\233\342\200\256' >drives
 look 0 drives
