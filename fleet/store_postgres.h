@@ -57,6 +57,7 @@ struct hf__pg_conn {
 	uv_timer_t timer;
 	PGconn *pg;
 	struct hf__pg_poll *poll;	     /* of its socket of now */
+	int watched;			     /* for these events */
 	int up, bad;			     /* the version did not fit */
 	uint64_t seen;			     /* the last change */
 	uint64_t took;			     /* the last one of its own */

@@ -90,13 +90,18 @@ unwatch(struct hf__pg_conn *c)
 	c->poll->conn = NULL;
 	uv_close((uv_handle_t *)&c->poll->handle, poll_closed);
 	c->poll = NULL;
+	c->watched = 0;
 }
 
+/* To begin anew costs two calls of the kernel, so not where nothing changes:
+ * `ready` is another one only after unwatch(). */
 static int
 watch(struct hf__pg_conn *c, int events, uv_poll_cb ready)
 {
 	struct hf__pg_poll *p;
 
+	if (c->watched == events)
+		return 1;
 	if (c->poll == NULL) {
 		if ((p = calloc(1, sizeof(*p))) == NULL)
 			return 0;
@@ -109,7 +114,10 @@ watch(struct hf__pg_conn *c, int events, uv_poll_cb ready)
 		uv_unref((uv_handle_t *)&p->handle);
 		c->poll = p;
 	}
-	return uv_poll_start(&c->poll->handle, events, ready) == 0;
+	if (uv_poll_start(&c->poll->handle, events, ready) != 0)
+		return 0;
+	c->watched = events;
+	return 1;
 }
 
 /* --- statements ---------------------------------------------------------------------------------- */

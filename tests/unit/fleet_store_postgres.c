@@ -3,9 +3,12 @@
  * PostgreSQL when something is wrong with it: each time the exact error and
  * the exact words, in time. By a real server.
  */
+#include <sys/epoll.h>
 #include <sys/wait.h>
 
+#include <dlfcn.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,19 @@
 	"makes it"
 
 static struct server server;
+
+/* Changes of what a loop watches; another thread's too. */
+static atomic_uint changes;
+
+int
+epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	int (*real)(int, int, int, struct epoll_event *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "epoll_ctl");
+	(void)atomic_fetch_add(&changes, 1);
+	return real(epoll, op, fd, event);
+}
 
 /* The socket, as a role. */
 static const char *
@@ -100,6 +116,25 @@ schema(void **state)
 	    "libpq does not understand it");
 	inits("redis:///nowhere/redis.sock", NULL, HF_E_STORE,
 	    "no such file or directory");
+}
+
+/* The socket is watched from the beginning on, and not anew for each question
+ * and each answer. */
+static void
+watched(void **state)
+{
+	struct hf_store *s = store_open(server.uri);
+	unsigned before;
+	int n;
+
+	(void)state;
+	assert_ok(store_swap(s, "k", NULL, "one"));
+	before = atomic_load(&changes);
+	assert_true(before > 0);
+	for (n = 0; n < 10; n++)
+		assert_ok(store_get(s, "k"));
+	assert_int_equal(atomic_load(&changes), before);
+	hf_store_close(s);
 }
 
 static void
@@ -497,6 +532,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(schema, enter),
+		MADE(watched),
 		MADE(other_version),
 		MADE(first_version),
 		MADE(roles),
