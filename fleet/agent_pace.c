@@ -300,8 +300,10 @@ hf__pace_turn(struct hf__app *a, size_t most)
 void
 hf__pace_end(struct hf_agent *agent)
 {
-	struct hf__flow *f;
+	struct hf__flow *f, *next;
 
-	while ((f = agent->flows) != NULL)
+	for (f = agent->flows; f != NULL; f = next) {
+		next = f->next;
 		forget(agent, f);
+	}
 }
