@@ -86,8 +86,8 @@ class Halfway(Door):
     """A server's address: the first resume there is answered, and whoever
     answered goes before a word more; all others are served."""
 
-    def __init__(self, g, name, of):
-        self.to, self.cut = g.path(of + ".sock"), 0
+    def __init__(self, g, name, of, client):
+        self.to, self.cut, self.client = g.path(of + ".sock"), 0, client
         super().__init__(g.path(name + ".sock"))
 
     def take(self, near):
@@ -96,8 +96,13 @@ class Halfway(Door):
         far.sendall(first)
         if first[:2] == b"\x8b\x06" and self.cut == 0:
             self.cut += 1
+            answer = far.recv(65536)
+            # So that it confirms nothing before that is seen.
+            os.kill(self.client.pid, signal.SIGSTOP)
             with near, far:
-                near.sendall(far.recv(65536))
+                near.sendall(answer)
+            time.sleep(0.2)
+            os.kill(self.client.pid, signal.SIGCONT)
         else:
             join(near, far)
 
@@ -112,7 +117,7 @@ def answered_and_gone():
     say(client, b"first ")
     wait_for(lambda: g.owners() == ["a"] and g.received() == [b"first "],
              "a stored session")
-    half = Halfway(g, "x", "b")
+    half = Halfway(g, "x", "b", client)
     g.targets["x"] = []
     g.configure(only=["a", "x"])
     reload(g)

@@ -181,7 +181,13 @@ def command_lines(house, secrets):
 
 # Core files ----------------------------------------------------------------
 
+ABORTS = signal.SIGABRT, signal.SIGSEGV, signal.SIGQUIT
+
+
 def unlimited():
+    # What was started by nohup or with & would not take some of them.
+    for signum in ABORTS:
+        signal.signal(signum, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
 
 
@@ -210,7 +216,7 @@ def cores(house, secrets):
     for x in left:
         if x != "ca":
             os.unlink(x)
-    for signum in (signal.SIGABRT, signal.SIGSEGV, signal.SIGQUIT):
+    for signum in ABORTS:
         r, i = one_session(house)
         for who, p in (("initiator", i.p), ("responder", r.process)):
             same("%s: its limit on cores" % who, 0,
