@@ -63,7 +63,8 @@ class Caller:
     def flush(self):
         while self.side.question:
             self.side.answer(None)
-        if self.side.state == "open" and self.side.channels:
+        if self.side.state == "open" and self.side.channels and \
+                not self.side.own_close:
             out = self.mux.output()
             for piece in pieces(out):
                 self.side.send(records.CHANNEL, piece)
