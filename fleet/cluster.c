@@ -431,6 +431,9 @@ make_ring(struct hf_keygrant *ring, const struct hf_cluster *c,
 	ring->scope = scope->scope;
 	ring->target_n = scope->target_n;
 	memcpy(ring->target, scope->target, sizeof(ring->target));
+	/* Whoever had a grant of it before somebody took the ring away is no
+	 * member of this one. */
+	ring->serial = c->serial;
 	new_generation(ring, 0);
 }
 

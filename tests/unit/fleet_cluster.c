@@ -361,6 +361,26 @@ remove_elsewhere(void)
 	assert_int_equal(status, 0);
 }
 
+/* Nor by a grant of a scope whose ring was hidden when he was let go. */
+static void
+without_its_ring(void **state)
+{
+	struct value m, g, r;
+
+	(void)state;
+	assert_ok(admit(&cert_two, "files"));
+	look(&m, 'm', &cert_one, NULL);
+	look(&g, 'g', &cert_one, "default");
+	look(&r, 'r', NULL, "default");
+	hide(&r);
+	open_at(NOW, 0);
+	assert_ok(hf_cluster_remove(c, span(&cert_one), 1));
+	put(&m);
+	open_at(NOW, 0);
+	assert_ok(admit(&cert_two, "default"));
+	assert_same(&g, 'g', &cert_one, "default");
+}
+
 /* Not even one that is removed at once, which whoever reads the store could
  * keep. */
 static void
@@ -676,6 +696,7 @@ main(void)
 		TEST(not_that_scope),
 		TEST(one_scope_alone),
 		TEST(evicted_and_back),
+		TEST(without_its_ring),
 		TEST(no_last_grant),
 		TEST(hidden_meanwhile),
 		TEST(all_brought_back),
