@@ -248,6 +248,16 @@ check_sealed(const struct act *a, struct hf_span entry)
 
 /* --- and the initiator ------------------------------------------------------------------ */
 
+/* A state that was changed beneath its seal may ask for less of the takeover,
+ * or more, than the initiator: then it hears so by the shape. */
+static bool
+other_strength(const struct act *a)
+{
+	bool proved = act_out[2 + 2 + HF_KEY_BYTES] != 0xf6; /* its enc */
+
+	return proved != (hf_session_mobility(a->i) == HF_MOVES_PROVED);
+}
+
 /* It goes on with what is not below what it was told; and then both do. */
 static void
 check_initiator(struct act *a)
@@ -258,7 +268,9 @@ check_initiator(struct act *a)
 
 	e = hf_session_feed(a->i, &used, act_out, act_out_len);
 	if (e != HF_OK) {
-		CLAIM(e == HF_E_ROLLBACK && !hf_session_can_reconnect(a->i));
+		CLAIM(e == HF_E_ROLLBACK ?
+			!hf_session_can_reconnect(a->i) :
+			e == HF_E_SHAPE && other_strength(a));
 		return;
 	}
 	MUST(hf_session_bases(&b, a->i));
