@@ -53,7 +53,7 @@ sweep_drafts(const char *path)
 	(void)snprintf(where, sizeof(where), "%.*s.", (int)(name - path),
 	    path);
 	if (stat(path, &key) != 0)
-		key.st_ino = 0; /* there is none */
+		memset(&key, 0, sizeof(key)); /* no file is that one */
 	if ((dir = opendir(where)) == NULL)
 		return; /* the next one does it */
 	while ((at = readdir(dir)) != NULL)
