@@ -17,37 +17,49 @@
 /* Numbers are given before they are visible: some are read twice. */
 enum { READ_AGAIN = 1000 };
 
+/* Of a key, a value or a writer that is too long one byte too many is read. */
 static const struct {
 	const char *name, *sql;
 } statements[] = {
-	{ "get", "SELECT value FROM handfast.entry WHERE key = $1" },
+	{ "get",
+	    "SELECT substr(value, 1, 8193) FROM handfast.entry "
+	    "WHERE key = $1" },
 	{ "absent", "SELECT count(*) FROM handfast.entry WHERE key = $1" },
 	{ "insert",
 	    "INSERT INTO handfast.entry (key, value, expires, writer) "
 	    "VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING" },
 	{ "update",
 	    "UPDATE handfast.entry SET value = $3, expires = $4, "
-	    "writer = $5, changed = CASE WHEN writer = $5 THEN changed "
-	    "ELSE nextval('handfast.changes') END "
-	    "WHERE key = $1 AND value = $2 RETURNING changed" },
-	{ "tell", "SELECT pg_notify('handfast', $1)" },
+	    "writer = $5 WHERE key = $1 AND value = $2" },
+	/* What it selects is as it was before: whether it was another's. */
+	{ "take",
+	    "UPDATE handfast.entry SET value = $3, expires = $4, "
+	    "writer = $5 WHERE key = $1 AND value = $2 "
+	    "RETURNING (SELECT old.writer FROM handfast.entry old "
+	    "WHERE old.key = $1) IS DISTINCT FROM $5" },
+	{ "tell",
+	    "INSERT INTO handfast.change (writer, key) VALUES ($1, $2) "
+	    "RETURNING pg_notify('handfast', number || ' ' || writer || "
+	    "' ' || encode(key, 'hex'))" },
 	{ "remove",
 	    "DELETE FROM handfast.entry WHERE key = $1 AND value = $2" },
 	{ "page",
-	    "SELECT key, value FROM handfast.entry WHERE key >= $1 "
-	    "ORDER BY key LIMIT 64" },
+	    "SELECT substr(key, 1, 129), substr(value, 1, 8193) "
+	    "FROM handfast.entry WHERE key >= $1 ORDER BY key LIMIT 64" },
 	{ "sweep",
 	    "DELETE FROM handfast.entry WHERE key IN (SELECT key FROM "
 	    "handfast.entry WHERE expires <= least($1, "
 	    "floor(extract(epoch FROM clock_timestamp()))::bigint) "
 	    "ORDER BY expires LIMIT 1000 "
 	    "FOR UPDATE SKIP LOCKED)" },
-	{ "last",
-	    "SELECT coalesce(max(changed), 0) FROM handfast.entry "
-	    "WHERE changed > 0" },
+	{ "forget",
+	    "DELETE FROM handfast.change WHERE number <= "
+	    "(SELECT max(number) - 8192 FROM handfast.change)" },
+	{ "last", "SELECT coalesce(max(number), 0) FROM handfast.change" },
 	{ "news",
-	    "SELECT changed, writer, key FROM handfast.entry "
-	    "WHERE changed > $1 ORDER BY changed LIMIT 10000" },
+	    "SELECT number, substr(writer, 1, 17), substr(key, 1, 129) "
+	    "FROM handfast.change WHERE number > $1 "
+	    "ORDER BY number LIMIT 10000" },
 };
 
 static void
@@ -126,27 +138,21 @@ got_count(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 	c->verdict = strcmp(rows, "1") == 0 ? HF_OK : HF_E_FENCED;
 }
 
-static void tell_later(struct hf__pg_conn *, uint64_t, const struct hf__ask *);
+static void tell_later(struct hf__pg_conn *, const struct hf__ask *);
 
-/* An entry that was somebody else's has a number as no entry before it had.
- * That of a thread beside this one may be told twice. */
+/* Whether it was somebody else's. */
 static void
-got_changed(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+got_taken(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 {
-	uint64_t number;
-
 	if (!is(c, r, PGRES_TUPLES_OK))
 		return;
-	if (PQntuples(r) != 1 || PQgetlength(r, 0, 0) != 8) {
+	if (PQntuples(r) != 1 || PQgetlength(r, 0, 0) != 1) {
 		c->verdict = HF_E_FENCED;
 		return;
 	}
 	c->verdict = HF_OK;
-	number = load_be(PQgetvalue(r, 0, 0));
-	if (number > c->took) {
-		c->took = number;
-		tell_later(c, number, &op->ask);
-	}
+	if (*PQgetvalue(r, 0, 0) != 0)
+		tell_later(c, &op->ask);
 }
 
 static void
@@ -167,6 +173,13 @@ got_swept(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 	if (is(c, r, PGRES_COMMAND_OK))
 		op->ask.value_len =
 		    strtoul(PQcmdTuples((PGresult *)(uintptr_t)r), NULL, 10);
+}
+
+static void
+got_forgotten(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	(void)op;
+	(void)is(c, r, PGRES_COMMAND_OK);
 }
 
 static int
@@ -253,8 +266,10 @@ send_swap(struct hf__pg_conn *c, struct hf_op *op)
 		hf__pg_execute(c, got_count, op, "insert", NULL, 4, add);
 	else if (a->value_len == 0)
 		hf__pg_execute(c, got_count, op, "remove", NULL, 2, drop);
+	else if (a->quietly)
+		hf__pg_execute(c, got_count, op, "update", NULL, 5, change);
 	else
-		hf__pg_execute(c, got_changed, op, "update", NULL, 5, change);
+		hf__pg_execute(c, got_taken, op, "take", NULL, 5, change);
 }
 
 void
@@ -281,6 +296,7 @@ hf__pg_send(void *conn, struct hf_op *op)
 		store_be(now, a->expires);
 		one = (struct hf__pg_value){ now, 8, HF__PG_INT8 };
 		hf__pg_execute(c, got_swept, op, "sweep", NULL, 1, &one);
+		hf__pg_execute(c, got_forgotten, op, "forget", NULL, 0, NULL);
 	}
 	hf__pg_end(c, op);
 }
@@ -339,30 +355,29 @@ static void
 tell(uv_timer_t *timer)
 {
 	struct hf__pg_conn *c = timer->data;
-	struct hf__pg_value one;
+	struct hf__pg_value change[2];
 	size_t i, n = c->told_n;
 
 	c->told_n = 0;
+	change[0] =
+	    (struct hf__pg_value){ c->at->writer, HF__PG_WRITER, HF__PG_TEXT };
 	for (i = 0; i < n && c->line != NULL && c->up; i++) {
-		one = (struct hf__pg_value){ c->told[i], strlen(c->told[i]),
-			HF__PG_TEXT };
-		hf__pg_execute(c, got_listening, NULL, "tell", NULL, 1, &one);
+		change[1] = bytes(c->told[i].key, c->told[i].len);
+		hf__pg_execute(c, got_listening, NULL, "tell", NULL, 2,
+		    change);
 		hf__pg_end(c, NULL);
 	}
 }
 
-/* NUMBER WRITER KEY, the key in hexadecimal: that this process has it now.
- * Whoever had it finds out by himself, if not by this. */
+/* That this process has it now. Whoever had it finds out by himself, if not by
+ * this. */
 static void
-tell_later(struct hf__pg_conn *c, uint64_t number, const struct hf__ask *a)
+tell_later(struct hf__pg_conn *c, const struct hf__ask *a)
 {
-	char hex[2 * HF_STORE_KEY_MAX + 1];
-
 	if (c->told_n == HF__PG_TOLD)
 		tell(&c->timer);
-	(void)snprintf(c->told[c->told_n++], sizeof(c->told[0]), "%llu %s %s",
-	    (unsigned long long)number, c->at->writer,
-	    sodium_bin2hex(hex, sizeof(hex), a->key, a->key_len));
+	memcpy(c->told[c->told_n].key, a->key, a->key_len);
+	c->told[c->told_n++].len = a->key_len;
 	if (hf__line_blocks(c->line))
 		tell(&c->timer);
 	else if (!uv_is_active((uv_handle_t *)&c->timer))

@@ -15,10 +15,9 @@ enum {
 	HF__PG_WORDS_MAX = 64, /* of a connection's terms */
 	HF__PG_HOSTS = 8,
 	HF__PG_HOSTS_TEXT = 1024,
-	HF__PG_SCHEMA = 2,  /* its version */
-	HF__PG_TOLD = 16,   /* changes of which others hear together */
-	HF__PG_TELL_MS = 5, /* not while somebody waits */
-	HF__PG_NEWS = 2 * HF_STORE_KEY_MAX + HF__PG_WRITER + 24
+	HF__PG_SCHEMA = 3, /* its version */
+	HF__PG_TOLD = 16,  /* changes of which others hear together */
+	HF__PG_TELL_MS = 5 /* not while somebody waits */
 };
 
 struct hf__pg {
@@ -56,12 +55,14 @@ struct hf__pg_conn {
 	uv_loop_t *loop;
 	uv_timer_t timer;
 	PGconn *pg;
-	struct hf__pg_poll *poll;	     /* of its socket of now */
-	int watched;			     /* for these events */
-	int up, bad;			     /* the version did not fit */
-	uint64_t seen;			     /* the last change */
-	uint64_t took;			     /* the last one of its own */
-	char told[HF__PG_TOLD][HF__PG_NEWS]; /* of which others hear soon */
+	struct hf__pg_poll *poll; /* of its socket of now */
+	int watched;		  /* for these events */
+	int up, bad;		  /* the version did not fit */
+	uint64_t seen;		  /* the last change */
+	struct {
+		uint8_t key[HF_STORE_KEY_MAX];
+		size_t len;
+	} told[HF__PG_TOLD]; /* of which others hear soon */
 	size_t told_n;
 	struct hf__pg_wanted *wanted, **wanted_end;
 	/* What the transaction under way will have answered. */

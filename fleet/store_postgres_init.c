@@ -41,6 +41,16 @@ static const char *const steps[HF__PG_SCHEMA] = {
 	 * told can wait until he has his answer. */
 	"DROP TRIGGER taken ON handfast.entry;"
 	"DROP FUNCTION handfast.taken();",
+	/* What others are told has a table of its own, so that an entry that is
+	 * taken keeps its place in every index. Lengths are checked by who reads:
+	 * the server would read these rules anew for each write. */
+	"CREATE TABLE handfast.change ("
+	" number bigint PRIMARY KEY DEFAULT nextval('handfast.changes'),"
+	" writer text NOT NULL,"
+	" key bytea NOT NULL);"
+	"DROP INDEX handfast.entry_changed;"
+	"ALTER TABLE handfast.entry DROP COLUMN changed,"
+	" DROP CONSTRAINT entry_key_check, DROP CONSTRAINT entry_value_check;",
 };
 
 /* All that a server's role needs. */
@@ -48,6 +58,7 @@ static const char *const rights[] = {
 	"GRANT USAGE ON SCHEMA handfast TO ",
 	"GRANT SELECT ON handfast.version TO ",
 	"GRANT SELECT, INSERT, UPDATE, DELETE ON handfast.entry TO ",
+	"GRANT SELECT, INSERT, DELETE ON handfast.change TO ",
 	"GRANT USAGE ON SEQUENCE handfast.changes TO ",
 };
 

@@ -16,6 +16,7 @@
 
 #include "fleet.h"
 #include "servers.h"
+#include "store_now.h"
 #include "storing.h"
 #include "testing.h"
 
@@ -141,37 +142,96 @@ static void
 other_version(void **state)
 {
 	(void)state;
-	sql("UPDATE handfast.version SET number = 3");
+	sql("UPDATE handfast.version SET number = 4");
 	store_opens(as("server"), HF_E_STORE,
-	    "the store's schema is of version 3, not 2");
+	    "the store's schema is of version 4, not 3");
 	inits(server.uri, NULL, HF_E_STORE,
-	    "the store's schema is of version 3, not 2");
+	    "the store's schema is of version 4, not 3");
 	sql("DELETE FROM handfast.version");
 	store_opens(as("server"), HF_E_STORE,
-	    "the store's schema is of version 0, not 2");
+	    "the store's schema is of version 0, not 3");
 }
 
+/* As the second version had it: a change's number beside the entry. */
+#define SECOND                                                              \
+	"DROP TABLE handfast.change;"                                       \
+	"ALTER TABLE handfast.entry ADD changed bigint NOT NULL DEFAULT 0," \
+	" ADD CHECK (octet_length(key) BETWEEN 1 AND 128),"                 \
+	" ADD CHECK (octet_length(value) BETWEEN 1 AND 8192);"              \
+	"CREATE INDEX entry_changed ON handfast.entry (changed)"            \
+	" WHERE changed > 0;"
 /* The first one had a trigger, which told others of changes. */
+#define FIRST                                                               \
+	SECOND                                                              \
+	"CREATE FUNCTION handfast.taken() RETURNS trigger LANGUAGE plpgsql" \
+	" AS $$ BEGIN RETURN NULL; END $$;"                                 \
+	"CREATE TRIGGER taken BEFORE UPDATE ON handfast.entry FOR EACH ROW" \
+	" EXECUTE FUNCTION handfast.taken();"
+
 static void
-first_version(void **state)
+goes_on_from(const char *before, const char *why)
 {
 	struct hf_store *s = store_open(server.uri);
 
-	(void)state;
 	assert_ok(store_swap(s, "k", NULL, "one"));
 	hf_store_close(s);
-	sql("UPDATE handfast.version SET number = 1;"
-	    "CREATE FUNCTION handfast.taken() RETURNS trigger LANGUAGE "
-	    "plpgsql AS $$ BEGIN RETURN NULL; END $$;"
-	    "CREATE TRIGGER taken BEFORE UPDATE ON handfast.entry FOR EACH "
-	    "ROW EXECUTE FUNCTION handfast.taken()");
-	store_opens(as("server"), HF_E_STORE,
-	    "the store's schema is of version 1, not 2");
+	sql(before);
+	store_opens(as("server"), HF_E_STORE, why);
 	inits(server.uri, "server", HF_OK, "");
 	s = store_open(as("server"));
 	assert_ok(store_swap(s, "k", "one", "two"));
 	assert_ok(store_get(s, "k"));
 	store_is("two");
+	hf_store_close(s);
+}
+
+static void
+first_version(void **state)
+{
+	(void)state;
+	goes_on_from(FIRST "UPDATE handfast.version SET number = 1",
+	    "the store's schema is of version 1, not 3");
+}
+
+static void
+second_version(void **state)
+{
+	(void)state;
+	goes_on_from(SECOND "UPDATE handfast.version SET number = 2",
+	    "the store's schema is of version 2, not 3");
+}
+
+/* What is longer than anything that is stored is not read to its end. */
+static void
+too_long(void **state)
+{
+	struct hf_store *s = store_open(as("server"));
+
+	(void)state;
+	sql("SET ROLE server; INSERT INTO handfast.entry VALUES "
+	    "('k', convert_to(repeat('v', 8193), 'UTF8'), 1, 'w'),"
+	    "('l', convert_to(repeat('v', 8192), 'UTF8'), 1, 'w')");
+	assert_err(store_get(s, "k"), HF_E_STORE);
+	assert_string_equal(hf_store_reason(s),
+	    "the store answers what was not asked");
+	assert_ok(store_get(s, "l"));
+	hf_store_close(s);
+}
+
+/* How large the change's table may become. */
+static void
+forgotten(void **state)
+{
+	struct hf_store *s = store_open(as("server"));
+	size_t n;
+
+	(void)state;
+	sql("INSERT INTO handfast.change (writer, key) SELECT 'w', 'k' "
+	    "FROM generate_series(1, 9000)");
+	assert_ok(hf_store_sweep(s, 0, &n));
+	assert_int_equal(n, 0);
+	sql("DO $$ BEGIN ASSERT (SELECT count(*) FROM handfast.change) = "
+	    "8192; END $$");
 	hf_store_close(s);
 }
 
@@ -187,6 +247,7 @@ roles(void **state)
 		"SET ROLE server; CREATE TABLE handfast.more (x int)",
 		"SET ROLE server; UPDATE handfast.version SET number = 2",
 		"SET ROLE server; SELECT setval('handfast.changes', 1)",
+		"SET ROLE server; UPDATE handfast.change SET key = key",
 	};
 	struct hf_store *s;
 	size_t i;
@@ -487,6 +548,62 @@ missed_news(void **state)
 	hf_store_close(other);
 }
 
+static void
+said(void *arg, enum hf_err e, const uint8_t *value, size_t len)
+{
+	(void)value;
+	(void)len;
+	*(enum hf_err *)arg = e;
+}
+
+static enum hf_err
+swap_quietly(struct hf_port *port, uv_loop_t *loop, const char *expected,
+    const char *next)
+{
+	enum hf_err e = HF_E_AGAIN;
+	struct hf_op *op;
+	int n;
+
+	assert_int_equal(hf__port_swap_now(&op, port, store_text("k"),
+			     store_text(expected), store_text(next),
+			     store_later(), 1, said, &e),
+	    1);
+	for (n = 0; n < 200 && e == HF_E_AGAIN; n++)
+		store_run(loop, 10);
+	return e;
+}
+
+/* What is no news to others is compared as well, and others hear nothing. */
+static void
+quietly(void **state)
+{
+	struct hf_store *watcher = store_open(as("server")),
+			*other = store_open(as("server"));
+	struct hf_port *port, *own;
+	uv_loop_t loop;
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_ok(hf_port_open(&port, watcher, &loop));
+	assert_ok(hf_port_open(&own, other, &loop));
+	assert_ok(store_swap(watcher, "k", NULL, "one"));
+	news = 0;
+	hf_port_watch(port, changed, NULL);
+	store_run(&loop, 300);
+	assert_err(swap_quietly(own, &loop, "two", "three"), HF_E_FENCED);
+	assert_ok(swap_quietly(own, &loop, "one", "two"));
+	store_run(&loop, 300);
+	assert_int_equal(news, 0);
+	assert_ok(store_get(watcher, "k"));
+	store_is("two");
+	hf_port_close(own);
+	hf_port_close(port);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	hf_store_close(watcher);
+	hf_store_close(other);
+}
+
 /* Whoever may connect can say what he likes where news are told: what is none
  * is passed over. */
 static void
@@ -535,6 +652,9 @@ main(void)
 		MADE(watched),
 		MADE(other_version),
 		MADE(first_version),
+		MADE(second_version),
+		MADE(too_long),
+		MADE(forgotten),
 		MADE(roles),
 		MADE(logins),
 		MADE(certificates),
@@ -544,6 +664,7 @@ main(void)
 		RELAYED(cut),
 		RELAYED(dropped),
 		RELAYED(missed_news),
+		MADE(quietly),
 		MADE(said_by_strangers),
 	};
 	int failed;
