@@ -326,6 +326,8 @@ struct cli_users {
 	size_t n;
 };
 
+/* 0 when it may be a realm. */
+int cli_users_realm(const char *text, size_t len);
 /* MIB:PASSES, as the file has it; -1 when it is not written just so. */
 int cli_users_cost(unsigned *mib, unsigned *passes, const char *text,
     size_t len);

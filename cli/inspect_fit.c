@@ -342,7 +342,8 @@ fit(struct doc *d, uint32_t i, const struct shape *shape)
 	d->blame = blame;
 }
 
-/* What is in a byte string, when it is such a key. */
+/* What is in a byte string, when it is such a key. At INSPECT_EMBEDDED keys
+ * in each other open_string() ends it: all that walks the tree recurses. */
 static uint32_t
 key_in_string(struct doc *d, uint32_t i)
 {
@@ -371,8 +372,10 @@ fit_keys(struct doc *d, uint32_t i)
 		fit(d, i, cose_key_shape(d, i));
 	for (kid = d->node[i].kid; kid != 0; kid = d->node[kid].next)
 		fit_keys(d, kid);
+	d->embedded++;
 	if (d->node[i].in != 0)
 		fit_keys(d, d->node[i].in);
+	d->embedded--;
 }
 
 /* Strings and floats: what else could hold a key? */

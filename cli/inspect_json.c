@@ -150,10 +150,11 @@ value_json(const struct doc *d, uint32_t i)
 		json = array_json(d, node);
 	else if (node->type == T_MAP)
 		json = map_json(d, node);
-	else if (node->type == T_TAG && node->kid != 0)
+	else if (node->type == T_TAG && node->kid != 0 &&
+	    node->value <= INT64_MAX)
 		json = json_pack("{s:o,s:o}", "tag",
-		    json_integer((json_int_t)(node->value & INT64_MAX)),
-		    "value", value_json(d, node->kid));
+		    json_integer((json_int_t)node->value), "value",
+		    value_json(d, node->kid));
 	else if (node->type == T_BOOL)
 		json = json_boolean(node->value != 0);
 	else if (node->type == T_NULL)

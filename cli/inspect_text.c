@@ -54,16 +54,52 @@ is_one_item(const uint8_t *ptr, size_t len)
 	return whole;
 }
 
+/* The mark stands at the beginning, perhaps of characters of two or four
+ * bytes. */
+static int
+is_mark(const uint8_t *ptr, size_t len, const char *mark)
+{
+	size_t i, zeros = 0;
+
+	for (i = 0; *mark != '\0' && i < len; i++)
+		if (ptr[i] == (uint8_t)*mark) {
+			mark++;
+			zeros = 0;
+		} else if (ptr[i] != 0 || ++zeros > 3)
+			return 0;
+	return *mark == '\0';
+}
+
+/* A text block or a users file that is not where its reader looks for it:
+ * behind blanks, in UTF-16, in a string of CBOR. */
+static int
+holds_mark(const uint8_t *ptr, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if ((ptr[i] == '-' &&
+			is_mark(ptr + i, len - i, "-----BEGIN HANDFAST ")) ||
+		    (ptr[i] == 'h' &&
+			is_mark(ptr + i, len - i, "handfast-users 1 realm=")))
+			return 1;
+	return 0;
+}
+
 int
 text_is_no_cbor(const uint8_t *ptr, size_t len)
 {
-	return len >= TEXT_LEAST && is_plain(ptr, len) &&
-	    !is_one_item(ptr, len);
+	return holds_mark(ptr, len) ||
+	    (len >= TEXT_LEAST && is_plain(ptr, len) &&
+		!is_one_item(ptr, len));
 }
 
 void
 text_hint(const uint8_t *ptr, size_t len)
 {
+	if (holds_mark(ptr, len))
+		cli_hint("a block begins its line, a users file its file; "
+			 "UTF-16 is not read");
 	if (is_hex(ptr, len))
 		cli_hint("hexadecimal is not read: 'xxd -r -p' makes bytes "
 			 "of it");

@@ -16,12 +16,17 @@ enum { HEX = 2 * HF_KEY_BYTES };
 struct reading {
 	const char *path;
 	json_t *users;
+	json_t *error; /* --json: the fault */
 	char last[HF_USER_MAX + 1];
 };
 
 static int
-refuse(const struct reading *r, size_t off, const char *text)
+refuse(struct reading *r, size_t off, const char *text)
 {
+	if (r->users != NULL)
+		r->error = json_pack("{s:s,s:I,s:s}", "name",
+		    hf_error_name(HF_E_OBJECT), "offset", (json_int_t)off,
+		    "text", text);
 	return cli_fail(HF_E_OBJECT, "%s: byte %zu: %s", r->path, off, text);
 }
 
@@ -39,8 +44,7 @@ find_cost(const char *line, size_t len)
 }
 
 static int
-show_head(json_t *fields, const struct reading *r, const char *line,
-    size_t len)
+show_head(json_t *fields, struct reading *r, const char *line, size_t len)
 {
 	const char *realm = line + sizeof(MAGIC) - 1;
 	const char *cost = find_cost(line, len);
@@ -49,9 +53,10 @@ show_head(json_t *fields, const struct reading *r, const char *line,
 	if (len < sizeof(MAGIC) ||
 	    memcmp(line, MAGIC, sizeof(MAGIC) - 1) != 0 || cost == NULL)
 		return refuse(r, 0, "not the head of a users file");
-	if (cost == realm || (size_t)(cost - realm) > HF_NAME_MAX)
+	if (cli_users_realm(realm, (size_t)(cost - realm)) != 0)
 		return refuse(r, sizeof(MAGIC) - 1,
-		    "a realm has 1 to 255 bytes");
+		    "a realm has 1 to 255 bytes of UTF-8, no control "
+		    "characters");
 	if (cli_users_cost(&mib, &passes, cost + 6,
 		(size_t)(line + len - cost) - 6) != 0)
 		return refuse(r, (size_t)(cost - line), "not a cost");
@@ -95,7 +100,7 @@ show_user(struct reading *r, const char *line, size_t len, size_t off)
 int
 inspect_users(json_t **json, const char *path, const char *text, size_t len)
 {
-	struct reading r = { path, NULL, "" };
+	struct reading r = { path, NULL, NULL, "" };
 	json_t *fields = NULL;
 	const char *end;
 	size_t at = 0, line;
@@ -125,5 +130,7 @@ inspect_users(json_t **json, const char *path, const char *text, size_t len)
 	*json =
 	    json_pack("{s:s,s:i,s:I,s:o,s:n}", "type", "users file", "offset",
 		0, "length", (json_int_t)len, "fields", fields, "diagnostic");
+	if (r.error != NULL)
+		(void)json_object_set_new(*json, "error", r.error);
 	return result;
 }

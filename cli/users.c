@@ -47,6 +47,23 @@ cli_users_cost(unsigned *mib, unsigned *passes, const char *text, size_t len)
 	return 0;
 }
 
+/* As in a certificate. */
+int
+cli_users_realm(const char *text, size_t len)
+{
+	size_t i, n;
+	uint32_t c;
+
+	if (len == 0 || len > HF_NAME_MAX)
+		return -1;
+	for (i = 0; i < len; i += n) {
+		n = cli_utf8(&c, text + i, len - i);
+		if (n == 0 || c < 0x20 || c == 0x7f)
+			return -1;
+	}
+	return 0;
+}
+
 /* `handfast-users 1 realm=R cost=MIB:PASSES`: the realm may hold blanks. */
 static int
 read_head(struct cli_users *users, const char *line)
@@ -60,7 +77,7 @@ read_head(struct cli_users *users, const char *line)
 		return -1;
 	while ((next = strstr(cost + 1, " cost=")) != NULL)
 		cost = next;
-	if (cost == realm || (size_t)(cost - realm) > HF_NAME_MAX)
+	if (cli_users_realm(realm, (size_t)(cost - realm)) != 0)
 		return -1;
 	memcpy(text, realm, (size_t)(cost - realm));
 	text[cost - realm] = '\0';
@@ -93,6 +110,7 @@ static int
 read_lines(struct cli_users *users, char *text, const char *path)
 {
 	size_t lines = 0, number = 0;
+	struct cli_user *user;
 	char *line, *end;
 
 	for (line = text; (line = strchr(line, '\n')) != NULL; line++)
@@ -113,16 +131,16 @@ read_lines(struct cli_users *users, char *text, const char *path)
 			    "%s:1: not the head of a handfast users file",
 			    path);
 		}
-		if (read_user(&users->user[users->n], line) != 0)
+		/* Counted first: what is refused is wiped like the others. */
+		user = &users->user[users->n++];
+		if (read_user(user, line) != 0)
 			return cli_error(CLI_FORMAT,
 			    "%s:%zu: not a name and a verifier", path, number);
-		if (users->n > 0 &&
-		    memcmp(users->user[users->n - 1].name,
-			users->user[users->n].name, HF_USER_MAX) >= 0)
+		if (users->n > 1 &&
+		    memcmp(user[-1].name, user->name, HF_USER_MAX) >= 0)
 			return cli_error(CLI_FORMAT,
 			    "%s:%zu: not sorted, or a name twice", path,
 			    number);
-		users->n++;
 	}
 	if (number == 0)
 		return cli_error(CLI_FORMAT, "%s: empty", path);

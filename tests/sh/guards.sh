@@ -98,7 +98,8 @@ fits() {
 	run 4 'verify: name' cert verify --trust ca/ca.cert --expect x server.cert
 	run 4 'verify: usage' cert verify --trust ca/ca.cert --usage initiator \
 	    server.cert
-	for damage in '2s/^bob/BOB/' '2{h;G}' '1s/64:2/64:1/' '2s/.$//' '$s/./&\n/'; do
+	for damage in '2s/^bob/BOB/' '2{h;G}' '1s/64:2/64:1/' '1s/example/\x01/' \
+	    '2s/.$//' '$s/./&\n/'; do
 		sed "$damage" users >bad
 		chmod 600 bad
 		refuse 6 "users: $damage" --users bad

@@ -359,6 +359,11 @@ has 'a bad users file' 'bad.users: byte [0-9]+: not a verifier' err
 sed '1s/1/2/' users >bad.users
 look 6 bad.users
 has 'a head of another kind' 'bad.users: byte 0: not the head' err
+printf 'handfast-users 1 realm=ex\033ample cost=64:2\n' >bad.users
+look 6 bad.users
+has 'a realm' 'bad.users: byte 23: a realm has 1 to 255 bytes of UTF-8' err
+"$HANDFAST" inspect --json bad.users >json 2>err
+has 'a realm, in JSON' '"error":\{"name":"HF_E_OBJECT","offset":23,' json
 sed '1s/64:2/+64:2/' users >bad.users
 look 6 bad.users
 has 'a cost with a sign' 'bad.users: byte [0-9]+: not a cost' err
@@ -392,6 +397,28 @@ sys.stdout.buffer.write(bytes.fromhex('$hex'))" >foreign
 	cat out err json err2 | grep -qi $part && fail "$hex: its key is shown"
 	same "$hex" 2 "$(grep -lF '<32 secret bytes>' out json | wc -l)"
 done
+# Keys in keys, in strings: they are read in each other a few times, and what
+# is below is no more than bytes.
+/usr/bin/python3 -c "
+import sys
+key, parts = bytes.fromhex('a201042040'), []
+size = len(key)
+for n in range(30000):
+    parts.append(bytes.fromhex('a30104025a') + size.to_bytes(4, 'big'))
+    size += len(parts[-1]) + 2
+sys.stdout.buffer.write(b''.join(parts[::-1]) + key + b'\x20\x40' * 30000)" \
+    >deep
+timeout 60 "$HANDFAST" inspect --json deep >json 2>err
+same 'keys in keys, JSON' 0 $?
+same 'keys in keys, their type' 'COSE_Key; not a handfast object' \
+    "$(field "j['type']")"
+timeout 10 "$HANDFAST" inspect deep >out 2>err
+same 'keys in keys' 0 $?
+shows 'COSE_Key; not a handfast object'
+# A tag that JSON's readers do not agree about.
+printf '\333\377\377\377\377\377\377\377\377\001' >tag
+"$HANDFAST" inspect --json tag >json 2>err
+has 'a large tag' '"fields":"18446744073709551615\(1\)"' json
 # What is not a number may be as long as its bits need.
 for case in 'fb7ff47eaa6bb744df 0' 'fa7fa3f553 0' 'f97d1f 0' 'fa7fc00000 1' \
     'fb7ff8000000000000 1' 'fb7ff47c0000000000 1' 'faffca24fe 0' \
@@ -400,6 +427,21 @@ for case in 'fb7ff47eaa6bb744df 0' 'fa7fa3f553 0' 'f97d1f 0' 'fa7fc00000 1' \
 sys.stdout.buffer.write(bytes.fromhex('${case% *}'))" >number
 	look 0 number
 	same "$case" "${case#* }" "$(grep -c 'a float longer than needed' out)"
+done
+# Nor is a block, or a users file, that is not where it belongs, whatever is
+# beside it: behind blanks and what drives a terminal, in UTF-16, in a string.
+{ printf '\033[32m\n'; sed 's/^/  /' alice.key; } >aside
+{ printf '\n'; cat users; printf '\033[0m\n'; } >users.aside
+iconv -f UTF-8 -t UTF-16LE alice.key >wide
+iconv -f UTF-8 -t UTF-32BE users >wider
+{ printf '\170\377'; sed 's/^/ /' alice.key; } >within
+for f in aside users.aside wide wider within; do
+	for json in '' --json; do
+		(umask 077 && "$HANDFAST" inspect $json $f >out 2>err)
+		same "$f $json: exit code" 6 $?
+		same "$f $json: nothing is shown" '' "$(cat out)"
+		has "$f $json" 'byte 0: text, and no block of handfast' err
+	done
 done
 # Text is not read as CBOR, which would show what it holds.
 printf '{"kty": "OKP", "crv": "X25519", "d": "WlpaWlpaWlpa"}' >key.json
