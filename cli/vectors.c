@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,6 +50,19 @@ struct report {
 	int result;
 };
 
+/* What a file or a path holds, which may be no UTF-8, or be cut in it. */
+static json_t *
+safe_json(const char *text)
+{
+	size_t cap = CLI_SAFE(strlen(text));
+	char *safe = malloc(cap);
+	json_t *json =
+	    safe == NULL ? NULL : json_string(cli_safe(safe, cap, text));
+
+	free(safe);
+	return json;
+}
+
 /* Rejected by the file or by the vector, in one line. */
 static void
 add_failure(struct report *r, const char *path, const char *id,
@@ -58,8 +72,9 @@ add_failure(struct report *r, const char *path, const char *id,
 	r->result = CLI_FORMAT;
 	if (cli_json)
 		(void)json_array_append_new(r->failures,
-		    json_pack("{s:s,s:s,s:s,s:s}", "file", path, "id", id,
-			"field", v->field, "fault", v->text));
+		    json_pack("{s:o,s:s,s:o,s:o}", "file", safe_json(path),
+			"id", id, "field", safe_json(v->field), "fault",
+			safe_json(v->text)));
 	else
 		(void)cli_error(CLI_FORMAT, "%s: %s: %s: %s", path, id,
 		    v->field, v->text);
@@ -117,9 +132,12 @@ check_vector(struct report *r, struct count *count, const char *path,
 static void
 tell_file(struct report *r, const char *path, const struct count *count)
 {
+	char safe[CLI_SAFE(PATH_MAX)];
+
+	(void)cli_safe(safe, sizeof(safe), path);
 	if (cli_json)
 		(void)json_array_append_new(r->files,
-		    json_pack("{s:s,s:I,s:I,s:I}", "file", path, "vectors",
+		    json_pack("{s:s,s:I,s:I,s:I}", "file", safe, "vectors",
 			(json_int_t)count->vectors, "failed",
 			(json_int_t)count->failed, "skipped",
 			(json_int_t)count->skipped));
@@ -129,9 +147,9 @@ tell_file(struct report *r, const char *path, const struct count *count)
 	else if (count->skipped > 0)
 		printf("%s: %zu vectors, %zu skipped (suite not available "
 		       "here)\n",
-		    path, count->vectors, count->skipped);
+		    safe, count->vectors, count->skipped);
 	else
-		printf("%s: %zu vectors\n", path, count->vectors);
+		printf("%s: %zu vectors\n", safe, count->vectors);
 }
 
 /* A file is {"vectors": [one, ...]}. */
@@ -212,17 +230,20 @@ walk_directory(struct report *r, const char *path)
 	free(entries);
 }
 
-/* A path that was given is read whatever its name. */
+/* A path that was given is read whatever its name and kind. Below it a link
+ * leads into no directory: two of them that lead back would never end; and
+ * what is no file is not opened: a pipe that nobody writes would not end. */
 static void
 walk(struct report *r, const char *path, int given)
 {
-	struct stat st;
+	struct stat st, link;
 
-	if (stat(path, &st) == -1)
+	if (lstat(path, &link) == -1 || stat(path, &st) == -1)
 		r->result = cli_errno("%s", path);
-	else if (S_ISDIR(st.st_mode))
-		walk_directory(r, path);
-	else if (given || ends_in_json(path))
+	else if (S_ISDIR(st.st_mode)) {
+		if (given || !S_ISLNK(link.st_mode))
+			walk_directory(r, path);
+	} else if (given || (S_ISREG(st.st_mode) && ends_in_json(path)))
 		check_file(r, path);
 }
 

@@ -161,6 +161,8 @@ enum hf_err vec_ring_make(struct hf_ring **ring, struct vec *v,
 
 /* vectors_answer.c: what the application says, as the vector has it. */
 enum hf_err vec_answer(struct vec_side *side);
+/* Its lists are what they must be, also those that are never asked. */
+void vec_answer_check(struct vec_side *side);
 
 /* vectors_memo.c: hf_password_stretch() and Argon2id, once for an input. */
 enum hf_err vec_stretch(uint8_t out[HF_KEY_BYTES], const char *password,

@@ -8,6 +8,83 @@
 
 #include "vectors.h"
 
+/* --- what it is told ------------------------------------------------------------ */
+
+static void
+check_texts(struct vec *v, const json_t *in, const char *key)
+{
+	const json_t *list = vec_get(v, in, key, JSON_ARRAY);
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++)
+		if (!json_is_string(json_array_get(list, i)))
+			vec_fault(v, key, "holds what is no text");
+}
+
+static void
+check_users(struct vec *v, const json_t *in)
+{
+	uint8_t verifier[HF_KEY_BYTES];
+	json_t *list, *entry;
+	size_t i;
+
+	list = (json_t *)vec_get(v, in, "users", JSON_ARRAY);
+	json_array_foreach(list, i, entry) {
+		vec_members(v, entry, "user verifier");
+		(void)vec_text(v, entry, "user");
+		vec_hex_into(verifier, sizeof(verifier), v, entry, "verifier");
+	}
+	list = (json_t *)vec_get(v, in, "passwords", JSON_ARRAY);
+	json_array_foreach(list, i, entry) {
+		vec_members(v, entry, "user password");
+		(void)vec_text(v, entry, "user");
+		(void)vec_text(v, entry, "password");
+	}
+}
+
+static enum hf_err shelf_says(struct vec_side *side, const char *word);
+
+static void
+check_shelf(struct vec_side *side)
+{
+	const json_t *shelf = json_object_get(side->app, "shelf");
+
+	if (shelf == NULL)
+		return;
+	vec_members(side->v, shelf, "entry get claim confirm");
+	if (!vec_is_null(shelf, "entry"))
+		(void)vec_hex(side->v, shelf, "entry");
+	(void)shelf_says(side, "get");
+	(void)shelf_says(side, "claim");
+	(void)shelf_says(side, "confirm");
+}
+
+/* Here at once: what is read only when it is asked for could be anything
+ * where it is never asked for. */
+void
+vec_answer_check(struct vec_side *side)
+{
+	static const char *const lists[] = { "retry", "limited_users", "seen",
+		"used" };
+	struct vec *v = side->v;
+	size_t i;
+
+	check_texts(v, side->app, "refuse");
+	if (side->role == HF_INITIATOR) {
+		vec_members(v, side->app, "refuse");
+		return;
+	}
+	vec_members(v, side->app,
+	    "retry limited limited_users seen users passwords refuse store "
+	    "used ?shelf");
+	for (i = 0; i < HF__ARRAY_N(lists); i++)
+		check_texts(v, side->app, lists[i]);
+	(void)vec_bool(v, side->app, "limited");
+	(void)vec_bool(v, side->app, "store");
+	check_users(v, side->app);
+	check_shelf(side);
+}
+
 /* --- passwords ----------------------------------------------------------------- */
 
 static enum hf_err
@@ -48,7 +125,6 @@ find_verifier(struct vec_side *side, const char *user, bool *fits)
 	    HF_OK)
 		return NULL;
 	json_array_foreach((json_t *)users, i, entry) {
-		vec_members(side->v, entry, "user verifier");
 		verifier = vec_hex(side->v, entry, "verifier");
 		if (*fits || verifier.len != HF_KEY_BYTES ||
 		    strcmp(vec_text(side->v, entry, "user"), user) != 0)
@@ -71,7 +147,6 @@ plain_fits(struct vec_side *side, const char *user)
 	size_t i;
 
 	json_array_foreach((json_t *)list, i, entry) {
-		vec_members(side->v, entry, "user password");
 		password = vec_text(side->v, entry, "password");
 		fits |= strcmp(vec_text(side->v, entry, "user"), user) == 0 &&
 		    strlen(password) == asked.len &&
@@ -176,7 +251,6 @@ shelf_says(struct vec_side *side, const char *word)
 	const char *name;
 	size_t i;
 
-	vec_members(side->v, shelf, "entry get claim confirm");
 	if ((name = vec_text_or_null(side->v, shelf, word)) == NULL)
 		return HF_OK;
 	for (i = 0; i < HF__ARRAY_N(errors); i++)

@@ -13,6 +13,7 @@ enum { HANDLES_MAX = 64, OUT_MAX = 1 << 20, SHORT = 1024 };
 struct end {
 	struct vec *v;
 	struct hf_mux *mux;
+	uint8_t *room; /* OUT_MAX, for what goes in or comes out of a step */
 	struct hf_channel *handle[HANDLES_MAX]; /* NULL: let go */
 	size_t handles;
 };
@@ -21,6 +22,7 @@ static struct hf_mux *
 make(struct vec *v)
 {
 	const char *role = vec_text(v, v->told, "role");
+	int initiator = strcmp(role, "initiator") == 0;
 	struct hf_mux_limits limits = { .own = (size_t)vec_uint(v, v->told,
 					    "own", HF_CHANNELS_MAX),
 		.peers =
@@ -30,10 +32,11 @@ make(struct vec *v)
 		.send = (size_t)vec_uint(v, v->told, "send", HF_CREDIT_MAX) };
 	struct hf_mux *mux;
 
+	if (!initiator && strcmp(role, "responder") != 0)
+		vec_fault(v, "role", "is '%s'", role);
 	if (v->failed)
 		return NULL;
-	if (hf_mux_new(&mux,
-		strcmp(role, "initiator") == 0 ? HF_INITIATOR : HF_RESPONDER,
+	if (hf_mux_new(&mux, initiator ? HF_INITIATOR : HF_RESPONDER,
 		&limits) == HF_OK)
 		return mux;
 	vec_fault(v, "window", "limits that are none");
@@ -75,12 +78,11 @@ static enum hf_err
 send(struct end *end, struct hf_channel *ch, const json_t *step, json_t *out)
 {
 	size_t size = (size_t)vec_uint(end->v, step, "size", OUT_MAX);
-	uint8_t *data = vec_alloc(end->v, OUT_MAX);
 	size_t taken = 0;
 	enum hf_err e;
 
-	memset(data, (int)vec_uint(end->v, step, "byte", 255), size);
-	if ((e = hf_channel_send(ch, &taken, data, size)) == HF_OK)
+	memset(end->room, (int)vec_uint(end->v, step, "byte", 255), size);
+	if ((e = hf_channel_send(ch, &taken, end->room, size)) == HF_OK)
 		vec_put_uint(end->v, out, "taken", taken);
 	return e;
 }
@@ -120,11 +122,31 @@ with_handle(struct end *end, const char *what, const json_t *step, json_t *out)
 	if (strcmp(what, "cut") == 0)
 		return hf_channel_cut(ch,
 		    (int)vec_uint(v, step, "reason", 255));
-	if (strcmp(what, "free") != 0)
-		vec_fault(v, "do", "no such step");
 	hf_channel_free(ch);
 	end->handle[i] = NULL;
 	return HF_OK;
+}
+
+/* A step is one of these, and has these members alone. */
+static void
+check_step(struct vec *v, const char *what, const json_t *step)
+{
+	static const struct {
+		const char *word, *members;
+	} steps[] = { { "feed", "do bytes" }, { "open", "do label" },
+		{ "send", "do channel size byte" },
+		{ "take", "do channel size" }, { "finish", "do channel" },
+		{ "reset", "do channel reason" },
+		{ "cut", "do channel reason" }, { "free", "do channel" },
+		{ "restart", "do reason" } };
+	size_t i;
+
+	for (i = 0; i < HF__ARRAY_N(steps); i++)
+		if (strcmp(steps[i].word, what) == 0) {
+			vec_members(v, step, steps[i].members);
+			return;
+		}
+	vec_fault(v, "do", "no such step");
 }
 
 static enum hf_err
@@ -135,7 +157,8 @@ do_step(struct end *end, const json_t *step, json_t *out)
 	struct hf_span bytes;
 	enum hf_err e;
 
-	if (what == NULL)
+	check_step(end->v, what, step);
+	if (end->v->failed)
 		return HF_E_ARG;
 	if (strcmp(what, "feed") == 0) {
 		bytes = vec_hex(end->v, step, "bytes");
@@ -146,8 +169,7 @@ do_step(struct end *end, const json_t *step, json_t *out)
 		    (enum hf_reason)vec_uint(end->v, step, "reason", 255));
 	if (strcmp(what, "open") != 0)
 		return with_handle(end, what, step, out);
-	if ((label = vec_text(end->v, step, "label")) == NULL)
-		return HF_E_ARG;
+	label = vec_text(end->v, step, "label");
 	e = hf_channel_open(&ch, end->mux, label, strlen(label));
 	if (e == HF_OK)
 		keep(end, ch);
@@ -158,7 +180,7 @@ do_step(struct end *end, const json_t *step, json_t *out)
 static enum hf_err
 put_out(struct end *end, json_t *out)
 {
-	uint8_t *all = vec_alloc(end->v, OUT_MAX);
+	uint8_t *all = end->room;
 	size_t len = 0, n;
 	enum hf_err e;
 
@@ -258,6 +280,7 @@ vec_channel(struct vec *v)
 
 	if (end.mux == NULL)
 		return HF_E_ARG;
+	end.room = vec_alloc(v, OUT_MAX);
 	results = json_array();
 	e = play(&end, results);
 	put_fed(v);

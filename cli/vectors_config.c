@@ -336,6 +336,14 @@ vec_set_responder(struct vec_side *side)
 	    hf_config_ring(c, side->ring);
 }
 
+/* Not there: false. */
+static bool
+told_true(const struct vec_side *side, const char *key)
+{
+	return json_object_get(side->told, key) != NULL &&
+	    vec_bool(side->v, side->told, key);
+}
+
 enum hf_err
 vec_set_common(struct vec_side *side)
 {
@@ -348,11 +356,9 @@ vec_set_common(struct vec_side *side)
 	    (e = hf_config_grease(side->config,
 		 vec_bool(side->v, side->told, "grease"))) != HF_OK ||
 	    (e = hf_config_refresh(side->config,
-		 json_is_true(json_object_get(side->told, "refresh")))) !=
-		HF_OK ||
+		 told_true(side, "refresh"))) != HF_OK ||
 	    (e = hf_config_channels(side->config,
-		 json_is_true(json_object_get(side->told, "channels")))) !=
-		HF_OK)
+		 told_true(side, "channels"))) != HF_OK)
 		return e;
 	return hf_config_deadline(side->config, (uint32_t)seconds * 1000);
 }

@@ -46,12 +46,22 @@ vec_put_signed(struct vec *v, struct hf_span made, const char *label,
 
 /* --- terms -------------------------------------------------------------------------- */
 
-/* Absent and null are no entries. */
+/* Absent and null are no entries; anything else is a fault. */
+static const json_t *
+list_or_null(struct vec *v, const json_t *in, const char *key)
+{
+	const json_t *list = json_object_get(in, key);
+
+	if (list == NULL || json_is_null(list))
+		return NULL;
+	return vec_get(v, in, key, JSON_ARRAY);
+}
+
 static size_t
 read_names(struct hf_name names[HF_NAMES_MAX], struct vec *v, const json_t *in,
     const char *key)
 {
-	const json_t *list = json_object_get(in, key);
+	const json_t *list = list_or_null(v, in, key);
 	const char *text;
 	size_t i, n = json_array_size(list);
 
@@ -74,7 +84,7 @@ read_names(struct hf_name names[HF_NAMES_MAX], struct vec *v, const json_t *in,
 static size_t
 read_suites(uint16_t suites[HF_SUITES_MAX], struct vec *v, const json_t *in)
 {
-	const json_t *list = json_object_get(in, "suites");
+	const json_t *list = list_or_null(v, in, "suites"), *entry;
 	size_t i, n = json_array_size(list);
 	json_int_t suite;
 
@@ -82,8 +92,9 @@ read_suites(uint16_t suites[HF_SUITES_MAX], struct vec *v, const json_t *in)
 		vec_fault(v, "suites", "has more than %d entries",
 		    HF_SUITES_MAX);
 	for (i = 0; i < n && !v->failed; i++) {
-		suite = json_integer_value(json_array_get(list, i));
-		if (suite < 0 || suite > UINT16_MAX)
+		entry = json_array_get(list, i);
+		suite = json_integer_value(entry);
+		if (!json_is_integer(entry) || suite < 0 || suite > UINT16_MAX)
 			vec_fault(v, "suites", "holds what is no suite");
 		suites[i] = (uint16_t)suite;
 	}
@@ -93,15 +104,20 @@ read_suites(uint16_t suites[HF_SUITES_MAX], struct vec *v, const json_t *in)
 static void
 read_cost(struct hf_cert_info *info, struct vec *v, const json_t *terms)
 {
-	const json_t *cost = json_object_get(terms, "cost");
+	const json_t *cost = list_or_null(v, terms, "cost");
+	json_int_t mib, passes;
 
-	if (cost == NULL || json_is_null(cost))
+	if (cost == NULL)
 		return;
-	if (json_array_size(cost) != 2)
+	mib = json_integer_value(json_array_get(cost, 0));
+	passes = json_integer_value(json_array_get(cost, 1));
+	if (json_array_size(cost) != 2 || mib < 0 || mib > UINT16_MAX ||
+	    passes < 0 || passes > UINT16_MAX) {
 		vec_fault(v, "cost", "is not memory and passes");
-	info->cost_mib = (unsigned)json_integer_value(json_array_get(cost, 0));
-	info->cost_passes =
-	    (unsigned)json_integer_value(json_array_get(cost, 1));
+		return;
+	}
+	info->cost_mib = (unsigned)mib;
+	info->cost_passes = (unsigned)passes;
 }
 
 static void

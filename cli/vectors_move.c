@@ -387,12 +387,25 @@ next_responder(struct course *c)
 	}
 	told = c->told[c->n] = json_deep_copy(json_array_get(list, c->n));
 	shelf = json_object_get(json_object_get(told, "application"), "shelf");
+	if (!vec_is_null(shelf, "entry"))
+		vec_fault(c->v, "entry", "is the store's, not told");
 	vec_put(c->v, shelf, "entry", json_incref(c->entry));
 	e = vec_side_make(right, c->v, HF_RESPONDER, told, "responder_random");
 	/* a responder draws nothing before it has heard something */
 	right->draws.list = json_array_get(right->draws.list, c->n);
 	c->n++;
 	return e;
+}
+
+static bool
+is_type(const char *name)
+{
+	unsigned type;
+
+	for (type = 0; type <= HF__RECORD; type++)
+		if (strcmp(vec_type_name(type), name) == 0)
+			return strcmp(name, "?") != 0;
+	return false;
 }
 
 /* The stream ends, and with it what was on its way. */
@@ -412,6 +425,8 @@ connect_next(struct course *c, const json_t *step)
 	enum hf_err e;
 
 	c->lose = vec_text_or_null(c->v, step, "lose");
+	if (c->lose != NULL && !is_type(c->lose))
+		vec_fault(c->v, "lose", "is no message's name");
 	c->lose = c->lose == NULL ? "" : c->lose;
 	c->lost = false;
 	c->here = json_pack("{s:[],s:[],s:n,s:n,s:n,s:n}", "messages",
@@ -505,6 +520,14 @@ put_mark(struct course *c, const char *name, const struct hf__traffic *left,
 	vec_put(c->v, c->v->out, name, vec_mark_json(&l));
 }
 
+/* What is told of a connection that is never made would not be looked at. */
+static void
+check_used(struct course *c, const char *name)
+{
+	if (json_array_size(json_object_get(c->v->told, name)) != c->n)
+		vec_fault(c->v, name, "%zu connections are made", c->n);
+}
+
 static void
 put_all(struct course *c)
 {
@@ -524,6 +547,8 @@ put_all(struct course *c)
 	vec_draws_done(&c->left.draws);
 	for (i = 0; i < c->n; i++)
 		vec_draws_done(&c->right[i].draws);
+	check_used(c, "responders");
+	check_used(c, "responder_random");
 }
 
 static enum hf_err

@@ -18,22 +18,15 @@
 #define RESPONDER_INPUTS \
 	SIDE_INPUTS      \
 	" seed chain kinds ring cookie_key source tolerance lifetime ?cluster"
-#define RESPONDER_APPLICATION                                                 \
-	"retry limited limited_users seen users passwords refuse store used " \
-	"?shelf"
 
 enum { START_MS = 1000 };
 
 static void
 check_members(struct vec_side *side)
 {
-	if (side->role == HF_INITIATOR) {
-		vec_members(side->v, side->told, INITIATOR_INPUTS);
-		vec_members(side->v, side->app, "refuse");
-	} else {
-		vec_members(side->v, side->told, RESPONDER_INPUTS);
-		vec_members(side->v, side->app, RESPONDER_APPLICATION);
-	}
+	vec_members(side->v, side->told,
+	    side->role == HF_INITIATOR ? INITIATOR_INPUTS : RESPONDER_INPUTS);
+	vec_answer_check(side);
 }
 
 static enum hf_err

@@ -99,8 +99,60 @@ def change(vector, what, **fields):
     put("sealed", changed)
 
 
+tried = set()
+
+
+def places(value, path):
+    yield path, value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from places(inner, path + [key])
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from places(inner, path + [i])
+
+
+def stand_in(vector, path, what, value):
+    changed = copy.deepcopy(vector)
+    inner = changed
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    changed["id"] += f" {what} {'.'.join(map(str, path))}"
+    put("sealed", changed)
+
+
+def shape(vector, name, ok):
+    """Each place of a kind once: one member too many, wherever there is an
+    object; a value of another type."""
+    for path, value in places(vector, []):
+        place = (name, vector["kind"],
+                 *("*" if isinstance(step, int) else step for step in path))
+        if not path or path in (["id"], ["sum"]) or place in tried:
+            continue
+        tried.add(place)
+        if isinstance(value, dict):
+            stand_in(vector, path, "unknown member in", {**value, "x": 0})
+        if ok:
+            number = isinstance(value, int) and not isinstance(value, bool)
+            stand_in(vector, path, "another type", "x" if number else 7)
+
+
+def moves(vector):
+    """What nothing would come of."""
+    responders, random = vector["responders"], vector["responder_random"]
+    change(vector, "a responder too many", responders=responders +
+           responders[-1:], responder_random=random + [[]])
+    change(vector, "draws of no responder", responder_random=random + [[]])
+    stand_in(vector, ["responders", 1, "application", "shelf", "entry"],
+             "told", "00")
+    stand_in(vector, ["script", 0, "lose"], "no message", "offers")
+
+
 def one(vector, ok):
     kind = vector["kind"]
+    if kind == "takeover":
+        moves(vector)
     for key, value in vector.items():
         if key in ("id", "kind", "note"):
             continue
@@ -145,18 +197,23 @@ for folder, most in (("ok", 2), ("bad", 3)):
             place = (path.name, vector["kind"])
             taken[place] = taken.get(place, 0) + 1
             limit = 1 if vector["kind"] in LONG else most
+            if vector["kind"] != "identity-encrypted":
+                shape(vector, path.name, folder == "ok")
             if taken[place] <= limit:
                 one(vector, folder == "ok")
+# A file of vectors has an end.
 for name, vectors in out.items():
     pathlib.Path(name).mkdir()
-    pathlib.Path(name, "all.json").write_text(
-        json.dumps({"vectors": vectors}, ensure_ascii=False))
+    for i in range(0, len(vectors), 400):
+        pathlib.Path(name, f"{i}.json").write_text(
+            json.dumps({"vectors": vectors[i:i + 400]}, ensure_ascii=False))
 EOF
 cat >judge.py <<'EOF'
-import json, sys
+import glob, json, sys
 
 for name in sys.argv[1:]:
-    told = json.load(open(f"{name}/all.json"))["vectors"]
+    told = [one for part in glob.glob(f"{name}/*.json")
+            for one in json.load(open(part))["vectors"]]
     report = json.load(open(f"{name}.report"))
     failed = {one["id"] for one in report["failures"]}
     passed = [one["id"] for one in told if one["id"] not in failed]
@@ -187,6 +244,62 @@ prints '^\{"verified":true,"vectors":[0-9]+,"failed":0,"skipped":[1-9]'
 lacking vectors verify --json plain >plain.report 2>err
 is 'the exit code for plain' $? 6
 python3 judge.py plain || fail 'a change was not found'
+
+# A role that is none, a long word that is unknown, many steps.
+cat >odd.py <<'EOF'
+import hashlib, json, sys
+
+
+def write(name, vector):
+    vector.pop("sum", None)
+    body = json.dumps(vector, sort_keys=True, separators=(",", ":"),
+                      ensure_ascii=False)
+    vector["sum"] = hashlib.blake2b(body.encode(), digest_size=32).hexdigest()
+    with open(name, "w") as f:
+        json.dump({"vectors": [vector]}, f, ensure_ascii=False)
+
+
+vector = json.load(open(f"{sys.argv[1]}/ok/channel.json"))["vectors"][0]
+write("role.json", {**vector, "role": "nobody"})
+write("name.json", {**vector, "\u00fc" * 100: 0})
+# A megabyte to be sent, two thousand times: what one step needs is enough.
+write("many.json", {**vector, "role": "initiator", "own": 1, "window": 65536,
+                    "send": 65536, "steps": [{"do": "open", "label": "a"}] +
+                    [{"do": "send", "channel": 0, "size": 1 << 20,
+                      "byte": 1}] * 2000})
+EOF
+python3 odd.py "$vectors" || fail 'no odd vectors'
+hf 6 vectors verify role.json
+says "role.json: channel-echo: role: is 'nobody'"
+"$HANDFAST" vectors verify --json name.json >out 2>err
+is 'the exit code for name.json' $? 6
+prints '"failures":\[\{"file":"name.json","id":"channel-echo","field":"ü'
+case $HANDFAST in
+*san*) ;; # needs an address space of its own
+*)
+	expect 6 sh -c 'ulimit -v 600000 && exec "$0" vectors verify many.json' \
+	    "$HANDFAST"
+	says 'channel-echo: hash: expected'
+	;;
+esac
+
+# Names drive no terminal, and JSON tells of every file.
+mkdir named
+cp "$vectors/ok/counter.json" "named/$(printf 'a\033[2J\377').json"
+hf 0 vectors verify named
+prints '^named/a\\u\{001B\}\[2J\\xFF.json: [0-9]+ vectors$'
+hf 0 vectors verify --json named
+prints '"files":\[\{"file":"named/a'
+
+# Links that lead back, and a pipe that nobody writes.
+mkdir back
+ln -s . back/a
+ln -s . back/b
+ln -s "$vectors/ok/counter.json" back/counter.json
+mkfifo back/pipe.json
+expect 0 timeout 20 "$HANDFAST" vectors verify back
+is 'files behind links' "$(cat out)" \
+    "back/counter.json: $(grep -c '"kind"' "$vectors/ok/counter.json") vectors"
 
 # files that are none
 mkdir files
