@@ -23,7 +23,7 @@ const char help_vectors[] =
 "inputs and its randomness, and compares every field. A field or a kind that\n"
 "is not known, a byte or an error that differs: the vector fails. Vectors\n"
 "that need a suite which this processor lacks are counted, and only their sum\n"
-"is checked.\n"
+"is checked. Below DIR no link into a directory is followed.\n"
 "Prints a line for each file; the first fault of each vector goes to stderr.\n"
 "\n"
 "  --json   one object: files, vectors, failed, skipped, failures\n"
