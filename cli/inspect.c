@@ -35,8 +35,8 @@ const char help_inspect[] =
 "  handfast inspect alice.cert\n"
 "  handfast inspect --json - <captured | jq -r .diagnostic\n"
 "\n"
-"exit codes: 0 done, 2 usage, 3 I/O, 4 another version of the protocol,\n"
-"6 malformed\n";
+"exit codes: 0 done, 2 usage, 3 I/O, 4 another version of the protocol or kind\n"
+"of token, 6 malformed, 8 malformed: a session, stored or at rest\n";
 /* clang-format on */
 
 enum { LABEL_MAX = 64 };

@@ -173,6 +173,16 @@ shows ': stored session' '# cluster' '# scope' '# generation: of the key' \
 look 0 rest
 shows ': session at rest' '# peer: as its process calls it' '# session id' \
     '# expires: 20' '# box'
+# Malformed, it has the exit code of a store.
+{
+	printf '\206\001\141p\120'
+	head -c 16 /dev/zero
+	printf '\001\130\030'
+	head -c 24 /dev/zero
+	printf '\101\001'
+} >rest.small
+look 8 rest.small
+has 'a box of no size' 'box: of another size: .*HF_E_ENTRY' err
 look 0 grant
 shows ': key grant' '# member: hash of its certificate' '# cut-off: none' \
     '# not after: 20'
