@@ -374,6 +374,10 @@ look 6 bad.users
 has 'a realm' 'bad.users: byte 23: a realm has 1 to 255 bytes of UTF-8' err
 "$HANDFAST" inspect --json bad.users >json 2>err
 has 'a realm, in JSON' '"error":\{"name":"HF_E_OBJECT","offset":23,' json
+# U+0085, a control of one byte in other character sets
+printf 'handfast-users 1 realm=ex\302\205ample cost=64:2\n' >bad.users
+look 6 bad.users
+has 'a control above ASCII' 'byte 23: a realm has 1 to 255 bytes of UTF-8' err
 sed '1s/64:2/+64:2/' users >bad.users
 look 6 bad.users
 has 'a cost with a sign' 'bad.users: byte [0-9]+: not a cost' err
