@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 from handfast1 import kinds  # noqa: E402
 from makers import (
     agents,
+    bad_certs,
     bad_moving,
     bad_objects,
     bad_refresh,
@@ -44,6 +45,7 @@ MAKERS = (
     ("ok", agents),
     ("bad", bad_wire),
     ("bad", bad_sealed),
+    ("bad", bad_certs),
     ("bad", bad_objects),
     ("bad", bad_moving),
     ("bad", bad_resumed),
