@@ -40,9 +40,9 @@ hf__agent_share(struct hf_agent *agent, const struct hf__app *app)
 	struct hf__app *a;
 	unsigned n = 0;
 
-	for (a = agent->apps; a != NULL; a = a->next)
+	LIST_FOREACH(a, &agent->apps, of_agent)
 		n += a->phase == HF__APP_CARRIED && a->flow == app->flow;
-	for (a = agent->apps; a != NULL; a = a->next)
+	LIST_FOREACH(a, &agent->apps, of_agent)
 		if (a->flow == app->flow)
 			a->share = n;
 }
@@ -54,7 +54,7 @@ hf__agent_count(unsigned *of_process, unsigned *of_user,
 	const struct hf__app *a;
 
 	*of_process = *of_user = 0;
-	for (a = agent->apps; a != NULL; a = a->next) {
+	LIST_FOREACH(a, &agent->apps, of_agent) {
 		if (a == app || a->held == NULL ||
 		    strcmp(a->entry->name, peer) != 0 ||
 		    a->who.uid != app->who.uid)
@@ -72,7 +72,7 @@ of_user(const struct hf_agent *agent, uid_t uid)
 	const struct hf__app *a;
 	unsigned n = 0;
 
-	for (a = agent->apps; a != NULL; a = a->next)
+	LIST_FOREACH(a, &agent->apps, of_agent)
 		n += a->phase < HF__APP_LEFT && a->who.uid == uid;
 	return n;
 }
@@ -110,7 +110,7 @@ knocked(uv_poll_t *poll, int status, int events)
 			return;
 		}
 		hf__app_begin(agent, fd, 0);
-		a = agent->apps;
+		a = LIST_FIRST(&agent->apps);
 		if (a == NULL || a->fd != fd)
 			continue;
 		if (of_user(agent, a->who.uid) > HF__APPS_USER) {
@@ -156,8 +156,8 @@ look(uv_timer_t *timer)
 	struct hf__held *held, *next_held;
 	struct hf__app *a, *next;
 
-	for (a = agent->apps; a != NULL; a = next) {
-		next = a->next;
+	for (a = LIST_FIRST(&agent->apps); a != NULL; a = next) {
+		next = LIST_NEXT(a, of_agent);
 		if (a->phase == HF__APP_FIRST &&
 		    now - a->began_ms >= HF__APP_FIRST_MS)
 			hf__app_end(a, HF_E_DEADLINE, HF_REASON_IDLE);
@@ -167,8 +167,8 @@ look(uv_timer_t *timer)
 		else if (a->phase == HF__APP_CARRIED && a->lost != HF_OK)
 			press(a, now);
 	}
-	for (held = agent->held; held != NULL; held = next_held) {
-		next_held = held->next;
+	for (held = LIST_FIRST(&agent->held); held != NULL; held = next_held) {
+		next_held = LIST_NEXT(held, of_agent);
 		hf__reach_look(held, now);
 	}
 	hf__pace_look(agent, now);
@@ -185,8 +185,8 @@ round_ended(uv_check_t *check)
 	struct hf_agent *agent = check->data;
 	struct hf__held *held, *next;
 
-	for (held = agent->held; held != NULL; held = next) {
-		next = held->next;
+	for (held = LIST_FIRST(&agent->held); held != NULL; held = next) {
+		next = LIST_NEXT(held, of_agent);
 		if (!held->dirty)
 			continue;
 		if (held->state == HF_AGENT_OPEN && held->link != NULL)
@@ -210,6 +210,8 @@ hf_agent_new(struct hf_agent **out, uv_loop_t *loop, struct hf_peers *peers,
 	agent->loop = loop;
 	agent->told = told;
 	agent->owner = owner;
+	TAILQ_INIT(&agent->talk);
+	TAILQ_INIT(&agent->line);
 	agent->door_fd = agent->rest_dir = agent->rest_lock = -1;
 	/* None of these fails after its argument was checked. */
 	if (uv_timer_init(loop, &agent->look) != 0 ||
@@ -244,7 +246,7 @@ hf_agent_serve(struct hf_agent *agent, int fd)
 {
 	agent->alone = 1;
 	hf__app_begin(agent, fd, 1);
-	return agent->apps != NULL ? HF_OK : HF_E_MEMORY;
+	return LIST_EMPTY(&agent->apps) ? HF_E_MEMORY : HF_OK;
 }
 
 void
@@ -252,7 +254,7 @@ hf_agent_configure(struct hf_agent *agent, struct hf_peers *peers)
 {
 	struct hf__held *held;
 
-	for (held = agent->held; held != NULL; held = held->next) {
+	LIST_FOREACH(held, &agent->held, of_agent) {
 		hf__rest_drop(held);
 		held->listed = 0;
 	}
@@ -282,15 +284,15 @@ hf_agent_stop(struct hf_agent *agent)
 	agent->stopping = 1;
 	if (agent->listening)
 		uv_close((uv_handle_t *)&agent->door, door_closed);
-	for (a = agent->apps; a != NULL; a = next) {
-		next = a->next;
+	for (a = LIST_FIRST(&agent->apps); a != NULL; a = next) {
+		next = LIST_NEXT(a, of_agent);
 		if (a->phase == HF__APP_LEFT)
 			hf__app_forget(a);
 		else
 			hf__app_end(a, HF_E_AGENT_GONE, HF_REASON_RESTARTED);
 	}
-	for (held = agent->held; held != NULL; held = next_held) {
-		next_held = held->next;
+	for (held = LIST_FIRST(&agent->held); held != NULL; held = next_held) {
+		next_held = LIST_NEXT(held, of_agent);
 		held->waiting = NULL;
 		hf__reach_leave(held);
 	}
@@ -302,8 +304,8 @@ hf__agent_left(struct hf_agent *agent)
 {
 	struct hf__held *held, *next;
 
-	for (held = agent->held; held != NULL; held = next) {
-		next = held->next;
+	for (held = LIST_FIRST(&agent->held); held != NULL; held = next) {
+		next = LIST_NEXT(held, of_agent);
 		if (!held->listed)
 			(void)hf__held_free(held);
 	}
@@ -311,8 +313,9 @@ hf__agent_left(struct hf_agent *agent)
 		hf_agent_stop(agent);
 		return;
 	}
-	if (!agent->stopping || agent->apps_n > 0 || agent->held != NULL ||
-	    agent->door_fd != -1 || uv_is_closing((uv_handle_t *)&agent->look))
+	if (!agent->stopping || agent->apps_n > 0 ||
+	    !LIST_EMPTY(&agent->held) || agent->door_fd != -1 ||
+	    uv_is_closing((uv_handle_t *)&agent->look))
 		return;
 	uv_close((uv_handle_t *)&agent->look, NULL);
 	uv_close((uv_handle_t *)&agent->rest, NULL);

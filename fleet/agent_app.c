@@ -102,11 +102,12 @@ rules(const struct hf__app *a)
 static struct hf__held *
 listed(const struct hf_agent *agent, const struct hf__entry *entry)
 {
-	struct hf__held *held = agent->held;
+	struct hf__held *held;
 
-	while (held != NULL && (!held->listed || held->entry != entry))
-		held = held->next;
-	return held;
+	LIST_FOREACH(held, &agent->held, of_agent)
+		if (held->listed && held->entry == entry)
+			return held;
+	return NULL;
 }
 
 /* The answer to who asks: all that there is, and then that it was all. */
@@ -398,9 +399,7 @@ hf__app_begin(struct hf_agent *agent, int fd, int trusted)
 		return;
 	}
 	a->poll.data = a;
-	if ((a->next = agent->apps) != NULL)
-		a->next->prev = a;
-	agent->apps = a;
+	LIST_INSERT_HEAD(&agent->apps, a, of_agent);
 	agent->apps_n++;
 	hf__pace_pay(a, HF__COST_OPEN);
 	hf__app_watch(a);

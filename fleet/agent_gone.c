@@ -106,12 +106,7 @@ hf__app_forget(struct hf__app *a)
 	}
 	if (a->held != NULL)
 		hf__held_leave(a->held, a);
-	if (a->prev != NULL)
-		a->prev->next = a->next;
-	else
-		a->agent->apps = a->next;
-	if (a->next != NULL)
-		a->next->prev = a->prev;
+	LIST_REMOVE(a, of_agent);
 	if (a->shut)
 		release(a);
 }

@@ -22,7 +22,7 @@ hf__held_find(struct hf_agent *agent, struct hf__entry *entry)
 {
 	struct hf__held *held;
 
-	for (held = agent->held; held != NULL; held = held->next)
+	LIST_FOREACH(held, &agent->held, of_agent)
 		if (held->listed && held->entry == entry)
 			return held;
 	if ((held = calloc(1, sizeof(*held))) == NULL)
@@ -32,25 +32,16 @@ hf__held_find(struct hf_agent *agent, struct hf__entry *entry)
 	held->listed = 1;
 	held->quiet_ms = hf__agent_ms();
 	entry->file->refs++;
-	if ((held->next = agent->held) != NULL)
-		held->next->prev = held;
-	agent->held = held;
+	LIST_INSERT_HEAD(&agent->held, held, of_agent);
 	return held;
 }
 
 int
 hf__held_free(struct hf__held *held)
 {
-	struct hf_agent *agent = held->agent;
-
 	if (held->apps > 0 || !hf__reach_quiet(held))
 		return 0;
-	if (held->prev != NULL)
-		held->prev->next = held->next;
-	else
-		agent->held = held->next;
-	if (held->next != NULL)
-		held->next->prev = held->prev;
+	LIST_REMOVE(held, of_agent);
 	hf_mux_free(held->mux);
 	hf_session_free(held->session);
 	hf_peers_free(held->entry->file);
@@ -186,8 +177,8 @@ tell_all(struct hf__held *held, enum hf_err err, int reason)
 {
 	struct hf__app *app, *next;
 
-	for (app = held->agent->apps; app != NULL; app = next) {
-		next = app->next;
+	for (app = LIST_FIRST(&held->agent->apps); app != NULL; app = next) {
+		next = LIST_NEXT(app, of_agent);
 		if (app->held == held &&
 		    (app->channel == NULL || !hf_channel_ended(app->channel)))
 			hf__app_end(app, err, reason);
@@ -202,8 +193,8 @@ hf__held_cut(struct hf__held *held, enum hf_err err)
 	/* Nobody has a channel any more. */
 	if (held->mux != NULL)
 		(void)!hf_mux_restart(held->mux, HF_REASON_LOST);
-	for (app = held->agent->apps; app != NULL; app = next) {
-		next = app->next;
+	for (app = LIST_FIRST(&held->agent->apps); app != NULL; app = next) {
+		next = LIST_NEXT(app, of_agent);
 		if (app->held != held)
 			continue;
 		if (app->phase == HF__APP_LEFT)

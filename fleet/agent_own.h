@@ -8,6 +8,8 @@
 #ifndef FLEET_AGENT_OWN_H
 #define FLEET_AGENT_OWN_H
 
+#include <sys/queue.h>
+
 #include "peers.h"
 
 enum {
@@ -36,8 +38,8 @@ enum hf__app_phase {
 
 struct hf__app {
 	struct hf_agent *agent;
-	struct hf__app *next, *prev; /* of the agent */
-	struct hf__app *beside;	     /* who waits for the same session */
+	LIST_ENTRY(hf__app) of_agent;
+	struct hf__app *beside; /* who waits for the same session */
 	uv_poll_t poll;
 	int fd, events;
 	int trusted; /* no leave is needed */
@@ -49,9 +51,9 @@ struct hf__app {
 	uint64_t lost_ms; /* with `lost`: when that was */
 	struct hf__held *held;
 	const struct hf__entry *entry;
-	struct hf_channel *channel;	 /* NULL: none, or no more */
-	struct hf__flow *flow;		 /* its process */
-	struct hf__app *before, *behind; /* in the line of those who flood */
+	struct hf_channel *channel; /* NULL: none, or no more */
+	struct hf__flow *flow;	    /* its process */
+	TAILQ_ENTRY(hf__app) line;  /* of those who flood */
 	int in_line;
 	unsigned share;	  /* channels of the same process */
 	int shut;	  /* its socket is closed */
@@ -110,9 +112,8 @@ enum {
 };
 
 struct hf__flow {
-	struct hf__flow *next, *prev; /* of the agent */
-	/* of those who talk, in the order of their last words */
-	struct hf__flow *said_before, *said_after;
+	LIST_ENTRY(hf__flow) of_agent;
+	TAILQ_ENTRY(hf__flow) said; /* of those who talk */
 	pid_t pid;
 	uint64_t number;
 	uid_t uid;
@@ -152,7 +153,7 @@ enum hf__rests {
 
 struct hf__held {
 	struct hf_agent *agent;
-	struct hf__held *next, *prev;
+	LIST_ENTRY(hf__held) of_agent;
 	struct hf__entry *entry;
 	int listed; /* new channels come here */
 	enum hf_agent_state state;
@@ -263,15 +264,16 @@ struct hf_agent {
 	struct hf_peers *peers;
 	void (*told)(void *owner, const struct hf_agent_event *event);
 	void *owner;
-	struct hf__held *held;
-	struct hf__app *apps;
+	LIST_HEAD(, hf__held) held;
+	LIST_HEAD(, hf__app) apps;
 	unsigned apps_n;
 	uv_poll_t door;
 	uv_timer_t look;
 	/* agent_pace.c */
 	uv_timer_t rest;
-	struct hf__flow *flows, *talk_first, *talk_last;
-	struct hf__app *line_first, *line_last;
+	LIST_HEAD(, hf__flow) flows;
+	TAILQ_HEAD(, hf__flow) talk; /* in the order of their last words */
+	TAILQ_HEAD(, hf__app) line;
 	unsigned floods, flows_left; /* processes that flood; without an app */
 	int64_t purse;
 	int64_t worked_us; /* when the last rest ended */

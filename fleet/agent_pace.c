@@ -42,10 +42,11 @@ is_of(const struct hf__flow *f, const struct hf__who *who)
 struct hf__flow *
 hf__flow_of(struct hf_agent *agent, const struct hf__who *who)
 {
-	struct hf__flow *f = agent->flows;
+	struct hf__flow *f;
 
-	while (f != NULL && !is_of(f, who))
-		f = f->next;
+	LIST_FOREACH(f, &agent->flows, of_agent)
+		if (is_of(f, who))
+			break;
 	if (f == NULL) {
 		if ((f = calloc(1, sizeof(*f))) == NULL)
 			return NULL;
@@ -53,9 +54,7 @@ hf__flow_of(struct hf_agent *agent, const struct hf__who *who)
 		f->number = who->number;
 		f->uid = who->uid;
 		f->at_ms = hf__agent_ms();
-		if ((f->next = agent->flows) != NULL)
-			f->next->prev = f;
-		agent->flows = f;
+		LIST_INSERT_HEAD(&agent->flows, f, of_agent);
 	} else if (f->apps == 0) {
 		agent->flows_left--;
 	}
@@ -69,15 +68,7 @@ silent(struct hf_agent *agent, struct hf__flow *f)
 	if (!f->talks)
 		return;
 	f->talks = 0;
-	if (f->said_before != NULL)
-		f->said_before->said_after = f->said_after;
-	else
-		agent->talk_first = f->said_after;
-	if (f->said_after != NULL)
-		f->said_after->said_before = f->said_before;
-	else
-		agent->talk_last = f->said_before;
-	f->said_before = f->said_after = NULL;
+	TAILQ_REMOVE(&agent->talk, f, said);
 }
 
 static void
@@ -86,12 +77,7 @@ forget(struct hf_agent *agent, struct hf__flow *f)
 	silent(agent, f);
 	agent->floods -= (unsigned)f->floods;
 	agent->flows_left--;
-	if (f->prev != NULL)
-		f->prev->next = f->next;
-	else
-		agent->flows = f->next;
-	if (f->next != NULL)
-		f->next->prev = f->prev;
+	LIST_REMOVE(f, of_agent);
 	free(f);
 }
 
@@ -106,7 +92,7 @@ hf__flow_leave(struct hf_agent *agent, struct hf__flow *f)
 	 * least is not. */
 	if (++agent->flows_left <= REMEMBERED)
 		return;
-	for (each = agent->flows; each != NULL; each = each->next)
+	LIST_FOREACH(each, &agent->flows, of_agent)
 		if (each->apps == 0 && each->unpaid < least->unpaid)
 			least = each;
 	forget(agent, least);
@@ -161,11 +147,7 @@ hf__pace_said(struct hf__app *a, size_t cost)
 	silent(agent, f);
 	f->talks = 1;
 	f->talked_ms = f->at_ms;
-	if ((f->said_before = agent->talk_last) != NULL)
-		f->said_before->said_after = f;
-	else
-		agent->talk_first = f;
-	agent->talk_last = f;
+	TAILQ_INSERT_TAIL(&agent->talk, f, said);
 }
 
 void
@@ -173,8 +155,8 @@ hf__pace_look(struct hf_agent *agent, uint64_t now)
 {
 	struct hf__flow *f, *next;
 
-	for (f = agent->flows; f != NULL; f = next) {
-		next = f->next;
+	for (f = LIST_FIRST(&agent->flows); f != NULL; f = next) {
+		next = LIST_NEXT(f, of_agent);
 		settle(agent, f, now, 0);
 		if (f->apps == 0 && f->unpaid == 0)
 			forget(agent, f);
@@ -198,11 +180,12 @@ static int
 others(struct hf_agent *agent)
 {
 	uint64_t now = hf__agent_ms();
+	struct hf__flow *f;
 
-	while (agent->talk_first != NULL &&
-	    now - agent->talk_first->talked_ms >= TALK_MS)
-		silent(agent, agent->talk_first);
-	return agent->talk_first != NULL;
+	while ((f = TAILQ_FIRST(&agent->talk)) != NULL &&
+	    now - f->talked_ms >= TALK_MS)
+		silent(agent, f);
+	return f != NULL;
 }
 
 static void rested(uv_timer_t *);
@@ -233,11 +216,7 @@ hf__pace_waits(struct hf__app *a)
 		return 0;
 	a->in_line = 1;
 	a->flow->in_line++;
-	if ((a->before = agent->line_last) != NULL)
-		a->before->behind = a;
-	else
-		agent->line_first = a;
-	agent->line_last = a;
+	TAILQ_INSERT_TAIL(&agent->line, a, line);
 	if (!uv_is_active((uv_handle_t *)&agent->rest))
 		rest(agent);
 	return 1;
@@ -246,21 +225,11 @@ hf__pace_waits(struct hf__app *a)
 void
 hf__pace_leave(struct hf__app *a)
 {
-	struct hf_agent *agent = a->agent;
-
 	if (!a->in_line)
 		return;
 	a->in_line = 0;
 	a->flow->in_line--;
-	if (a->before != NULL)
-		a->before->behind = a->behind;
-	else
-		agent->line_first = a->behind;
-	if (a->behind != NULL)
-		a->behind->before = a->before;
-	else
-		agent->line_last = a->before;
-	a->before = a->behind = NULL;
+	TAILQ_REMOVE(&a->agent->line, a, line);
 }
 
 static void
@@ -275,11 +244,11 @@ rested(uv_timer_t *timer)
 	if (agent->purse > PURSE)
 		agent->purse = PURSE;
 	agent->worked_us = worked();
-	while (agent->purse > 0 && (a = agent->line_first) != NULL) {
+	while (agent->purse > 0 && (a = TAILQ_FIRST(&agent->line)) != NULL) {
 		hf__pace_leave(a);
 		hf__app_turn(a);
 	}
-	if (agent->line_first != NULL)
+	if (!TAILQ_EMPTY(&agent->line))
 		rest(agent);
 	hf__agent_knocks(agent);
 }
@@ -302,8 +271,8 @@ hf__pace_end(struct hf_agent *agent)
 {
 	struct hf__flow *f, *next;
 
-	for (f = agent->flows; f != NULL; f = next) {
-		next = f->next;
+	for (f = LIST_FIRST(&agent->flows); f != NULL; f = next) {
+		next = LIST_NEXT(f, of_agent);
 		forget(agent, f);
 	}
 }

@@ -103,8 +103,8 @@ moved(void *owner, struct hf_link *link)
 		return;
 	held->strength = hf_session_strength(s);
 	held->epoch = hf_session_epoch(s);
-	for (app = held->agent->apps; app != NULL; app = next) {
-		next = app->next;
+	for (app = LIST_FIRST(&held->agent->apps); app != NULL; app = next) {
+		next = LIST_NEXT(app, of_agent);
 		/* One whose channel is over has its end before it. */
 		if (app->held == held && app->phase == HF__APP_CARRIED &&
 		    !hf_channel_ended(app->channel))

@@ -436,7 +436,8 @@ scene_check(void)
 	const struct hf__held *held;
 	unsigned n = 0;
 
-	for (a = scene.agent->apps; a != NULL; n += !a->shut, a = a->next) {
+	LIST_FOREACH(a, &scene.agent->apps, of_agent) {
+		n += !a->shut;
 		CLAIM(a->part_len <= HF__WIRE_MAX);
 		CLAIM(a->words_len <= SCENE_WORDS);
 		CLAIM(a->channel == NULL || a->held != NULL);
@@ -445,8 +446,9 @@ scene_check(void)
 		CLAIM(a->phase != HF__APP_LEFT || a->channel != NULL);
 	}
 	CLAIM(n <= scene.agent->apps_n);
-	for (held = scene.agent->held; held != NULL; held = held->next) {
-		for (n = 0, a = scene.agent->apps; a != NULL; a = a->next)
+	LIST_FOREACH(held, &scene.agent->held, of_agent) {
+		n = 0;
+		LIST_FOREACH(a, &scene.agent->apps, of_agent)
 			n += a->held == held;
 		CLAIM(n == held->apps);
 		CLAIM(held->mux == NULL ||
@@ -558,8 +560,8 @@ scene_finish(void)
 	for (i = 0; i < SCENE_APPS; i++)
 		scene_leave(&scene.app[i]);
 	CLAIM(!uv_loop_alive(&scene.loop));
-	CLAIM(scene.agent->apps == NULL && scene.agent->apps_n == 0);
-	CLAIM(scene.agent->held == NULL && scene.peers->refs == 2);
+	CLAIM(LIST_EMPTY(&scene.agent->apps) && scene.agent->apps_n == 0);
+	CLAIM(LIST_EMPTY(&scene.agent->held) && scene.peers->refs == 2);
 	CLAIM(uv_loop_close(&scene.loop) == 0);
 	hf_agent_free(scene.agent);
 	for (i = 0; i < SCENE_ENDS; i++)

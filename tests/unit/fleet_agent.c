@@ -42,7 +42,7 @@ begin(size_t own)
 	    0);
 	his = pair[0];
 	hf__app_begin(agent, pair[1], 1);
-	app = agent->apps;
+	app = LIST_FIRST(&agent->apps);
 	assert_non_null(app);
 	held = (struct hf__held){ .agent = agent, .apps = 1 };
 	assert_ok(hf_mux_new(&held.mux, HF_INITIATOR, &limits));
@@ -53,7 +53,7 @@ begin(size_t own)
 static void
 end(void)
 {
-	if (agent->apps != NULL)
+	if (!LIST_EMPTY(&agent->apps))
 		hf__app_drop(app);
 	hf_agent_stop(agent);
 	(void)uv_run(&loop, UV_RUN_DEFAULT);

@@ -35,7 +35,7 @@ join(uint64_t number)
 			     pair),
 	    0);
 	hf__app_begin(agent, pair[1], 1);
-	a = app[n] = agent->apps;
+	a = app[n] = LIST_FIRST(&agent->apps);
 	his[n++] = pair[0];
 	assert_non_null(a);
 	hf__flow_leave(agent, a->flow);
@@ -121,16 +121,17 @@ in_line(void **state)
 	assert_int_equal(hf__pace_waits(a), 1);
 	assert_int_equal(hf__pace_waits(talks), 0);
 	assert_int_equal(hf__pace_waits(other), 1);
-	assert_ptr_equal(agent->line_first, a);
-	assert_ptr_equal(agent->line_last, other);
+	assert_ptr_equal(TAILQ_FIRST(&agent->line), a);
+	assert_ptr_equal(TAILQ_NEXT(a, line), other);
+	assert_null(TAILQ_NEXT(other, line));
 	/* It is not looked at as long as it stands there. */
 	hf__app_watch(a);
 	assert_int_equal(uv_is_active((uv_handle_t *)&a->poll), 0);
-	while (agent->line_first == a)
+	while (TAILQ_FIRST(&agent->line) == a)
 		(void)uv_run(&loop, UV_RUN_NOWAIT);
 	assert_int_equal(a->in_line, 0);
 	assert_int_equal(uv_is_active((uv_handle_t *)&a->poll), 1);
-	while (agent->line_first != NULL)
+	while (!TAILQ_EMPTY(&agent->line))
 		(void)uv_run(&loop, UV_RUN_NOWAIT);
 	assert_int_equal(a->flow->in_line, 0);
 	assert_true(agent->purse > 0);
@@ -164,8 +165,7 @@ one_purse(void **state)
 	assert_int_equal(hf__pace_waits(a), 1);
 	/* Whoever goes stands in no line. */
 	hf__app_drop(a);
-	assert_null(agent->line_first);
-	assert_null(agent->line_last);
+	assert_true(TAILQ_EMPTY(&agent->line));
 	end();
 }
 
@@ -217,7 +217,7 @@ gone(void **state)
 	hf__app_watch(a);
 	assert_int_equal(shutdown(his[0], SHUT_RDWR), 0);
 	until = hf__agent_ms() + 2000;
-	while (agent->line_first != NULL && hf__agent_ms() < until)
+	while (!TAILQ_EMPTY(&agent->line) && hf__agent_ms() < until)
 		(void)uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(held.apps, 0);
 	end();
@@ -230,7 +230,7 @@ flows(void)
 	const struct hf__flow *f;
 	unsigned found = 0;
 
-	for (f = agent->flows; f != NULL; f = f->next)
+	LIST_FOREACH(f, &agent->flows, of_agent)
 		found++;
 	return found;
 }
