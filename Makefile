@@ -132,7 +132,8 @@ PRELOAD_SO = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(PRELOAD))
 FUZZ_NAMES = $(patsubst tests/fuzz/%.c,%,$(FUZZ))
 FUZZ_REPLAY = $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 CLI_LIB = $(BUILD)/libhandfast-cli.a
-TESTERS = $(wildcard $(patsubst %,tests/%.c,testing honest judge misbehave* servers storing))
+TESTERS = $(wildcard $(patsubst %,tests/%.c,testing honest judge misbehave* \
+	servers storing store_cases))
 TESTING = $(BUILD)/libtesting.a
 
 # Commands are shown with V=1.
