@@ -11,6 +11,8 @@
 #include "channel.h"
 #include "testing.h"
 
+enum { USUAL = 65536 };
+
 /* One frame, as the peer says it. */
 static inline enum hf_err
 say(struct hf_mux *m, enum hf__frame_type type, uint32_t number,
@@ -111,6 +113,29 @@ mux_of(enum hf_role role, size_t own, size_t peers, size_t window, size_t send)
 
 	assert_ok(hf_mux_new(&m, role, &limits));
 	return m;
+}
+
+/* A responder's mux: the peer is the initiator, with even numbers. */
+static inline struct hf_mux *
+responder(void)
+{
+	return mux_of(HF_RESPONDER, 4, 4, USUAL, USUAL);
+}
+
+/* It has failed so. */
+static inline void
+failed(struct hf_mux *m, enum hf_err e)
+{
+	struct hf_channel *ch;
+	uint8_t out[HF_FRAMES_MIN];
+	size_t len;
+
+	/* the error sticks, and nothing is said any more */
+	assert_err(say_hex(m, "8303006161"), e);
+	assert_int_equal(hf_mux_pending(m), 0);
+	assert_err(hf_mux_output(m, out, sizeof(out), &len), e);
+	assert_err(hf_channel_open(&ch, m, "", 0), HF_E_STATE);
+	hf_mux_free(m);
 }
 
 static inline struct hf_channel *

@@ -10,7 +10,6 @@
 #include "channels.h"
 
 enum {
-	USUAL = 65536,
 	ENDS = 2,
 	STREAMS = 24,
 	SCHEDULES = 300,

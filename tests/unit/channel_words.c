@@ -6,8 +6,6 @@
  */
 #include "channels.h"
 
-enum { USUAL = 65536 };
-
 /* How much each channel says in so many records, while those of index `busy`
  * and above always have much, the others always a little. */
 static void
