@@ -96,12 +96,7 @@ stop $pid
 start exec2 tcp --exec cat
 try $as_alice <big
 same 'exec: bulk' "0 $(sum big)" "$code $(sum out)"
-mkfifo slow
-"$HANDFAST" initiate --connect "$at" $as_alice <slow >slow.out 2>slow.err &
-slow_pid=$!
-exec 6>slow
-echo one >&6
-await one slow.out || fail 'exec: the first line'
+stays exec
 stop $pid
 same 'exec: SIGTERM with a program running' 0 $code
 wait $slow_pid
@@ -231,11 +226,7 @@ stop $pid
 
 # reload
 start reload tcp --echo --users users
-"$HANDFAST" initiate --connect "$at" $as_alice <slow >slow.out 2>slow.err &
-slow_pid=$!
-exec 6>slow
-echo one >&6
-await one slow.out || fail 'reload: the first line'
+stays reload
 must hf ca revoke ca alice.cert -o list
 echo garbage >users.new
 cp users users.good
@@ -338,11 +329,7 @@ grep -q '^ExecStart=.* respond \$RESPOND_OPTIONS$' \
 
 # SIGTERM with sessions open
 start term tcp --echo
-"$HANDFAST" initiate --connect "$at" $as_alice <slow >slow.out 2>slow.err &
-slow_pid=$!
-exec 6>slow
-echo one >&6
-await one slow.out || fail 'term: the first line'
+stays term
 stop $pid
 same 'SIGTERM with a session open' 0 $code
 wait $slow_pid
@@ -351,11 +338,7 @@ exec 6>&-
 
 # a responder that dies
 start dies tcp --echo
-"$HANDFAST" initiate --connect "$at" $as_alice <slow >slow.out 2>slow.err &
-slow_pid=$!
-exec 6>slow
-echo one >&6
-await one slow.out || fail 'dies: the first line'
+stays dies
 disown $pid; kill -9 $pid
 wait $pid 2>/dev/null
 wait $slow_pid
