@@ -15,7 +15,7 @@ enum { CLOSE_MS = 5000, WINDOW = 131072 };
 struct carry {
 	struct hf_served *conn;
 	struct hf_mux *mux;
-	struct lane *lanes;
+	LIST_HEAD(, lane) lanes;
 	uv_timer_t timer; /* buries lanes that are over */
 	uint64_t count;
 };
@@ -56,14 +56,9 @@ carry_over(struct lane *lane)
 }
 
 static void
-bury_one(struct carry *c, struct lane *lane)
+bury_one(struct lane *lane)
 {
-	if (lane->prev == NULL)
-		c->lanes = lane->next;
-	else
-		lane->prev->next = lane->next;
-	if (lane->next != NULL)
-		lane->next->prev = lane->prev;
+	LIST_REMOVE(lane, beside);
 	respond.sink->ended(lane);
 	hf_channel_free(lane->channel);
 	free(lane);
@@ -76,10 +71,10 @@ bury(uv_timer_t *timer)
 	struct carry *c = timer->data;
 	struct lane *lane, *next;
 
-	for (lane = c->lanes; lane != NULL; lane = next) {
-		next = lane->next;
+	for (lane = LIST_FIRST(&c->lanes); lane != NULL; lane = next) {
+		next = LIST_NEXT(lane, beside);
 		if (lane->over)
-			bury_one(c, lane);
+			bury_one(lane);
 	}
 	hf_link_pump(c->conn->link);
 }
@@ -130,10 +125,7 @@ begin(struct carry *c, struct hf_channel *ch)
 	}
 	lane->conn = c->conn;
 	lane->channel = ch;
-	lane->next = c->lanes;
-	if (c->lanes != NULL)
-		c->lanes->prev = lane;
-	c->lanes = lane;
+	LIST_INSERT_HEAD(&c->lanes, lane, beside);
 	hf_channel_keep(ch, lane);
 	respond.sink->opened(lane);
 	return lane;
@@ -199,7 +191,7 @@ carry_closed(struct hf_served *conn)
 int
 carry_idle(const struct hf_served *conn)
 {
-	return carry_of(conn)->lanes == NULL;
+	return LIST_EMPTY(&carry_of(conn)->lanes);
 }
 
 uint64_t
@@ -221,9 +213,8 @@ carry_end(struct hf_served *conn)
 {
 	struct carry *c = carry_of(conn);
 
-	/* The first has none before it. */
-	while (c->lanes != NULL)
-		bury_one(c, c->lanes); /* NOLINT(*-unix.Malloc) */
+	while (!LIST_EMPTY(&c->lanes))
+		bury_one(LIST_FIRST(&c->lanes)); /* NOLINT(*-unix.Malloc) */
 	hf_mux_free(c->mux);
 	uv_close((uv_handle_t *)&c->timer, freed);
 }

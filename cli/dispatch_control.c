@@ -4,6 +4,7 @@
  * whoever may connect, one answer, the end. Only this user and root may, by
  * the file's mode and by what the kernel says of the caller.
  */
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include <stdlib.h>
@@ -19,13 +20,13 @@ struct control {
 	struct hf_dispatch *dispatch;
 	char path[DISPATCH_PATH];
 	unsigned callers;
-	struct caller *first;
+	LIST_HEAD(, caller) all;
 	int closing;
 };
 
 struct caller {
 	struct control *control;
-	struct caller *next, *prev;
+	LIST_ENTRY(caller) beside;
 	uv_pipe_t pipe;
 	uv_timer_t timer;
 	uv_write_t write;
@@ -53,12 +54,7 @@ hang_up(struct caller *c)
 
 	if (uv_is_closing((uv_handle_t *)&c->pipe))
 		return;
-	if (c->prev != NULL)
-		c->prev->next = c->next;
-	else
-		k->first = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
+	LIST_REMOVE(c, beside);
 	k->callers--;
 	uv_close((uv_handle_t *)&c->pipe, caller_closed);
 	uv_close((uv_handle_t *)&c->timer, caller_closed);
@@ -209,9 +205,7 @@ called(uv_stream_t *listener, int status)
 	}
 	c->pipe.data = c->timer.data = c;
 	c->handles = 2;
-	if ((c->next = k->first) != NULL)
-		c->next->prev = c;
-	k->first = c;
+	LIST_INSERT_HEAD(&k->all, c, beside);
 	k->callers++;
 	if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0 ||
 	    k->callers > CALLERS_MAX || !may_ask(&c->pipe) ||
@@ -270,8 +264,8 @@ control_close(struct control *k)
 	if (k == NULL || k->closing)
 		return;
 	k->closing = 1;
-	while (k->first != NULL)
-		hang_up(k->first);
+	while (!LIST_EMPTY(&k->all))
+		hang_up(LIST_FIRST(&k->all));
 	(void)unlink(k->path);
 	uv_close((uv_handle_t *)&k->listener, listener_closed);
 }

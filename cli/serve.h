@@ -6,6 +6,8 @@
 #ifndef CLI_SERVE_H
 #define CLI_SERVE_H
 
+#include <sys/queue.h>
+
 #include <stdarg.h>
 #include <stdatomic.h>
 
@@ -77,7 +79,7 @@ struct lane {
 	struct hf_served *conn;
 	void *sink;		    /* what the sink keeps */
 	struct hf_channel *channel; /* NULL: the whole session */
-	struct lane *prev, *next;   /* those of a session */
+	LIST_ENTRY(lane) beside;    /* those of a session */
 	int held, delivering, told, over;
 };
 enum {

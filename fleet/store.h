@@ -9,6 +9,8 @@
 #ifndef FLEET_STORE_H
 #define FLEET_STORE_H
 
+#include <sys/queue.h>
+
 #include "store_now.h"
 
 enum hf__op_kind { HF__OP_GET, HF__OP_SWAP, HF__OP_PAGE, HF__OP_SWEEP };
@@ -48,9 +50,10 @@ struct hf__ask {
 /* One operation: of its port while that waits, of a thread or a line until it
  * is answered. */
 struct hf_op {
-	struct hf_op *next, *prev; /* of the thread or line */
-	struct hf_op *after;	   /* of the port, by deadline */
-	struct hf_port *port;	   /* NULL: nobody waits any more */
+	struct hf_op *next; /* of the thread */
+	TAILQ_ENTRY(hf_op) in_line;
+	struct hf_op *after;  /* of the port, by deadline */
+	struct hf_port *port; /* NULL: nobody waits any more */
 	hf_store_done *done;
 	void *arg;
 	uint64_t by; /* ms */

@@ -23,9 +23,7 @@ enum {
 	SWEEP_MS = 60000
 };
 
-struct list {
-	struct hf_op *first, *last;
-};
+TAILQ_HEAD(list, hf_op);
 
 struct hf__line {
 	struct hf_port *port;
@@ -39,32 +37,6 @@ struct hf__line {
 	uint64_t sweep_at; /* ms */
 	char mark[HF__LINE_MARK];
 };
-
-static void
-append(struct list *l, struct hf_op *op)
-{
-	op->next = NULL;
-	op->prev = l->last;
-	if (l->last != NULL)
-		l->last->next = op;
-	else
-		l->first = op;
-	l->last = op;
-}
-
-static void
-take_out(struct list *l, struct hf_op *op)
-{
-	if (op->prev != NULL)
-		op->prev->next = op->next;
-	else
-		l->first = op->next;
-	if (op->next != NULL)
-		op->next->prev = op->prev;
-	else
-		l->last = op->prev;
-	op->next = op->prev = NULL;
-}
 
 int
 hf__line_blocks(const struct hf__line *line)
@@ -122,26 +94,26 @@ attempt(uv_timer_t *timer)
 static void
 give_back(struct hf__line *line)
 {
-	struct list lost = { NULL, NULL };
+	struct list lost = TAILQ_HEAD_INITIALIZER(lost);
 	struct hf_op *op;
 
-	while ((op = line->sent.first) != NULL) {
-		take_out(&line->sent, op);
+	while ((op = TAILQ_FIRST(&line->sent)) != NULL) {
+		TAILQ_REMOVE(&line->sent, op, in_line);
 		if (op->port == NULL) {
 			line->n--;
 			hf__op_free(op);
 		} else if (op->ask.kind == HF__OP_GET &&
 		    op->again++ < AGAIN_MAX) {
 			op->sent = 0;
-			append(&line->waiting, op);
+			TAILQ_INSERT_TAIL(&line->waiting, op, in_line);
 		} else {
 			op->answered = 1;
 			op->ask.err = HF_E_STORE;
-			append(&lost, op);
+			TAILQ_INSERT_TAIL(&lost, op, in_line);
 		}
 	}
-	while ((op = lost.first) != NULL) {
-		take_out(&lost, op);
+	while ((op = TAILQ_FIRST(&lost)) != NULL) {
+		TAILQ_REMOVE(&lost, op, in_line);
 		line->n--;
 		hf__op_finish(op);
 	}
@@ -192,9 +164,9 @@ flush(uv_timer_t *timer)
 	struct hf_op *op;
 
 	sweep_sometimes(line);
-	while (line->state > 0 && (op = line->waiting.first) != NULL) {
-		take_out(&line->waiting, op);
-		append(&line->sent, op);
+	while (line->state > 0 && (op = TAILQ_FIRST(&line->waiting)) != NULL) {
+		TAILQ_REMOVE(&line->waiting, op, in_line);
+		TAILQ_INSERT_TAIL(&line->sent, op, in_line);
 		op->sent = 1;
 		line->remote->send(line->conn, op);
 	}
@@ -216,7 +188,7 @@ hf__line_submit(struct hf__line *line, struct hf_op *op)
 	if (line->n >= QUEUE_MAX)
 		return 0;
 	line->n++;
-	append(&line->waiting, op);
+	TAILQ_INSERT_TAIL(&line->waiting, op, in_line);
 	if (line->state > 0)
 		(void)uv_timer_start(&line->port->watch, flush, 0, 0);
 	return 1;
@@ -228,7 +200,7 @@ void
 hf__line_abandon(struct hf__line *line, struct hf_op *op)
 {
 	if (!op->sent) {
-		take_out(&line->waiting, op);
+		TAILQ_REMOVE(&line->waiting, op, in_line);
 		line->n--;
 		hf__op_free(op);
 		return;
@@ -242,7 +214,7 @@ void
 hf__line_answer(struct hf__line *line, struct hf_op *op, enum hf_err e,
     const char *why)
 {
-	take_out(&line->sent, op);
+	TAILQ_REMOVE(&line->sent, op, in_line);
 	line->n--;
 	if (op->port == NULL) {
 		hf__op_free(op);
@@ -287,6 +259,8 @@ hf__line_new(struct hf_port *port)
 
 	if ((line = calloc(1, sizeof(*line))) == NULL)
 		return HF_E_MEMORY;
+	TAILQ_INIT(&line->waiting);
+	TAILQ_INIT(&line->sent);
 	line->port = port;
 	line->remote = port->store->engine.remote;
 	line->sweep_at = hf__store_ms() + SWEEP_MS / 2;
@@ -311,8 +285,8 @@ hf__line_close(struct hf__line *line)
 	if (line->conn != NULL)
 		line->remote->cut(line->conn);
 	line->conn = NULL;
-	while ((op = line->sent.first) != NULL) {
-		take_out(&line->sent, op);
+	while ((op = TAILQ_FIRST(&line->sent)) != NULL) {
+		TAILQ_REMOVE(&line->sent, op, in_line);
 		hf__op_free(op);
 	}
 }
