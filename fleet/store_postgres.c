@@ -37,29 +37,40 @@ static const struct {
 	    "writer = $5 WHERE key = $1 AND value = $2 "
 	    "RETURNING (SELECT old.writer FROM handfast.entry old "
 	    "WHERE old.key = $1) IS DISTINCT FROM $5" },
+	/* All who tell wait for each other until they are done there: not for
+	 * the disk, for what is but a hint. */
 	{ "tell",
 	    "INSERT INTO handfast.change (writer, key) VALUES ($1, $2) "
 	    "RETURNING pg_notify('handfast', number || ' ' || writer || "
-	    "' ' || encode(key, 'hex'))" },
+	    "' ' || encode(key, 'hex')), "
+	    "set_config('synchronous_commit', 'off', true)" },
 	{ "remove",
 	    "DELETE FROM handfast.entry WHERE key = $1 AND value = $2" },
+	/* What is too long is nobody's, and hides nobody. */
 	{ "page",
-	    "SELECT substr(key, 1, 129), substr(value, 1, 8193) "
-	    "FROM handfast.entry WHERE key >= $1 ORDER BY key LIMIT 64" },
+	    "SELECT key, value FROM handfast.entry WHERE key >= $1 "
+	    "AND octet_length(key) BETWEEN 1 AND 128 "
+	    "AND octet_length(value) BETWEEN 1 AND 8192 "
+	    "ORDER BY key LIMIT 64" },
 	{ "sweep",
 	    "DELETE FROM handfast.entry WHERE key IN (SELECT key FROM "
 	    "handfast.entry WHERE expires <= least($1, "
 	    "floor(extract(epoch FROM clock_timestamp()))::bigint) "
 	    "ORDER BY expires LIMIT 1000 "
 	    "FOR UPDATE SKIP LOCKED)" },
+	/* Not all at once: it would be given up each time, if they were many. */
 	{ "forget",
 	    "DELETE FROM handfast.change WHERE number <= "
-	    "(SELECT max(number) - 8192 FROM handfast.change)" },
+	    "(SELECT least(max(number) - 8192, min(number) + 9999) "
+	    "FROM handfast.change)" },
 	{ "last", "SELECT coalesce(max(number), 0) FROM handfast.change" },
+	/* Of a number that nobody has come to yet a stranger spoke; or the store
+	 * has lost its last moments. */
 	{ "news",
 	    "SELECT number, substr(writer, 1, 17), substr(key, 1, 129) "
-	    "FROM handfast.change WHERE number > $1 "
-	    "ORDER BY number LIMIT 10000" },
+	    "FROM handfast.change WHERE number > "
+	    "(SELECT CASE WHEN $1 < max(number) THEN $1 ELSE 0 END "
+	    "FROM handfast.change) ORDER BY number LIMIT 10000" },
 };
 
 static void
@@ -175,11 +186,13 @@ got_swept(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 		    strtoul(PQcmdTuples((PGresult *)(uintptr_t)r), NULL, 10);
 }
 
+/* What is of hints alone may fail. */
 static void
-got_forgotten(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+got_hint(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 {
+	(void)c;
 	(void)op;
-	(void)is(c, r, PGRES_COMMAND_OK);
+	(void)r;
 }
 
 static int
@@ -272,13 +285,26 @@ send_swap(struct hf__pg_conn *c, struct hf_op *op)
 		hf__pg_execute(c, got_taken, op, "take", NULL, 5, change);
 }
 
+/* What becomes of old news holds no sweep up, and none back. */
+static void
+send_sweep(struct hf__pg_conn *c, struct hf_op *op)
+{
+	uint8_t now[8];
+	const struct hf__pg_value until = { now, 8, HF__PG_INT8 };
+
+	store_be(now, op->ask.expires);
+	hf__pg_execute(c, got_swept, op, "sweep", NULL, 1, &until);
+	hf__pg_end(c, op);
+	hf__pg_execute(c, got_hint, NULL, "forget", NULL, 0, NULL);
+	hf__pg_end(c, NULL);
+}
+
 void
 hf__pg_send(void *conn, struct hf_op *op)
 {
 	struct hf__pg_conn *c = conn;
 	const struct hf__ask *a = &op->ask;
 	struct hf__pg_value one = bytes(a->key, a->key_len);
-	uint8_t now[8];
 
 	switch (a->kind) {
 	case HF__OP_GET:
@@ -293,10 +319,8 @@ hf__pg_send(void *conn, struct hf_op *op)
 		hf__pg_execute(c, got_page, op, "page", NULL, 1, &one);
 		break;
 	default:
-		store_be(now, a->expires);
-		one = (struct hf__pg_value){ now, 8, HF__PG_INT8 };
-		hf__pg_execute(c, got_swept, op, "sweep", NULL, 1, &one);
-		hf__pg_execute(c, got_forgotten, op, "forget", NULL, 0, NULL);
+		send_sweep(c, op);
+		return;
 	}
 	hf__pg_end(c, op);
 }
@@ -344,14 +368,6 @@ got_news(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 }
 
 static void
-got_listening(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
-{
-	(void)c;
-	(void)op;
-	(void)r;
-}
-
-static void
 tell(uv_timer_t *timer)
 {
 	struct hf__pg_conn *c = timer->data;
@@ -363,8 +379,7 @@ tell(uv_timer_t *timer)
 	    (struct hf__pg_value){ c->at->writer, HF__PG_WRITER, HF__PG_TEXT };
 	for (i = 0; i < n && c->line != NULL && c->up; i++) {
 		change[1] = bytes(c->told[i].key, c->told[i].len);
-		hf__pg_execute(c, got_listening, NULL, "tell", NULL, 2,
-		    change);
+		hf__pg_execute(c, got_hint, NULL, "tell", NULL, 2, change);
 		hf__pg_end(c, NULL);
 	}
 }
@@ -376,6 +391,8 @@ tell_later(struct hf__pg_conn *c, const struct hf__ask *a)
 {
 	if (c->told_n == HF__PG_TOLD)
 		tell(&c->timer);
+	if (c->line == NULL)
+		return;
 	memcpy(c->told[c->told_n].key, a->key, a->key_len);
 	c->told[c->told_n++].len = a->key_len;
 	if (hf__line_blocks(c->line))
@@ -394,8 +411,7 @@ hf__pg_watch(void *conn)
 	struct hf__pg_value one;
 	uint8_t number[8];
 
-	hf__pg_execute(c, got_listening, NULL, NULL, "LISTEN handfast", 0,
-	    NULL);
+	hf__pg_execute(c, got_hint, NULL, NULL, "LISTEN handfast", 0, NULL);
 	hf__pg_end(c, NULL);
 	if (*mark == '\0') {
 		memcpy(hf__line_mark(c->line), "0", 2);
@@ -461,6 +477,19 @@ got_version(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 	hf__pg_down(c, words);
 }
 
+/* One to whom an older version gave its rights would take, and tell nobody. */
+static void
+got_rights(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
+{
+	got_entry(c, op, r);
+	if (c->line != NULL && PQresultStatus(r) == PGRES_TUPLES_OK &&
+	    (PQntuples(r) != 1 || PQgetlength(r, 0, 0) != 1 ||
+		*PQgetvalue(r, 0, 0) == 0))
+		hf__pg_down(c,
+		    "the role lacks rights of this version; "
+		    "handfast store init --grant gives them");
+}
+
 /* What takes too long is given up by the server, before we do. */
 void
 hf__pg_introduce(struct hf__pg_conn *c)
@@ -480,6 +509,14 @@ hf__pg_introduce(struct hf__pg_conn *c)
 	    1, &limit);
 	hf__pg_execute(c, got_version, NULL, NULL,
 	    "SELECT max(number)::bigint FROM handfast.version", 0, NULL);
+	hf__pg_execute(c, got_rights, NULL, NULL,
+	    "SELECT NOT has_table_privilege('handfast.entry', 'UPDATE') OR "
+	    "has_column_privilege('handfast.change', 'writer', 'INSERT') AND "
+	    "has_column_privilege('handfast.change', 'key', 'INSERT') AND "
+	    "has_table_privilege('handfast.change', 'SELECT') AND "
+	    "has_table_privilege('handfast.change', 'DELETE') AND "
+	    "has_sequence_privilege('handfast.changes', 'USAGE')",
+	    0, NULL);
 	for (i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
 		hf__pg_prepare(c, statements[i].name, statements[i].sql);
 	hf__pg_end(c, NULL);

@@ -58,7 +58,7 @@ static const char *const rights[] = {
 	"GRANT USAGE ON SCHEMA handfast TO ",
 	"GRANT SELECT ON handfast.version TO ",
 	"GRANT SELECT, INSERT, UPDATE, DELETE ON handfast.entry TO ",
-	"GRANT SELECT, INSERT, DELETE ON handfast.change TO ",
+	"GRANT SELECT, INSERT (writer, key), DELETE ON handfast.change TO ",
 	"GRANT USAGE ON SEQUENCE handfast.changes TO ",
 };
 
@@ -199,7 +199,8 @@ grant(struct work *w, const char *role)
 	return e;
 }
 
-/* All or nothing; one at a time. */
+/* All or nothing; one at a time. Behind one that waits for a table all servers
+ * wait: not so long that they give up, and longer than a vacuum needs to go. */
 enum hf_err
 hf__pg_init(void *engine, const char *role, uint64_t ms,
     char reason[HF_STORE_REASON_MAX])
@@ -211,7 +212,8 @@ hf__pg_init(void *engine, const char *role, uint64_t ms,
 	    (e = execute(&w,
 		 "BEGIN; SET LOCAL client_min_messages = warning; "
 		 "SET LOCAL search_path = pg_catalog; "
-		 "SELECT pg_advisory_xact_lock(1212565313)",
+		 "SELECT pg_advisory_xact_lock(1212565313); "
+		 "SET LOCAL lock_timeout = 1400",
 		 NULL)) == HF_OK &&
 	    (e = migrate(&w)) == HF_OK &&
 	    (role == NULL || (e = grant(&w, role)) == HF_OK))

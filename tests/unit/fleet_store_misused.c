@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * PostgreSQL where a role may not do what a server must, and where one does
+ * what no server would: that it is told, and that the others go on. By a real
+ * server.
+ */
+#include <sys/wait.h>
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <postgresql/libpq-fe.h>
+
+#include "fleet.h"
+#include "servers.h"
+#include "storing.h"
+#include "testing.h"
+
+static struct server server;
+static char as_server[300];
+
+/* So many transactions may end yet; below 0: all. */
+static atomic_int may_end = -1;
+
+int
+PQpipelineSync(PGconn *pg)
+{
+	int (*real)(PGconn *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "PQpipelineSync");
+	if (atomic_load(&may_end) == 0)
+		return 0;
+	if (atomic_load(&may_end) > 0)
+		(void)atomic_fetch_sub(&may_end, 1);
+	return real(pg);
+}
+
+static void
+sql(const char *words)
+{
+	assert_int_equal(postgres_run(&server, words), 0);
+}
+
+static pid_t
+aside(const char *words)
+{
+	pid_t pid = fork();
+
+	assert_true(pid != -1);
+	if (pid == 0)
+		_exit(postgres_run(&server, words));
+	(void)usleep(700000);
+	return pid;
+}
+
+static void
+over(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* The server is one for all; each case begins with new tables. */
+static int
+enter(void **state)
+{
+	char why[HF_STORE_REASON_MAX];
+
+	(void)state;
+	sql("DROP SCHEMA IF EXISTS handfast CASCADE");
+	assert_ok(hf_store_init(server.uri, "server", 20000, why));
+	return 0;
+}
+
+/* --- rights ------------------------------------------------------------------------ */
+
+#define LACKS                                     \
+	"the role lacks rights of this version; " \
+	"handfast store init --grant gives them"
+
+/* A role that would take, and could not tell; as one has it from an older
+ * version, or in part. */
+static void
+rights_of_before(void **state)
+{
+	static const char *const lacking[] = {
+		"REVOKE ALL ON handfast.change FROM server",
+		"REVOKE SELECT ON handfast.change FROM server",
+		"REVOKE INSERT (writer) ON handfast.change FROM server",
+		"REVOKE INSERT (key) ON handfast.change FROM server",
+		"REVOKE DELETE ON handfast.change FROM server",
+		"REVOKE USAGE ON SEQUENCE handfast.changes FROM server",
+	};
+	struct hf_store *s;
+	size_t i;
+
+	for (i = 0; i < HF__ARRAY_N(lacking); i++) {
+		(void)enter(state);
+		sql(lacking[i]);
+		store_opens(as_server, HF_E_STORE, LACKS);
+	}
+	/* Who only reads has nothing to tell. */
+	sql("REVOKE INSERT, UPDATE, DELETE ON handfast.entry FROM server");
+	s = store_open(as_server);
+	assert_err(store_get(s, "k"), HF_E_NO_SESSION);
+	hf_store_close(s);
+}
+
+/* Numbers are the store's own: with the last one nothing would come after it,
+ * and all that was before would be forgotten. */
+static void
+numbers(void **state)
+{
+	(void)state;
+	assert_int_equal(postgres_run(&server,
+			     "SET ROLE server; INSERT INTO handfast.change "
+			     "VALUES (9223372036854775807, 'w', 'k')"),
+	    1);
+	sql("SET ROLE server; INSERT INTO handfast.change (writer, key) "
+	    "VALUES ('w', 'k')");
+}
+
+/* --- what is too much ----------------------------------------------------------------- */
+
+static int
+count(void *arg, struct hf_span key, struct hf_span value)
+{
+	(void)value;
+	assert_int_equal(key.len, 3);
+	++*(int *)arg;
+	return 1;
+}
+
+/* What is nobody's hides nobody, whatever its length, and were it a page. */
+static void
+hidden(void **state)
+{
+	struct hf_store *s = store_open(as_server);
+	int n = 0;
+
+	(void)state;
+	assert_ok(store_swap(s, "m/a", NULL, "one"));
+	assert_ok(store_swap(s, "m/z", NULL, "two"));
+	sql("SET ROLE server; INSERT INTO handfast.entry SELECT "
+	    "convert_to('m/b' || n || repeat('k', 129), 'UTF8'), 'v', 1, 'w' "
+	    "FROM generate_series(1, 100) n; "
+	    "INSERT INTO handfast.entry VALUES ('m/c', '', 1, 'w'), "
+	    "('m/d', convert_to(repeat('v', 8193), 'UTF8'), 1, 'w'), "
+	    "('m/e', convert_to(repeat('v', 8192), 'UTF8'), 1, 'w')");
+	assert_ok(hf_store_list(s, store_text("m/"), count, &n));
+	assert_int_equal(n, 3);
+	hf_store_close(s);
+}
+
+/* One does not have the others' sweeps fail, with news that are too many, or
+ * that cannot be touched. */
+static void
+sweeps(void **state)
+{
+	struct hf_store *s = store_open(as_server);
+	pid_t pid;
+	size_t n;
+
+	(void)state;
+	sql("SET ROLE server; INSERT INTO handfast.change (writer, key) "
+	    "SELECT 'w', 'k' FROM generate_series(1, 25000)");
+	assert_ok(hf_store_sweep(s, 0, &n));
+	/* Behind it on the same connection. */
+	assert_err(store_get(s, "k"), HF_E_NO_SESSION);
+	sql("DO $$ BEGIN ASSERT (SELECT count(*) FROM handfast.change) = "
+	    "15000; END $$");
+	sql("INSERT INTO handfast.entry VALUES ('k', 'v', 1, 'w')");
+	pid = aside("SET ROLE server; BEGIN; LOCK TABLE handfast.change; "
+		    "SELECT pg_sleep(3)");
+	assert_ok(hf_store_sweep(s, 2, &n));
+	assert_int_equal(n, 1);
+	over(pid);
+	assert_err(store_get(s, "k"), HF_E_NO_SESSION);
+	hf_store_close(s);
+}
+
+/* --- news ----------------------------------------------------------------------------- */
+
+static int news;
+
+static void
+changed(void *arg, struct hf_span key)
+{
+	(void)arg;
+	(void)key;
+	news++;
+}
+
+static struct watching {
+	struct hf_store *store;
+	struct hf_port *port;
+	uv_loop_t loop;
+} on;
+
+static void
+watch(void)
+{
+	assert_int_equal(uv_loop_init(&on.loop), 0);
+	on.store = store_open(as_server);
+	assert_ok(hf_port_open(&on.port, on.store, &on.loop));
+	hf_port_watch(on.port, changed, NULL);
+	store_run(&on.loop, 400);
+	news = 0;
+}
+
+static void
+watched(void)
+{
+	hf_port_close(on.port);
+	(void)uv_run(&on.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&on.loop), 0);
+	hf_store_close(on.store);
+}
+
+/* Whoever may connect says a number that nobody has come to: what is missed
+ * after that is heard of all the same. */
+static void
+numbers_of_strangers(void **state)
+{
+	struct hf_store *other = store_open(as_server);
+
+	(void)state;
+	assert_ok(store_swap(other, "k", NULL, "one"));
+	watch();
+	sql("SET ROLE stranger; NOTIFY handfast, "
+	    "'9223372036854775807 0123456789abcdef 6b'");
+	store_run(&on.loop, 300);
+	assert_int_equal(news, 1);
+	sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+	    "WHERE usename = 'server'; "
+	    "INSERT INTO handfast.change (writer, key) VALUES ('w', 'k')");
+	store_run(&on.loop, 2000);
+	assert_int_equal(news, 2);
+	watched();
+	hf_store_close(other);
+}
+
+/* All who tell take turns: none waits for the disk in his. */
+static void
+told_lightly(void **state)
+{
+	struct hf_store *one = store_open(as_server),
+			*two = store_open(as_server);
+
+	(void)state;
+	sql("CREATE TABLE handfast.seen (how text); "
+	    "GRANT INSERT ON handfast.seen TO server; "
+	    "CREATE FUNCTION handfast.see() RETURNS trigger LANGUAGE plpgsql "
+	    "AS $$ BEGIN INSERT INTO handfast.seen VALUES "
+	    "(current_setting('synchronous_commit')); RETURN NULL; END $$; "
+	    "CREATE CONSTRAINT TRIGGER see AFTER INSERT ON handfast.change "
+	    "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+	    "EXECUTE FUNCTION handfast.see(); "
+	    "CREATE CONSTRAINT TRIGGER see AFTER UPDATE ON handfast.entry "
+	    "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+	    "EXECUTE FUNCTION handfast.see()");
+	assert_ok(store_swap(one, "k", NULL, "one"));
+	assert_ok(store_swap(two, "k", "one", "two"));
+	/* Behind it on the same connection. */
+	assert_ok(store_swap(two, "k", "two", "three"));
+	sql("DO $$ BEGIN ASSERT (SELECT string_agg(how, ' ') "
+	    "FROM handfast.seen) = 'on off on'; END $$");
+	hf_store_close(one);
+	hf_store_close(two);
+}
+
+enum { MANY = 17 /* one more than are told together */ };
+static unsigned answers, fenced;
+
+static void
+answered(void *arg, enum hf_err e, const uint8_t *value, size_t len)
+{
+	(void)arg;
+	(void)value;
+	(void)len;
+	answers++;
+	fenced += e == HF_E_FENCED;
+}
+
+/* The connection is lost while others are told of the first of them: all are
+ * answered at once, as somebody has held the first one up. */
+static void
+lost_in_telling(void **state)
+{
+	struct hf_store *other = store_open(as_server);
+	char key[2] = "a";
+	pid_t pid;
+	int i;
+
+	(void)state;
+	for (i = 0; i < MANY; i++, key[0]++)
+		assert_ok(store_swap(other, key, NULL, "one"));
+	watch();
+	pid = aside("BEGIN; UPDATE handfast.entry SET writer = writer "
+		    "WHERE key = 'a'; SELECT pg_sleep(1.2)");
+	answers = fenced = 0;
+	for (i = 0, key[0] = 'a'; i < MANY; i++, key[0]++)
+		assert_non_null(hf_port_swap(on.port, store_text(key),
+		    store_text("one"), store_text("two"), store_later(),
+		    answered, NULL));
+	atomic_store(&may_end, MANY);
+	while (atomic_load(&may_end) > 0)
+		(void)uv_run(&on.loop, UV_RUN_NOWAIT);
+	over(pid);
+	(void)usleep(200000);
+	store_run(&on.loop, 300);
+	atomic_store(&may_end, -1);
+	assert_int_equal(answers, MANY);
+	assert_int_equal(fenced, 0);
+	for (i = 0, key[0] = 'a'; i < MANY; i++, key[0]++) {
+		assert_ok(store_get(other, key));
+		store_is("two");
+	}
+	watched();
+	hf_store_close(other);
+}
+
+/* --- the next version --------------------------------------------------------------------- */
+
+/* Somebody reads for long while the tables are to be changed: that is given up
+ * before all servers, who wait behind it, give up. */
+static void
+blocked(void **state)
+{
+	char why[HF_STORE_REASON_MAX];
+	struct hf_store *s = store_open(as_server);
+	uint64_t began;
+	enum hf_err e;
+	pid_t pid;
+
+	(void)state;
+	assert_ok(store_swap(s, "k", NULL, "one"));
+	sql("DROP TABLE handfast.change; ALTER TABLE handfast.entry "
+	    "ADD changed bigint NOT NULL DEFAULT 0, "
+	    "ADD CHECK (octet_length(key) > 0), "
+	    "ADD CHECK (octet_length(value) > 0); "
+	    "CREATE INDEX entry_changed ON handfast.entry (changed); "
+	    "UPDATE handfast.version SET number = 2");
+	pid = aside("BEGIN; LOCK TABLE handfast.entry IN ACCESS SHARE MODE; "
+		    "SELECT pg_sleep(5)");
+	began = uv_hrtime();
+	e = hf_store_init(server.uri, "server", 20000, why);
+	assert_string_equal(why, "canceling statement due to lock timeout");
+	assert_err(e, HF_E_STORE);
+	assert_in_range(uv_hrtime() - began, 1300000000ULL, 2500000000ULL);
+	assert_ok(store_get(s, "k"));
+	over(pid);
+	assert_ok(hf_store_init(server.uri, "server", 20000, why));
+	assert_ok(store_get(s, "k"));
+	store_is("one");
+	hf_store_close(s);
+}
+
+#define CASE(name) cmocka_unit_test_setup(name, enter)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(rights_of_before),
+		CASE(numbers),
+		CASE(hidden),
+		CASE(sweeps),
+		CASE(numbers_of_strangers),
+		CASE(told_lightly),
+		CASE(lost_in_telling),
+		CASE(blocked),
+	};
+	int failed;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (hf_init() != HF_OK)
+		return 1;
+	if (!have_postgres()) {
+		(void)printf("note: no PostgreSQL here\n");
+		return 77;
+	}
+	postgres_start(&server);
+	sql("CREATE ROLE server LOGIN; CREATE ROLE stranger LOGIN");
+	(void)snprintf(as_server, sizeof(as_server),
+	    "postgresql:///postgres?host=%s&port=%d&user=server", server.dir,
+	    server.port);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	server_stop(&server);
+	return failed;
+}
