@@ -307,9 +307,9 @@ lost_in_telling(void **state)
 		    "WHERE key = 'a'; SELECT pg_sleep(1.2)");
 	answers = fenced = 0;
 	for (i = 0, key[0] = 'a'; i < MANY; i++, key[0]++)
-		assert_non_null(hf_port_swap(on.port, store_text(key),
-		    store_text("one"), store_text("two"), store_later(),
-		    answered, NULL));
+		assert_non_null(
+		    hf_port_swap(on.port, store_text(key), store_text("one"),
+			store_text("two"), store_later(), answered, NULL));
 	atomic_store(&may_end, MANY);
 	while (atomic_load(&may_end) > 0)
 		(void)uv_run(&on.loop, UV_RUN_NOWAIT);
