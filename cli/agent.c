@@ -195,11 +195,13 @@ stop(uv_signal_t *handle, int signum)
 {
 	(void)signum;
 	(void)handle;
-	/* It fails for no reason that can arise. */
-	(void)uv_timer_start(&life.late, late, LATE_MS, 0);
 	hf_notify("STOPPING=1");
 	leave_socket();
 	hf_agent_stop(life.agent);
+	/* Sessions count from now, so it does too. It fails for no reason that
+	 * can arise. */
+	uv_update_time(&life.loop);
+	(void)uv_timer_start(&life.late, late, LATE_MS, 0);
 	watchdog_end(&life.watchdog);
 	loop_signals_close(&life.signals);
 }

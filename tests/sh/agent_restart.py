@@ -19,8 +19,18 @@ from agenting import (App, DATA, END, INFO, OPEN, OVER, WAIT,  # noqa: E402
 GONE, RESTARTED = 82, 130
 NOBODY = 65534
 CLOCK = os.path.join(s.BUILD, "tests", "clock.so")
-STILL = os.path.join(s.BUILD, "tests", "still.so")
 DAY = 86400
+
+
+def preloaded(name):
+    """What starts the program with a library of tests/preload; None where
+    there is none."""
+    path = os.path.join(s.BUILD, "tests", name)
+    if not os.path.exists(path):
+        s.note("there is no %s: a test was left out" % path)
+        return None
+    return {"LD_PRELOAD": path, "ASAN_OPTIONS": "verify_asan_link_order=0:" +
+            os.environ.get("ASAN_OPTIONS", "")}
 
 
 class Web(Hall):
@@ -688,14 +698,11 @@ def alone():
 def still():
     """Nobody answers what an address means: the agent ends all the same, in
     order, and the next one has its place and what rests there."""
-    if not os.path.exists(STILL):
-        s.note("there is no %s: still was left out" % STILL)
+    env = preloaded("still.so")
+    if env is None:
         return
     with Web(("a",)) as h:
         h.peer("still", "still.invalid:7")
-        env = {"LD_PRELOAD": STILL, "ASAN_OPTIONS":
-               "verify_asan_link_order=0:" +
-               os.environ.get("ASAN_OPTIONS", "")}
         h.start(env=env)
         app, waits = h.app("web").opened(), h.app("still")
         s.same("still: before", True, app.echo(b"x"))
@@ -735,6 +742,24 @@ def stalled():
         os.kill(h.responder["a"].process.pid, signal.SIGCONT)
 
 
+def held_up():
+    """It stands still between the word that it is to end and its sessions' end,
+    for longer than that may take: its session has its time all the same."""
+    env = preloaded("slow.so")
+    if env is None:
+        return
+    with Web(("a",)) as h:
+        h.start(env=env)
+        app = h.app("web").opened()
+        s.same("held up: before", True, app.echo(b"x"))
+        h.responder["a"].freeze()
+        app.data(b"z" * 1000)
+        h.status()  # it was taken
+        s.same("held up: the agent ends", 0, h.stop())
+        s.same("held up: it rests", True, h.rests())
+        os.kill(h.responder["a"].process.pid, signal.SIGCONT)
+
+
 def without():
     """No place is named, or the session does not move: it ends in order."""
     with Web(("a",), store=None) as h:
@@ -762,7 +787,7 @@ def without():
 
 TESTS = (in_order, elsewhere, asked_away, closed_then, cut, finished, busy,
          outstanding, idle, closed, refused, put_back, expired, places, swept,
-         alone, still, stalled, without)
+         alone, still, stalled, held_up, without)
 
 if __name__ == "__main__":
     run(TESTS)
