@@ -92,16 +92,16 @@ COMPILE = $(CC) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(HERE) $(HARDEN)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LD) -pie $(LDFLAGS)
 
 LIBS_proto = -lsodium -lcbor
+# libpq and libmicrohttpd are loaded when they are wanted (fleet/library.h).
 LIBS_fleet = -luv -llmdb -lconfuse $(if $(REDIS),-lhiredis) \
-	$(if $(POSTGRES),-lpq) $(if $(SECCOMP),-lseccomp) $(LIBS_proto) \
-	-lpthread
-LIBS_cli = $(LIBS_fleet) -lbsd -lmicrohttpd -ljansson -lm
+	$(if $(SECCOMP),-lseccomp) $(LIBS_proto) -lpthread -ldl
+LIBS_cli = $(LIBS_fleet) -lbsd -ljansson -lm
 LIBS_tests = -lcmocka -ljansson -lpthread -ldl
 
 # What is there to build: whatever lies in the rooms.
 PROTO = $(wildcard proto/*.c)
 FLEET = $(filter-out $(if $(REDIS),,fleet/store_redis%) \
-	$(if $(POSTGRES),,fleet/store_postgres%),$(wildcard fleet/*.c))
+	$(if $(POSTGRES),,fleet/store_postgres% fleet/libpq.c),$(wildcard fleet/*.c))
 CLI = $(wildcard cli/*.c)
 UNIT = $(wildcard tests/unit/*.c)
 FUZZ = $(wildcard tests/fuzz/*.c)
@@ -778,7 +778,7 @@ install: all
 		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		    -e 's|@VERSION@|$(VERSION)|' \
-		    -e 's|@STORES@|$(if $(REDIS), hiredis)$(if $(POSTGRES), libpq)$(if $(SECCOMP), libseccomp)|' \
+		    -e 's|@STORES@|$(if $(REDIS), hiredis)$(if $(SECCOMP), libseccomp)|' \
 		    $$p.pc.in >$(D_pc)/$${p#*/}.pc && \
 		chmod 644 $(D_pc)/$${p#*/}.pc || exit 1; \
 	done

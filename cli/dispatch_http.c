@@ -8,11 +8,41 @@
 #include <sys/un.h>
 
 #include <microhttpd.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "dispatching.h"
+#include "library.h"
+
+/* What is used of libmicrohttpd, which brings GnuTLS along: it is loaded where
+ * metrics are wanted. `mhd.run(d)` is MHD_run(d). */
+static struct mhd {
+	__typeof__(MHD_add_response_header) *add_response_header;
+	__typeof__(MHD_create_response_from_buffer)
+	    *create_response_from_buffer;
+	__typeof__(MHD_destroy_response) *destroy_response;
+	__typeof__(MHD_get_daemon_info) *get_daemon_info;
+	__typeof__(MHD_queue_response) *queue_response;
+	__typeof__(MHD_run) *run;
+	__typeof__(MHD_start_daemon) *start_daemon;
+	__typeof__(MHD_stop_daemon) *stop_daemon;
+} mhd;
+#define OF(name) "MHD_" #name, offsetof(struct mhd, name)
+static const struct hf_symbol symbols[] = {
+	{ OF(add_response_header) },
+	{ OF(create_response_from_buffer) },
+	{ OF(destroy_response) },
+	{ OF(get_daemon_info) },
+	{ OF(queue_response) },
+	{ OF(run) },
+	{ OF(start_daemon) },
+	{ OF(stop_daemon) },
+};
+enum { SYMBOLS = sizeof(symbols) / sizeof(symbols[0]) };
+_Static_assert(SYMBOLS == sizeof(struct mhd) / sizeof(void (*)(void)),
+    "each member has its symbol");
 
 enum { CALLERS_MAX = 8, PATIENCE_S = 5, TURN_MS = 500 };
 
@@ -34,17 +64,17 @@ reply(struct MHD_Connection *connection, unsigned code, const char *type,
 
 	if (text == NULL)
 		return MHD_NO;
-	r = MHD_create_response_from_buffer(strlen(text), text,
+	r = mhd.create_response_from_buffer(strlen(text), text,
 	    MHD_RESPMEM_MUST_FREE);
 	if (r == NULL) {
 		free(text);
 		return MHD_NO;
 	}
-	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL,
+	(void)mhd.add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	(void)mhd.add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL,
 	    "no-store");
-	result = MHD_queue_response(connection, code, r);
-	MHD_destroy_response(r);
+	result = mhd.queue_response(connection, code, r);
+	mhd.destroy_response(r);
 	return result;
 }
 
@@ -87,7 +117,7 @@ readable(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	(void)MHD_run(h->daemon);
+	(void)mhd.run(h->daemon);
 }
 
 /* Whoever says nothing is hung up on. */
@@ -96,7 +126,7 @@ turn(uv_timer_t *timer)
 {
 	struct http *h = timer->data;
 
-	(void)MHD_run(h->daemon);
+	(void)mhd.run(h->daemon);
 }
 
 static int
@@ -118,7 +148,7 @@ http_closed(uv_handle_t *handle)
 
 	if (--h->handles > 0)
 		return;
-	MHD_stop_daemon(h->daemon);
+	mhd.stop_daemon(h->daemon);
 	free(h);
 }
 
@@ -137,7 +167,7 @@ static int
 watch(struct http *h, uv_loop_t *loop)
 {
 	const union MHD_DaemonInfo *info =
-	    MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	    mhd.get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 
 	if (info == NULL || uv_poll_init(loop, &h->poll, info->epoll_fd) != 0)
 		return 0;
@@ -150,6 +180,18 @@ watch(struct http *h, uv_loop_t *loop)
 	return 0;
 }
 
+static int
+load(void)
+{
+	const char *why =
+	    hf_library_load(&mhd, "libmicrohttpd.so.12", symbols, SYMBOLS);
+
+	if (why == NULL)
+		return CLI_OK;
+	(void)cli_refuse(HF_E_UNSUPPORTED, "metrics: %s", why);
+	return CLI_FORMAT;
+}
+
 int
 http_where(struct hf_address *at, const char *text)
 {
@@ -160,7 +202,7 @@ http_where(struct hf_address *at, const char *text)
 	if ((r = dispatch_address(found, &n, "metrics", text)) != CLI_OK)
 		return r;
 	*at = found[0];
-	return is_here(at) ? CLI_OK :
+	return is_here(at) ? load() :
 			     cli_error(CLI_POLICY,
 				 "metrics %s: only a unix socket or the "
 				 "loopback",
@@ -185,7 +227,7 @@ http_open(struct http **http, uv_loop_t *loop, const char *text,
 		free(h);
 		return cli_errno("metrics %s", text);
 	}
-	h->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, asked, h,
+	h->daemon = mhd.start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, asked, h,
 	    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 	    (unsigned)CALLERS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned)PATIENCE_S, MHD_OPTION_END);
@@ -193,7 +235,7 @@ http_open(struct http **http, uv_loop_t *loop, const char *text,
 		if (h->daemon == NULL)
 			(void)close(fd);
 		else
-			MHD_stop_daemon(h->daemon);
+			mhd.stop_daemon(h->daemon);
 		free(h);
 		return cli_error(CLI_IO, "metrics %s: cannot begin", text);
 	}

@@ -106,7 +106,7 @@ refuse(struct hf__pg_conn *c, const char *why)
 static int
 is(struct hf__pg_conn *c, const PGresult *r, ExecStatusType wanted)
 {
-	ExecStatusType status = PQresultStatus(r);
+	ExecStatusType status = hf__pq.resultStatus(r);
 
 	if (status == wanted)
 		return 1;
@@ -124,16 +124,16 @@ got_value(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 
 	if (!is(c, r, PGRES_TUPLES_OK))
 		return;
-	if (PQntuples(r) == 0) {
+	if (hf__pq.ntuples(r) == 0) {
 		c->verdict = HF_E_NO_SESSION;
 		return;
 	}
-	len = PQgetlength(r, 0, 0);
+	len = hf__pq.getlength(r, 0, 0);
 	if (len <= 0 || (size_t)len > sizeof(op->ask.value)) {
 		refuse(c, "the store answers what was not asked");
 		return;
 	}
-	memcpy(op->ask.value, PQgetvalue(r, 0, 0), (size_t)len);
+	memcpy(op->ask.value, hf__pq.getvalue(r, 0, 0), (size_t)len);
 	op->ask.value_len = (size_t)len;
 }
 
@@ -145,7 +145,7 @@ got_count(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 	(void)op;
 	if (!is(c, r, PGRES_COMMAND_OK))
 		return;
-	rows = PQcmdTuples((PGresult *)(uintptr_t)r);
+	rows = hf__pq.cmdTuples((PGresult *)(uintptr_t)r);
 	c->verdict = strcmp(rows, "1") == 0 ? HF_OK : HF_E_FENCED;
 }
 
@@ -157,12 +157,12 @@ got_taken(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 {
 	if (!is(c, r, PGRES_TUPLES_OK))
 		return;
-	if (PQntuples(r) != 1 || PQgetlength(r, 0, 0) != 1) {
+	if (hf__pq.ntuples(r) != 1 || hf__pq.getlength(r, 0, 0) != 1) {
 		c->verdict = HF_E_FENCED;
 		return;
 	}
 	c->verdict = HF_OK;
-	if (*PQgetvalue(r, 0, 0) != 0)
+	if (*hf__pq.getvalue(r, 0, 0) != 0)
 		tell_later(c, &op->ask);
 }
 
@@ -170,10 +170,11 @@ static void
 got_absent(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 {
 	(void)op;
-	if (is(c, r, PGRES_TUPLES_OK) && PQntuples(r) == 1 &&
-	    PQgetlength(r, 0, 0) == 8)
-		c->verdict =
-		    load_be(PQgetvalue(r, 0, 0)) == 0 ? HF_OK : HF_E_FENCED;
+	if (is(c, r, PGRES_TUPLES_OK) && hf__pq.ntuples(r) == 1 &&
+	    hf__pq.getlength(r, 0, 0) == 8)
+		c->verdict = load_be(hf__pq.getvalue(r, 0, 0)) == 0 ?
+		    HF_OK :
+		    HF_E_FENCED;
 	else
 		c->verdict = HF_E_STORE;
 }
@@ -183,7 +184,8 @@ got_swept(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 {
 	if (is(c, r, PGRES_COMMAND_OK))
 		op->ask.value_len =
-		    strtoul(PQcmdTuples((PGresult *)(uintptr_t)r), NULL, 10);
+		    strtoul(hf__pq.cmdTuples((PGresult *)(uintptr_t)r), NULL,
+			10);
 }
 
 /* What is of hints alone may fail. */
@@ -199,7 +201,8 @@ static int
 take_item(struct hf__page *p, const PGresult *r, int row)
 {
 	struct hf__item *item = &p->item[p->n];
-	int key = PQgetlength(r, row, 0), value = PQgetlength(r, row, 1);
+	int key = hf__pq.getlength(r, row, 0),
+	    value = hf__pq.getlength(r, row, 1);
 
 	if (key <= 0 || key > HF_STORE_KEY_MAX || value <= 0 ||
 	    value > HF_STORE_VALUE_MAX ||
@@ -207,8 +210,8 @@ take_item(struct hf__page *p, const PGresult *r, int row)
 		return 0;
 	item->key_len = (size_t)key;
 	item->value_len = (size_t)value;
-	memcpy(item->key, PQgetvalue(r, row, 0), item->key_len);
-	memcpy(item->value, PQgetvalue(r, row, 1), item->value_len);
+	memcpy(item->key, hf__pq.getvalue(r, row, 0), item->key_len);
+	memcpy(item->value, hf__pq.getvalue(r, row, 1), item->value_len);
 	p->n++;
 	return 1;
 }
@@ -222,15 +225,16 @@ got_page(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 
 	if (!is(c, r, PGRES_TUPLES_OK))
 		return;
-	rows = PQntuples(r);
+	rows = hf__pq.ntuples(r);
 	if (rows > HF__PAGE_ITEMS) {
 		refuse(c, "the store answers what was not asked");
 		return;
 	}
 	p->last = rows < HF__PAGE_ITEMS;
 	for (row = 0; row < rows; row++) {
-		if ((size_t)PQgetlength(r, row, 0) < prefix ||
-		    memcmp(PQgetvalue(r, row, 0), op->ask.key, prefix) != 0) {
+		if ((size_t)hf__pq.getlength(r, row, 0) < prefix ||
+		    memcmp(hf__pq.getvalue(r, row, 0), op->ask.key, prefix) !=
+			0) {
 			p->last = 1;
 			return;
 		}
@@ -353,17 +357,17 @@ got_news(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 	int row;
 
 	(void)op;
-	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+	if (hf__pq.resultStatus(r) != PGRES_TUPLES_OK)
 		return; /* they are hints */
-	for (row = 0; row < PQntuples(r); row++) {
-		if (PQgetlength(r, row, 0) != 8)
+	for (row = 0; row < hf__pq.ntuples(r); row++) {
+		if (hf__pq.getlength(r, row, 0) != 8)
 			return;
-		see(c, load_be(PQgetvalue(r, row, 0)));
-		if (PQnfields(r) == 3)
-			news(c, PQgetvalue(r, row, 1),
-			    (size_t)PQgetlength(r, row, 1),
-			    (const uint8_t *)PQgetvalue(r, row, 2),
-			    (size_t)PQgetlength(r, row, 2));
+		see(c, load_be(hf__pq.getvalue(r, row, 0)));
+		if (hf__pq.nfields(r) == 3)
+			news(c, hf__pq.getvalue(r, row, 1),
+			    (size_t)hf__pq.getlength(r, row, 1),
+			    (const uint8_t *)hf__pq.getvalue(r, row, 2),
+			    (size_t)hf__pq.getlength(r, row, 2));
 	}
 }
 
@@ -453,7 +457,7 @@ static void
 got_entry(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 {
 	(void)op;
-	if (PQresultStatus(r) == PGRES_FATAL_ERROR)
+	if (hf__pq.resultStatus(r) == PGRES_FATAL_ERROR)
 		hf__pg_down(c, hf__pg_words(r));
 }
 
@@ -463,15 +467,15 @@ got_version(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 	char words[100];
 
 	got_entry(c, op, r);
-	if (c->line == NULL || PQresultStatus(r) != PGRES_TUPLES_OK)
+	if (c->line == NULL || hf__pq.resultStatus(r) != PGRES_TUPLES_OK)
 		return;
-	if (PQntuples(r) == 1 && PQgetlength(r, 0, 0) == 8 &&
-	    load_be(PQgetvalue(r, 0, 0)) == HF__PG_SCHEMA)
+	if (hf__pq.ntuples(r) == 1 && hf__pq.getlength(r, 0, 0) == 8 &&
+	    load_be(hf__pq.getvalue(r, 0, 0)) == HF__PG_SCHEMA)
 		return;
 	(void)snprintf(words, sizeof(words),
 	    "the store's schema is of version %llu, not %d",
-	    PQntuples(r) == 1 && PQgetlength(r, 0, 0) == 8 ?
-		(unsigned long long)load_be(PQgetvalue(r, 0, 0)) :
+	    hf__pq.ntuples(r) == 1 && hf__pq.getlength(r, 0, 0) == 8 ?
+		(unsigned long long)load_be(hf__pq.getvalue(r, 0, 0)) :
 		0ULL,
 	    HF__PG_SCHEMA);
 	hf__pg_down(c, words);
@@ -482,9 +486,9 @@ static void
 got_rights(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 {
 	got_entry(c, op, r);
-	if (c->line != NULL && PQresultStatus(r) == PGRES_TUPLES_OK &&
-	    (PQntuples(r) != 1 || PQgetlength(r, 0, 0) != 1 ||
-		*PQgetvalue(r, 0, 0) == 0))
+	if (c->line != NULL && hf__pq.resultStatus(r) == PGRES_TUPLES_OK &&
+	    (hf__pq.ntuples(r) != 1 || hf__pq.getlength(r, 0, 0) != 1 ||
+		*hf__pq.getvalue(r, 0, 0) == 0))
 		hf__pg_down(c,
 		    "the role lacks rights of this version; "
 		    "handfast store init --grant gives them");

@@ -6,8 +6,7 @@
 #ifndef FLEET_STORE_POSTGRES_H
 #define FLEET_STORE_POSTGRES_H
 
-#include <postgresql/libpq-fe.h>
-
+#include "libpq.h"
 #include "store.h"
 
 enum {

@@ -46,7 +46,7 @@ hf__pg_words(const PGresult *r)
 		{ "57P02", "the store is being stopped" },
 		{ "57P03", "the store is still starting" },
 	};
-	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	const char *state = hf__pq.resultErrorField(r, PG_DIAG_SQLSTATE);
 	size_t i;
 
 	for (i = 0; state != NULL && i < sizeof(known) / sizeof(known[0]); i++)
@@ -62,7 +62,7 @@ const char *
 hf__pg_message(const PGconn *pg)
 {
 	static const char refused[] = "Connection refused";
-	const char *words = PQerrorMessage(pg), *at = words;
+	const char *words = hf__pq.errorMessage(pg), *at = words;
 
 	while ((at = strstr(at, " failed: ")) != NULL) {
 		words = at += 9;
@@ -105,7 +105,8 @@ watch(struct hf__pg_conn *c, int events, uv_poll_cb ready)
 	if (c->poll == NULL) {
 		if ((p = calloc(1, sizeof(*p))) == NULL)
 			return 0;
-		if (uv_poll_init(c->loop, &p->handle, PQsocket(c->pg)) != 0) {
+		if (uv_poll_init(c->loop, &p->handle, hf__pq.socket(c->pg)) !=
+		    0) {
 			free(p);
 			return 0;
 		}
@@ -157,8 +158,8 @@ hf__pg_execute(struct hf__pg_conn *c, hf__pg_got *got, struct hf_op *op,
 		binary[i] = 1;
 	}
 	good = prepared != NULL ?
-	    PQsendQueryPrepared(c->pg, prepared, n, ptr, len, binary, 1) :
-	    PQsendQueryParams(c->pg, sql, n, type, ptr, len, binary, 1);
+	    hf__pq.sendQueryPrepared(c->pg, prepared, n, ptr, len, binary, 1) :
+	    hf__pq.sendQueryParams(c->pg, sql, n, type, ptr, len, binary, 1);
 	if (good)
 		want(c, got, op);
 	else
@@ -169,7 +170,7 @@ static void
 got_prepared(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 {
 	(void)op;
-	if (PQresultStatus(r) == PGRES_FATAL_ERROR)
+	if (hf__pq.resultStatus(r) == PGRES_FATAL_ERROR)
 		hf__pg_down(c, hf__pg_words(r));
 }
 
@@ -178,7 +179,7 @@ hf__pg_prepare(struct hf__pg_conn *c, const char *name, const char *sql)
 {
 	if (c->line == NULL)
 		return;
-	if (PQsendPrepare(c->pg, name, sql, 0, NULL))
+	if (hf__pq.sendPrepare(c->pg, name, sql, 0, NULL))
 		want(c, got_prepared, NULL);
 	else
 		hf__pg_down(c, hf__pg_message(c->pg));
@@ -188,7 +189,7 @@ hf__pg_prepare(struct hf__pg_conn *c, const char *name, const char *sql)
 static void
 push(struct hf__pg_conn *c)
 {
-	int more = PQflush(c->pg);
+	int more = hf__pq.flush(c->pg);
 
 	if (more < 0)
 		hf__pg_down(c, hf__pg_message(c->pg));
@@ -201,7 +202,7 @@ hf__pg_end(struct hf__pg_conn *c, struct hf_op *op)
 {
 	if (c->line == NULL)
 		return;
-	if (!PQpipelineSync(c->pg)) {
+	if (!hf__pq.pipelineSync(c->pg)) {
 		hf__pg_down(c, hf__pg_message(c->pg));
 		return;
 	}
@@ -256,16 +257,16 @@ take(struct hf__pg_conn *c, PGresult *r)
 
 	if (r == NULL)
 		good = advance(c, 0);
-	else if (PQresultStatus(r) == PGRES_PIPELINE_SYNC)
+	else if (hf__pq.resultStatus(r) == PGRES_PIPELINE_SYNC)
 		good = advance(c, 1);
 	else if (c->wanted->got == NULL)
 		good = 0; /* the transaction's end has failed */
-	else if (PQresultStatus(r) != PGRES_PIPELINE_ABORTED)
+	else if (hf__pq.resultStatus(r) != PGRES_PIPELINE_ABORTED)
 		c->wanted->got(c, c->wanted->op, r);
-	PQclear(r);
+	hf__pq.clear(r);
 	if (!good)
 		hf__pg_down(c,
-		    PQstatus(c->pg) == CONNECTION_OK ?
+		    hf__pq.status(c->pg) == CONNECTION_OK ?
 			"a transaction's end failed" :
 			hf__pg_message(c->pg));
 }
@@ -275,9 +276,9 @@ hear(struct hf__pg_conn *c)
 {
 	PGnotify *n;
 
-	while (c->line != NULL && (n = PQnotifies(c->pg)) != NULL) {
+	while (c->line != NULL && (n = hf__pq.notifies(c->pg)) != NULL) {
 		hf__pg_notified(c, n->extra);
-		PQfreemem(n);
+		hf__pq.freemem(n);
 	}
 }
 
@@ -290,15 +291,15 @@ talk(uv_poll_t *handle, int status, int events)
 	(void)events;
 	if (c == NULL || c->line == NULL)
 		return;
-	if (status < 0 || !PQconsumeInput(c->pg)) {
+	if (status < 0 || !hf__pq.consumeInput(c->pg)) {
 		hf__pg_down(c, hf__pg_message(c->pg));
 		return;
 	}
-	while (c->line != NULL && c->wanted != NULL && !PQisBusy(c->pg))
-		take(c, PQgetResult(c->pg));
+	while (c->line != NULL && c->wanted != NULL && !hf__pq.isBusy(c->pg))
+		take(c, hf__pq.getResult(c->pg));
 	if (c->line == NULL)
 		return;
-	if (PQstatus(c->pg) != CONNECTION_OK) {
+	if (hf__pq.status(c->pg) != CONNECTION_OK) {
 		hf__pg_down(c, hf__pg_message(c->pg));
 		return;
 	}
@@ -312,7 +313,8 @@ talk(uv_poll_t *handle, int status, int events)
 static void
 connected(struct hf__pg_conn *c)
 {
-	if (PQsetnonblocking(c->pg, 1) != 0 || !PQenterPipelineMode(c->pg)) {
+	if (hf__pq.setnonblocking(c->pg, 1) != 0 ||
+	    !hf__pq.enterPipelineMode(c->pg)) {
 		hf__pg_down(c, hf__pg_message(c->pg));
 		return;
 	}
@@ -351,7 +353,7 @@ step(uv_poll_t *handle, int status, int events)
 	(void)status;
 	(void)events;
 	if (c != NULL && c->line != NULL)
-		go_on(c, PQconnectPoll(c->pg));
+		go_on(c, hf__pq.connectPoll(c->pg));
 }
 
 /* Only commands speak to people. */
@@ -370,13 +372,13 @@ hf__pg_begin(struct hf__pg_conn *c)
 
 	hf__pg_terms(&terms, c->at, named ? c->hosts : NULL,
 	    named ? c->addresses : NULL, named ? c->ports : NULL);
-	c->pg = PQconnectStartParams(terms.name, terms.value, 0);
+	c->pg = hf__pq.connectStartParams(terms.name, terms.value, 0);
 	if (c->pg == NULL)
 		hf__pg_down(c, "out of memory");
-	else if (PQstatus(c->pg) == CONNECTION_BAD)
+	else if (hf__pq.status(c->pg) == CONNECTION_BAD)
 		hf__pg_down(c, hf__pg_message(c->pg));
 	else {
-		(void)PQsetNoticeReceiver(c->pg, silence, NULL);
+		(void)hf__pq.setNoticeReceiver(c->pg, silence, NULL);
 		go_on(c, PGRES_POLLING_WRITING);
 	}
 }
@@ -410,7 +412,7 @@ closed(uv_handle_t *handle)
 		c->wanted = w->next;
 		free(w);
 	}
-	PQfinish(c->pg);
+	hf__pq.finish(c->pg);
 	free(c->names);
 	free(c);
 }

@@ -80,7 +80,7 @@ static int
 wait_until_ready(struct work *w, short events)
 {
 	uint64_t now = hf__store_ms();
-	struct pollfd fd = { PQsocket(w->pg), events, 0 };
+	struct pollfd fd = { hf__pq.socket(w->pg), events, 0 };
 
 	return now < w->until && poll(&fd, 1, (int)(w->until - now)) > 0;
 }
@@ -92,10 +92,10 @@ connect_now(struct work *w, const struct hf__pg *at)
 	struct hf__pg_terms terms;
 
 	hf__pg_terms(&terms, at, NULL, NULL, NULL);
-	w->pg = PQconnectStartParams(terms.name, terms.value, 0);
+	w->pg = hf__pq.connectStartParams(terms.name, terms.value, 0);
 	if (w->pg == NULL)
 		return HF_E_MEMORY;
-	if (PQstatus(w->pg) == CONNECTION_BAD)
+	if (hf__pq.status(w->pg) == CONNECTION_BAD)
 		return failed(w, hf__pg_message(w->pg));
 	while (next != PGRES_POLLING_OK) {
 		if (next == PGRES_POLLING_FAILED)
@@ -103,7 +103,7 @@ connect_now(struct work *w, const struct hf__pg *at)
 		if (!wait_until_ready(w,
 			next == PGRES_POLLING_READING ? POLLIN : POLLOUT))
 			return failed(w, "the store does not answer");
-		next = PQconnectPoll(w->pg);
+		next = hf__pq.connectPoll(w->pg);
 	}
 	return HF_OK;
 }
@@ -112,7 +112,8 @@ connect_now(struct work *w, const struct hf__pg *at)
 static enum hf_err
 refused(struct work *w, const PGresult *r)
 {
-	const char *words = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+	const char *words =
+	    hf__pq.resultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 
 	return failed(w, words == NULL ? hf__pg_message(w->pg) : words);
 }
@@ -126,21 +127,21 @@ execute(struct work *w, const char *sql, long *number)
 
 	if (number != NULL)
 		*number = -1;
-	if (!PQsendQuery(w->pg, sql))
+	if (!hf__pq.sendQuery(w->pg, sql))
 		return failed(w, hf__pg_message(w->pg));
 	for (;;) {
-		while (PQisBusy(w->pg))
+		while (hf__pq.isBusy(w->pg))
 			if (!wait_until_ready(w, POLLIN) ||
-			    !PQconsumeInput(w->pg))
+			    !hf__pq.consumeInput(w->pg))
 				return failed(w, "the store does not answer");
-		if ((r = PQgetResult(w->pg)) == NULL)
+		if ((r = hf__pq.getResult(w->pg)) == NULL)
 			return e;
-		if (PQresultStatus(r) == PGRES_FATAL_ERROR)
+		if (hf__pq.resultStatus(r) == PGRES_FATAL_ERROR)
 			e = refused(w, r);
-		else if (number != NULL && PQntuples(r) == 1 &&
-		    !PQgetisnull(r, 0, 0))
-			*number = strtol(PQgetvalue(r, 0, 0), NULL, 10);
-		PQclear(r);
+		else if (number != NULL && hf__pq.ntuples(r) == 1 &&
+		    !hf__pq.getisnull(r, 0, 0))
+			*number = strtol(hf__pq.getvalue(r, 0, 0), NULL, 10);
+		hf__pq.clear(r);
 	}
 }
 
@@ -187,7 +188,8 @@ grant(struct work *w, const char *role)
 		hf__store_say(w->reason, "a role's name has at most 63 bytes");
 		return HF_E_ARG;
 	}
-	if ((name = PQescapeIdentifier(w->pg, role, strlen(role))) == NULL)
+	if ((name = hf__pq.escapeIdentifier(w->pg, role, strlen(role))) ==
+	    NULL)
 		return failed(w, hf__pg_message(w->pg));
 	for (i = 0; e == HF_OK && i < sizeof(rights) / sizeof(rights[0]);
 	     i++) {
@@ -195,7 +197,7 @@ grant(struct work *w, const char *role)
 		e = n > 0 && (size_t)n < sizeof(sql) ? execute(w, sql, NULL) :
 						       HF_E_ARG;
 	}
-	PQfreemem(name);
+	hf__pq.freemem(name);
 	return e;
 }
 
@@ -219,6 +221,6 @@ hf__pg_init(void *engine, const char *role, uint64_t ms,
 	    (role == NULL || (e = grant(&w, role)) == HF_OK))
 		e = execute(&w, "COMMIT", NULL);
 	if (w.pg != NULL)
-		PQfinish(w.pg);
+		hf__pq.finish(w.pg);
 	return e;
 }

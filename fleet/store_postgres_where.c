@@ -177,12 +177,15 @@ hf__pg_look_up(uv_timer_t *timer)
 enum hf_err
 hf__pg_open(void **engine, const char *uri, const char **reason)
 {
-	struct hf__pg *at = calloc(1, sizeof(*at));
 	uint8_t name[HF__PG_WRITER / 2];
+	struct hf__pg *at;
 
-	if (at == NULL)
+	if ((*reason = hf__pq_load()) != NULL)
+		return HF_E_UNSUPPORTED;
+	*reason = "";
+	if ((at = calloc(1, sizeof(*at))) == NULL)
 		return HF_E_MEMORY;
-	if ((at->terms = PQconninfoParse(uri, NULL)) == NULL) {
+	if ((at->terms = hf__pq.conninfoParse(uri, NULL)) == NULL) {
 		*reason = "libpq does not understand it";
 		free(at);
 		return HF_E_ARG;
@@ -202,6 +205,6 @@ hf__pg_close(void *engine)
 	for (o = at->terms; o->keyword != NULL; o++)
 		if (o->val != NULL)
 			sodium_memzero(o->val, strlen(o->val));
-	PQconninfoFree(at->terms);
+	hf__pq.conninfoFree(at->terms);
 	free(at);
 }

@@ -524,12 +524,18 @@ def latency(result):
     return t["alert"] - t["request"]
 
 
+def preload(library, **more):
+    """The environment of a process with that one of build/tests in it."""
+    # The sanitizer's library need not be the first one.
+    return dict(more, LD_PRELOAD=library, ASAN_OPTIONS=
+                "verify_asan_link_order=0:" +
+                os.environ.get("ASAN_OPTIONS", ""))
+
+
 def clock(name):
     """The environment of a process whose clock jump() moves."""
     jump(name, 0)
-    return {"LD_PRELOAD": CLOCK, "HANDFAST_CLOCK": os.path.abspath(name),
-            "ASAN_OPTIONS": "verify_asan_link_order=0:" +
-            os.environ.get("ASAN_OPTIONS", "")}
+    return preload(CLOCK, HANDFAST_CLOCK=os.path.abspath(name))
 
 
 def jump(name, seconds):

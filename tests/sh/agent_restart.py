@@ -18,19 +18,16 @@ from agenting import (App, DATA, END, INFO, OPEN, OVER, WAIT,  # noqa: E402
 
 GONE, RESTARTED = 82, 130
 NOBODY = 65534
-CLOCK = os.path.join(s.BUILD, "tests", "clock.so")
 DAY = 86400
 
 
 def preloaded(name):
-    """What starts the program with a library of tests/preload; None where
-    there is none."""
+    """The environment of an agent with that in it; None where it is not."""
     path = os.path.join(s.BUILD, "tests", name)
-    if not os.path.exists(path):
-        s.note("there is no %s: a test was left out" % path)
-        return None
-    return {"LD_PRELOAD": path, "ASAN_OPTIONS": "verify_asan_link_order=0:" +
-            os.environ.get("ASAN_OPTIONS", "")}
+    if os.path.exists(path):
+        return s.preload(path)
+    s.note("there is no %s: a test was left out" % path)
+    return None
 
 
 class Web(Hall):
@@ -445,29 +442,21 @@ def put_back():
 
 def expired():
     """Nobody asked until the session was over, by all clocks."""
-    if not os.path.exists(CLOCK):
-        s.note("there is no %s: expired was left out" % CLOCK)
+    if not os.path.exists(s.CLOCK):
+        s.note("there is no %s: expired was left out" % s.CLOCK)
         return
     with Web(()) as h:
         clock = os.path.join(h.dir, "clock")
-        env = {"LD_PRELOAD": CLOCK, "HANDFAST_CLOCK": clock,
-               "ASAN_OPTIONS": "verify_asan_link_order=0:" +
-               os.environ.get("ASAN_OPTIONS", "")}
-
-        def jump(seconds):
-            with open(clock + ".new", "w") as f:
-                f.write("%d\n" % seconds)
-            os.rename(clock + ".new", clock)
-        jump(0)
+        env = s.clock(clock)
         h.join("a", env=env)
         h.peer("web", h.responder["a"].address, expect="web")
         for late in (DAY - 60, DAY + 1):
-            jump(0)
+            s.jump(clock, 0)
             h.start(env=env)
             h.app("web").opened().close()
             h.stop()
             s.same("expired: it rests", True, h.rests())
-            jump(late)
+            s.jump(clock, late)
             h.start(env=env)
             h.status()
             said = [w for w in h.words().splitlines()

@@ -106,9 +106,7 @@ def timed(house, relay, responder, n, env):
 
 def compare_times(house, relay, responder):
     if os.path.exists(QUICK):
-        env = {"LD_PRELOAD": QUICK, "ASAN_OPTIONS":
-               "verify_asan_link_order=0:" +
-               os.environ.get("ASAN_OPTIONS", "")}
+        env = preload(QUICK)
         n = 60 if SAN else 500
     else:
         env, n = None, 60

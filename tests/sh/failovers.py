@@ -31,10 +31,8 @@ class Failing(k.Cluster):
 
     def __init__(self, store):
         super().__init__(store)
-        self.env = dict(os.environ, LD_PRELOAD=SEALED,
-                        HANDFAST_SEALED=self.path("sealed"), ASAN_OPTIONS=
-                        "verify_asan_link_order=0:" +
-                        os.environ.get("ASAN_OPTIONS", ""))
+        self.env = dict(os.environ, **s.preload(
+            SEALED, HANDFAST_SEALED=self.path("sealed")))
 
     def run(self, *words):
         """A store that has just begun may be slow."""

@@ -21,12 +21,6 @@ QUICK = os.path.join(BUILD, "tests", "quick.so")
 FLOOD = 300 if SAN else 1000
 
 
-def preload(library, **more):
-    return dict(more, LD_PRELOAD=library, ASAN_OPTIONS=
-                "verify_asan_link_order=0:" +
-                os.environ.get("ASAN_OPTIONS", ""))
-
-
 def counted(house, name, *options):
     return house.respond(name, "--users", "users", "--ring", "ring",
                          "--max-unopened", "1000000", *options,

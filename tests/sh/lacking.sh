@@ -24,7 +24,7 @@ is 'what make says of store_none.c' \
 # What stands in the engines' place comes before them.
 expect 0 $CC -std=c11 -D_GNU_SOURCE $san -I"$here/fleet" -I"$here/proto" -c \
     "$here/fleet/store_none.c" -o none.o
-libs='-luv -llmdb -lsodium -lcbor -lbsd -lconfuse -lmicrohttpd -ljansson'
+libs='-luv -llmdb -lsodium -lcbor -lbsd -lconfuse -ljansson'
 ! grep -q -e -lseccomp words || libs="$libs -lseccomp"
 expect 0 $CC $san -o lacking "$BUILD/cli/handfast.o" none.o \
     "$BUILD/libhandfast-cli.a" "$BUILD/libhandfast-fleet.a" \

@@ -20,12 +20,6 @@ TRIES, SAMPLES = 4, 5
 APART = 0.02 if SAN else 0.005
 
 
-def preload(library, **more):
-    return dict(more, LD_PRELOAD=library, ASAN_OPTIONS=
-                "verify_asan_link_order=0:" +
-                os.environ.get("ASAN_OPTIONS", ""))
-
-
 def change(field_, to=None):
     """An edit of the request: of a field the last byte, or the whole."""
     def edit(direction, k, offset, message):

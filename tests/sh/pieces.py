@@ -18,9 +18,7 @@ DATA = bytes(range(256)) * 2 + b"\nthe end\n"
 
 def env(report):
     """Of a process that counts into that file."""
-    return {"LD_PRELOAD": PIECES, "HANDFAST_PIECES": os.path.abspath(report),
-            "ASAN_OPTIONS": "verify_asan_link_order=0:" +
-            os.environ.get("ASAN_OPTIONS", "")}
+    return preload(PIECES, HANDFAST_PIECES=os.path.abspath(report))
 
 
 def counts(what, report, least_read, least_written):

@@ -24,10 +24,7 @@ RENEW = "a certificate there needs renewal, or the clock here is wrong"
 
 def clock(seconds):
     """The environment of a process whose clock is off."""
-    return {"LD_PRELOAD": CLOCK, "HANDFAST_CLOCK": str(seconds),
-            # The sanitizer's library need not be the first one.
-            "ASAN_OPTIONS": "verify_asan_link_order=0:" +
-            os.environ.get("ASAN_OPTIONS", "")}
+    return preload(CLOCK, HANDFAST_CLOCK=str(seconds))
 
 
 def judged_here(what, r, responder, code, text, hint=None):

@@ -47,9 +47,7 @@ def begun(*more):
     c = k.Cluster()
     for name in "ab":
         c.serve(name, checkpoint="record")
-    c.env = dict(os.environ, LD_PRELOAD=SPARE, ASAN_OPTIONS=
-                 "verify_asan_link_order=0:" +
-                 os.environ.get("ASAN_OPTIONS", ""))
+    c.env = dict(os.environ, **s.preload(SPARE))
     client, c.env = c.client(*more), None
     return c, client
 
