@@ -338,6 +338,29 @@ postgres_run(const struct server *s, const char *sql)
 	return run(words, user(), s->dir);
 }
 
+pid_t
+postgres_aside(const struct server *s, const char *sql)
+{
+	pid_t pid = fork();
+
+	must(pid != -1, "fork");
+	if (pid == 0)
+		_exit(postgres_run(s, sql));
+	while (postgres_run(s,
+		   "DO $$ BEGIN ASSERT EXISTS (SELECT FROM pg_stat_activity "
+		   "WHERE wait_event = 'PgSleep'); END $$") != 0)
+		must(waitpid(pid, NULL, WNOHANG) == 0, sql);
+	return pid;
+}
+
+void
+postgres_over(pid_t pid)
+{
+	int status = -1;
+
+	must(waitpid(pid, &status, 0) == pid && status == 0, "aside");
+}
+
 /* --- all ---------------------------------------------------------------------------------- */
 
 void

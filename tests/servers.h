@@ -33,6 +33,10 @@ int server_free_port(void);
 void postgres_start(struct server *server);
 /* Runs SQL as `postgres`; the exit code of psql. */
 int postgres_run(const struct server *server, const char *sql);
+/* The same in a process of its own, until it is in its pg_sleep(); the second
+ * waits for its end, which is to be a good one. */
+pid_t postgres_aside(const struct server *server, const char *sql);
+void postgres_over(pid_t pid);
 /* To the server and its children. */
 void server_signal(const struct server *server, int signal);
 void server_stop(struct server *server);

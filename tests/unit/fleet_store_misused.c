@@ -4,19 +4,14 @@
  * what no server would: that it is told, and that the others go on. By a real
  * server.
  */
-#include <sys/wait.h>
-
-#include <dlfcn.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <postgresql/libpq-fe.h>
-
 #include "fleet.h"
+#include "libpq.h"
 #include "servers.h"
 #include "storing.h"
 #include "testing.h"
@@ -25,46 +20,22 @@ static struct server server;
 static char as_server[300];
 
 /* So many transactions may end yet; below 0: all. */
-static atomic_int may_end = -1;
+static int may_end = -1;
+static int (*real_sync)(PGconn *);
 
-int
-PQpipelineSync(PGconn *pg)
+static int
+sync_some(PGconn *pg)
 {
-	int (*real)(PGconn *);
-
-	*(void **)&real = dlsym(RTLD_NEXT, "PQpipelineSync");
-	if (atomic_load(&may_end) == 0)
+	if (may_end == 0)
 		return 0;
-	if (atomic_load(&may_end) > 0)
-		(void)atomic_fetch_sub(&may_end, 1);
-	return real(pg);
+	may_end -= may_end > 0;
+	return real_sync(pg);
 }
 
 static void
 sql(const char *words)
 {
 	assert_int_equal(postgres_run(&server, words), 0);
-}
-
-static pid_t
-aside(const char *words)
-{
-	pid_t pid = fork();
-
-	assert_true(pid != -1);
-	if (pid == 0)
-		_exit(postgres_run(&server, words));
-	(void)usleep(700000);
-	return pid;
-}
-
-static void
-over(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
 }
 
 /* The server is one for all; each case begins with new tables. */
@@ -177,11 +148,12 @@ sweeps(void **state)
 	sql("DO $$ BEGIN ASSERT (SELECT count(*) FROM handfast.change) = "
 	    "15000; END $$");
 	sql("INSERT INTO handfast.entry VALUES ('k', 'v', 1, 'w')");
-	pid = aside("SET ROLE server; BEGIN; LOCK TABLE handfast.change; "
-		    "SELECT pg_sleep(3)");
+	pid = postgres_aside(&server,
+	    "SET ROLE server; BEGIN; LOCK TABLE handfast.change; "
+	    "SELECT pg_sleep(3)");
 	assert_ok(hf_store_sweep(s, 2, &n));
 	assert_int_equal(n, 1);
-	over(pid);
+	postgres_over(pid);
 	assert_err(store_get(s, "k"), HF_E_NO_SESSION);
 	hf_store_close(s);
 }
@@ -300,23 +272,27 @@ lost_in_telling(void **state)
 	int i;
 
 	(void)state;
+	real_sync = hf__pq.pipelineSync;
+	hf__pq.pipelineSync = sync_some;
 	for (i = 0; i < MANY; i++, key[0]++)
 		assert_ok(store_swap(other, key, NULL, "one"));
 	watch();
-	pid = aside("BEGIN; UPDATE handfast.entry SET writer = writer "
-		    "WHERE key = 'a'; SELECT pg_sleep(1.2)");
+	pid = postgres_aside(&server,
+	    "BEGIN; UPDATE handfast.entry SET writer = writer "
+	    "WHERE key = 'a'; SELECT pg_sleep(0.8)");
 	answers = fenced = 0;
 	for (i = 0, key[0] = 'a'; i < MANY; i++, key[0]++)
 		assert_non_null(
 		    hf_port_swap(on.port, store_text(key), store_text("one"),
 			store_text("two"), store_later(), answered, NULL));
-	atomic_store(&may_end, MANY);
-	while (atomic_load(&may_end) > 0)
+	may_end = MANY;
+	while (may_end > 0)
 		(void)uv_run(&on.loop, UV_RUN_NOWAIT);
-	over(pid);
+	postgres_over(pid);
 	(void)usleep(200000);
 	store_run(&on.loop, 300);
-	atomic_store(&may_end, -1);
+	may_end = -1;
+	hf__pq.pipelineSync = real_sync;
 	assert_int_equal(answers, MANY);
 	assert_int_equal(fenced, 0);
 	for (i = 0, key[0] = 'a'; i < MANY; i++, key[0]++) {
@@ -348,15 +324,16 @@ blocked(void **state)
 	    "ADD CHECK (octet_length(value) > 0); "
 	    "CREATE INDEX entry_changed ON handfast.entry (changed); "
 	    "UPDATE handfast.version SET number = 2");
-	pid = aside("BEGIN; LOCK TABLE handfast.entry IN ACCESS SHARE MODE; "
-		    "SELECT pg_sleep(5)");
+	pid = postgres_aside(&server,
+	    "BEGIN; LOCK TABLE handfast.entry IN ACCESS SHARE MODE; "
+	    "SELECT pg_sleep(5)");
 	began = uv_hrtime();
 	e = hf_store_init(server.uri, "server", 20000, why);
 	assert_string_equal(why, "canceling statement due to lock timeout");
 	assert_err(e, HF_E_STORE);
 	assert_in_range(uv_hrtime() - began, 1300000000ULL, 2500000000ULL);
 	assert_ok(store_get(s, "k"));
-	over(pid);
+	postgres_over(pid);
 	assert_ok(hf_store_init(server.uri, "server", 20000, why));
 	assert_ok(store_get(s, "k"));
 	store_is("one");

@@ -4,7 +4,6 @@
  * the exact words, in time. By a real server.
  */
 #include <sys/epoll.h>
-#include <sys/wait.h>
 
 #include <dlfcn.h>
 #include <signal.h>
@@ -368,17 +367,6 @@ read_only(void **state)
 	hf_store_close(s);
 }
 
-static pid_t
-aside(const char *words)
-{
-	pid_t pid = fork();
-
-	assert_true(pid != -1);
-	if (pid == 0)
-		_exit(postgres_run(&server, words));
-	return pid;
-}
-
 /* Somebody holds the row: it is given up in time, by the server too, and the
  * connection goes on. */
 static void
@@ -386,23 +374,21 @@ locked(void **state)
 {
 	struct hf_store *s;
 	uint64_t began;
-	int status;
 	pid_t pid;
 
 	(void)state;
 	s = store_open(as("server"));
 	assert_ok(store_swap(s, "k", NULL, "one"));
-	pid = aside("BEGIN; UPDATE handfast.entry SET expires = expires; "
-		    "SELECT pg_sleep(4); ROLLBACK");
-	(void)usleep(700000);
+	pid = postgres_aside(&server,
+	    "BEGIN; UPDATE handfast.entry SET expires = expires; "
+	    "SELECT pg_sleep(4); ROLLBACK");
 	began = uv_hrtime();
 	assert_err(store_swap(s, "k", "one", "two"), HF_E_STORE);
 	assert_in_range(uv_hrtime() - began, 1400000000ULL, 2100000000ULL);
 	assert_string_equal(hf_store_reason(s), "the store took too long");
 	assert_ok(store_get(s, "k"));
 	store_is("one");
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	postgres_over(pid);
 	assert_ok(store_swap(s, "k", "one", "two"));
 	hf_store_close(s);
 }
