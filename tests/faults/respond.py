@@ -109,7 +109,7 @@ def by_token(house, name, token, *options):
 
 # Where a session's data goes --------------------------------------------------
 
-def sinks(house):
+def sinks(house, ask):
     execs = Served(house, "exec", house.certified, sink=("--exec", "cat"))
     execs.tried("fork-EAGAIN", "fork", "any", errno.EAGAIN, soft=False)
     execs.tried("pipe-ENFILE", "pipe", "any", errno.ENFILE)
@@ -131,10 +131,8 @@ def sinks(house):
              ["exit %s, %d; there %s" % (code, hit, line)])
     forward.stop()
     echo.stop()
-    ask = house.write("ask", "#!/bin/sh\nread -r u; read -r p\n"
-                      "[ \"$p\" = 'correct horse' ]\n", 0o700)
     command = Served(house, "password-command", house.plain,
-                     "--password-command", os.path.join(house.dir, ask))
+                     "--password-command", ask)
     command.tried("fork-EAGAIN", "fork", "any", errno.EAGAIN, codes=(8,),
                   soft=False)
     command.tried("pipe-ENFILE", "pipe", "any", errno.ENFILE, codes=(8,))
@@ -309,7 +307,8 @@ def main():
         accept = ["--users", "users", "--ring", "ring"]
         ask = house.write("ask", "#!/bin/sh\nread -r u; read -r p\n"
                           "[ \"$p\" = 'correct horse' ]\n", 0o700)
-        plain = ["--password-command", os.path.join(house.dir, ask)]
+        ask = os.path.join(house.dir, ask)
+        plain = ["--password-command", ask]
         with ThreadPoolExecutor(8) as pool:
             done = [pool.submit(by_token, house, name, token, *options)
                     for name, token, options in (
@@ -321,7 +320,8 @@ def main():
                         ("ticket", house.ticketed, accept),
                         ("ticket-known", house.ticketed + house.known,
                          accept))]
-            done += [pool.submit(f, house) for f in (sinks, printing)]
+            done += [pool.submit(sinks, house, ask),
+                     pool.submit(printing, house)]
             for d in done:
                 d.result()
         tickets(house)
