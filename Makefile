@@ -64,11 +64,10 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
 ifdef SAN
 HARDEN = -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
-# A program that ends looks through all that is loaded for what is leaked: there
-# is less of it so, and less to relocate.
-HARDEN_LD = -fsanitize=address,undefined \
-	$(if $(findstring clang,$(CC)),,-static-libubsan)
-PIE = -no-pie
+HARDEN_LD = -fsanitize=address,undefined
+# There is less to relocate; and a program that ends looks for what is leaked
+# through all that is loaded, of which libubsan.so is 6 MB.
+PIE = -no-pie $(if $(findstring clang,$(CC)),,-static-libubsan)
 else
 HARDEN = -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 HARDEN_LD = -Wl,-z,relro,-z,now
@@ -218,10 +217,10 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(TESTING) $(PROTO_LIB)
 HARNESS = $(BUILD)/tests/fuzz_skip.o $(CLI_LIB) $(FLEET_LIB) $(PROTO_LIB)
 $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz_replay.o \
     $(HARNESS)
-	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_cli) -ldl
+	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_cli)
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(HARNESS)
 	@mkdir -p $(@D)
-	$(call say,ld $@)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS_cli) -ldl
+	$(call say,ld $@)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS_cli)
 
 # These go into other programs, so they carry no sanitizer.
 $(BUILD)/tests/%.so: tests/preload/%.c Makefile

@@ -35,7 +35,8 @@ check_metrics(const char *text)
 
 	if (text[0] == '\0')
 		return CLI_OK;
-	if ((r = http_where(&at, text)) != CLI_OK)
+	if ((r = http_where(&at, text)) != CLI_OK ||
+	    (r = http_load()) != CLI_OK)
 		return r;
 	return at.at.ss_family == AF_UNIX ? confine_look("metrics", text + 5) :
 					    CLI_OK;

@@ -180,18 +180,6 @@ watch(struct http *h, uv_loop_t *loop)
 	return 0;
 }
 
-static int
-load(void)
-{
-	const char *why =
-	    hf_library_load(&mhd, "libmicrohttpd.so.12", symbols, SYMBOLS);
-
-	if (why == NULL)
-		return CLI_OK;
-	(void)cli_refuse(HF_E_UNSUPPORTED, "metrics: %s", why);
-	return CLI_FORMAT;
-}
-
 int
 http_where(struct hf_address *at, const char *text)
 {
@@ -202,11 +190,20 @@ http_where(struct hf_address *at, const char *text)
 	if ((r = dispatch_address(found, &n, "metrics", text)) != CLI_OK)
 		return r;
 	*at = found[0];
-	return is_here(at) ? load() :
+	return is_here(at) ? CLI_OK :
 			     cli_error(CLI_POLICY,
 				 "metrics %s: only a unix socket or the "
 				 "loopback",
 				 text);
+}
+
+int
+http_load(void)
+{
+	const char *why =
+	    hf_library_load(&mhd, "libmicrohttpd.so.12", symbols, SYMBOLS);
+
+	return why == NULL ? CLI_OK : cli_error(CLI_IO, "metrics: %s", why);
 }
 
 int
@@ -218,7 +215,8 @@ http_open(struct http **http, uv_loop_t *loop, const char *text,
 	struct http *h;
 	int fd, r;
 
-	if ((r = http_where(&at, text)) != CLI_OK)
+	if ((r = http_where(&at, text)) != CLI_OK ||
+	    (r = http_load()) != CLI_OK)
 		return r;
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return cli_fail(HF_E_MEMORY, "metrics");

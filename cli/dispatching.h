@@ -63,9 +63,10 @@ void control_close(struct control *control);
 struct http;
 int http_open(struct http **http, uv_loop_t *loop, const char *address,
     const struct hf_dispatch *dispatch);
-/* An address of a unix socket or of the loopback, and the library for it; or
- * says what is not. */
+/* An address of a unix socket or of the loopback, or says that it is not. */
 int http_where(struct hf_address *at, const char *address);
+/* The library for it; or says that it is not here. */
+int http_load(void);
 void http_close(struct http *http);
 
 /* dispatch_words.c: what a dispatcher says of itself. */

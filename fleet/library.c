@@ -10,6 +10,7 @@ hf_library_load(void *table, const char *file, const struct hf_symbol *symbols,
     size_t n)
 {
 	void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL), *found;
+	const char *why;
 	size_t i;
 
 	for (i = 0; library != NULL && i < n; i++) {
@@ -18,5 +19,8 @@ hf_library_load(void *table, const char *file, const struct hf_symbol *symbols,
 		/* ISO C knows no way from one kind of pointer to the other. */
 		memcpy((char *)table + symbols[i].at, &found, sizeof(found));
 	}
-	return library != NULL && i == n ? NULL : dlerror();
+	if (library != NULL && i == n)
+		return NULL;
+	why = dlerror();
+	return why != NULL ? why : "it lacks a function";
 }

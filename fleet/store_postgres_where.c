@@ -181,7 +181,7 @@ hf__pg_open(void **engine, const char *uri, const char **reason)
 	struct hf__pg *at;
 
 	if ((*reason = hf__pq_load()) != NULL)
-		return HF_E_UNSUPPORTED;
+		return HF_E_STORE;
 	*reason = "";
 	if ((at = calloc(1, sizeof(*at))) == NULL)
 		return HF_E_MEMORY;

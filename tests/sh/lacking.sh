@@ -14,7 +14,7 @@ san=
 checks=$((checks + 1))
 make -C "$here" -nB REDIS= POSTGRES= BUILD="$tmp/b" all >words 2>&1 ||
     fail 'make -n fails without both'
-for word in lpq lhiredis HF_WITH_REDIS HF_WITH_POSTGRES store_redis \
+for word in lpq libpq.o lhiredis HF_WITH_REDIS HF_WITH_POSTGRES store_redis \
     store_postgres; do
 	is "what make says of $word" "$(grep -c -e "$word" words)" 0
 done
@@ -28,7 +28,7 @@ libs='-luv -llmdb -lsodium -lcbor -lbsd -lconfuse -ljansson'
 ! grep -q -e -lseccomp words || libs="$libs -lseccomp"
 expect 0 $CC $san -o lacking "$BUILD/cli/handfast.o" none.o \
     "$BUILD/libhandfast-cli.a" "$BUILD/libhandfast-fleet.a" \
-    "$BUILD/libhandfast.a" $libs -lm -lpthread
+    "$BUILD/libhandfast.a" $libs -lm -lpthread -ldl
 is 'its libraries' "$(ldd lacking | grep -c 'libpq\|libhiredis')" 0
 
 for uri in redis://127.0.0.1 rediss://127.0.0.1 \

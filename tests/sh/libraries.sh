@@ -8,10 +8,13 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$here/build}
 . "$here/tests/sh/lib.inc"
 HANDFAST=${HANDFAST:-$BUILD/handfast}
-missing='libnone.so.1: cannot open shared object file: No such file or directory \(HF_E_UNSUPPORTED\)$'
+missing='libnone.so.1: cannot open shared object file: No such file or directory'
 
-is 'its libraries' "$(ldd "$HANDFAST" | grep -cE \
-    'lib(pq|microhttpd|gnutls|ssl|crypto|krb5|ldap)[-.]')" 0
+expect 0 ldd "$HANDFAST"
+ldd "$HANDFAST" >libraries
+is 'a library' "$(grep -c 'libuv[.]' libraries)" 1
+is 'those of others' "$(grep -cE \
+    'lib(pq|microhttpd|gnutls|ssl|crypto|krb5|ldap)[-.]' libraries)" 0
 
 # with FILE WORD...: the program, with that one in the place of both.
 with() {
@@ -20,10 +23,10 @@ with() {
 	    "$HANDFAST" "${@:2}"
 }
 for command in 'store init' 'session list' 'cluster members'; do
-	expect 2 with libnone.so.1 $command --store postgresql:///web
-	says "^handfast: error: postgresql:///web: $missing"
-	expect 2 with libm.so.6 $command --store postgresql:///web
-	says 'libm.so.6: undefined symbol: PQ[A-Za-z]* \(HF_E_UNSUPPORTED\)$'
+	expect 8 with libnone.so.1 $command --store postgresql:///web
+	says "^handfast: error: postgresql:///web: $missing \(HF_E_STORE\)$"
+	expect 8 with libm.so.6 $command --store postgresql:///web
+	says 'libm.so.6: undefined symbol: PQ[A-Za-z]* \(HF_E_STORE\)$'
 done
 expect 0 with libnone.so.1 store init --store lmdb:db
 
@@ -37,14 +40,14 @@ dispatcher() {
 }
 dispatcher 'metrics = "unix:m"'
 for check in --check ''; do
-	expect 6 with libnone.so.1 dispatch --config d.conf $check
-	says "^handfast: error: metrics: $missing"
-	expect 6 with libm.so.6 dispatch --config d.conf $check
-	says 'libm.so.6: undefined symbol: MHD_[a-z_]* \(HF_E_UNSUPPORTED\)$'
+	expect 3 with libnone.so.1 dispatch --config d.conf $check
+	says "^handfast: error: metrics: $missing$"
+	expect 3 with libm.so.6 dispatch --config d.conf $check
+	says 'libm.so.6: undefined symbol: MHD_[a-z_]*$'
 done
 dispatcher 'store = "postgresql:///web"'
-expect 6 with libnone.so.1 dispatch --config d.conf --check
-says "^handfast: error: postgresql:///web: $missing"
+expect 8 with libnone.so.1 dispatch --config d.conf --check
+says "^handfast: error: postgresql:///web: $missing \(HF_E_STORE\)$"
 dispatcher ''
 expect 0 with libnone.so.1 dispatch --config d.conf --check
 finish

@@ -279,7 +279,7 @@ lost_in_telling(void **state)
 	watch();
 	pid = postgres_aside(&server,
 	    "BEGIN; UPDATE handfast.entry SET writer = writer "
-	    "WHERE key = 'a'; SELECT pg_sleep(0.8)");
+	    "WHERE key = 'a'; SELECT pg_sleep(1.2)");
 	answers = fenced = 0;
 	for (i = 0, key[0] = 'a'; i < MANY; i++, key[0]++)
 		assert_non_null(
