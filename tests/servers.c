@@ -240,15 +240,16 @@ redis_start_sentinel(struct server *s, int port, int master)
 static int
 program(char out[160], const char *name)
 {
-	FILE *f = popen("pg_config --bindir 2>/dev/null", "r");
-	char dir[128] = "";
+	static char dir[128];
+	FILE *f;
 
-	if (f == NULL)
-		return 0;
-	if (fgets(dir, sizeof(dir), f) == NULL)
-		dir[0] = '\0';
-	dir[strcspn(dir, "\n")] = '\0';
-	(void)pclose(f);
+	if (dir[0] == '\0' &&
+	    (f = popen("pg_config --bindir 2>/dev/null", "r")) != NULL) {
+		if (fgets(dir, sizeof(dir), f) == NULL)
+			dir[0] = '\0';
+		dir[strcspn(dir, "\n")] = '\0';
+		(void)pclose(f);
+	}
 	(void)snprintf(out, 160, "%s/%s", dir, name);
 	return dir[0] != '\0' && access(out, X_OK) == 0;
 }
@@ -262,22 +263,6 @@ have_postgres(void)
 	    program(path, "psql") &&
 	    system("command -v openssl >/dev/null") == 0;
 }
-
-/* A CA, the server's certificate, and one of a client `server`; another
- * client's by nobody we know. */
-static const char certificates[] =
-    "set -e\n"
-    "key() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; "
-    "chmod 600 $1.key; }\n"
-    "key ca; openssl req -x509 -new -key ca.key -days 2 -subj /CN=CA "
-    "-out ca.crt\n"
-    "sign() { key $1; openssl req -new -key $1.key -subj /CN=$2 "
-    "-addext subjectAltName=DNS:$2,IP:127.0.0.1 -out $1.csr\n"
-    "openssl x509 -req -in $1.csr -CA $3.crt -CAkey $3.key -CAcreateserial "
-    "-days 2 -copy_extensions copy -out $1.crt; }\n"
-    "sign host localhost ca; sign client server ca\n"
-    "key other; openssl req -x509 -new -key other.key -days 2 -subj "
-    "/CN=server -out other.crt\n";
 
 static void
 configure(struct server *s, const struct passwd *pw)
@@ -308,18 +293,18 @@ void
 postgres_start(struct server *s)
 {
 	const struct passwd *pw = user();
-	char path[160], data[80];
-	const char *const init[] = { path, "-D", data, "-U", "postgres", "-N",
-		"-A", "trust", "--no-instructions", "-E", "UTF8", "--locale",
-		"C", NULL };
-	const char *const sh[] = { "sh", "-c", certificates, NULL };
+	char path[160], data[80],
+	    *script = realpath("tests/postgres.sh", NULL);
+	const char *const make[] = { "sh", script, s->dir,
+		pw == NULL ? NULL : pw->pw_name, NULL };
 	const char *const words[] = { path, "-D", data, NULL };
 
 	memset(s, 0, sizeof(*s));
 	folder(s, pw);
 	(void)snprintf(data, sizeof(data), "%s/db", s->dir);
-	must(program(path, "initdb") && run(init, pw, s->dir) == 0, "initdb");
-	must(run(sh, pw, s->dir) == 0, "openssl");
+	must(script != NULL && run(make, NULL, s->dir) == 0,
+	    "tests/postgres.sh");
+	free(script);
 	configure(s, pw);
 	must(program(path, "postgres"), "postgres");
 	launch(s, words, pw);

@@ -146,14 +146,15 @@ class Postgres(Server):
     def __init__(self, program: str) -> None:
         super().__init__()
         who = {"cwd": self.dir, **self.who()}
+        words = ["sh", os.path.join(os.path.dirname(os.path.abspath(
+            __file__)), "postgres.sh"), self.dir]
         if "user" in who:
             os.chown(self.dir, who["user"],  # type: ignore[arg-type]
                      who["group"])  # type: ignore[arg-type]
+            words += [pwd.getpwuid(
+                who["user"]).pw_name]  # type: ignore[arg-type]
         data = os.path.join(self.dir, "db")
-        subprocess.run([os.path.join(self.bindir(), "initdb"), "-D", data,
-                        "-U", "postgres", "-N", "-A", "trust", "-E", "UTF8",
-                        "--locale", "C"], check=True, capture_output=True,
-                       **who)  # type: ignore[call-overload]
+        subprocess.run(words, check=True, capture_output=True)
         self.launch([os.path.join(self.bindir(), "postgres"), "-D", data,
                      "-c", "listen_addresses=", "-k", self.dir, "-c",
                      "fsync=off"], os.path.join(self.dir, ".s.PGSQL.5432"),
