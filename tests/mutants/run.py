@@ -231,6 +231,14 @@ def script_failures(out):
     return set(re.findall(r"^FAIL:? (.*)$", out, re.M))
 
 
+def interpreter(script):
+    """What its first line says, where a script begins #!"""
+    if script.endswith(".py"):
+        return "/usr/bin/python3"
+    with open(script) as f:
+        return f.readline()[2:].strip()
+
+
 def run_test(test, place, what, only=True, seconds=None):
     """Runs one test by the program `what`. Returns what failed in it by
     name, its exit code (None: it took too long), and its output."""
@@ -239,6 +247,7 @@ def run_test(test, place, what, only=True, seconds=None):
     seconds = seconds or TIMEOUT[kind]
     env = {"BUILD": BUILD, "HANDFAST": what, "TMPDIR": place,
            "PYTHONDONTWRITEBYTECODE": "1",
+           "HANDFAST_TEST_KILLED": "100",
            "HANDFAST_TEST_WAIT": "15"}  # what is awaited mostly never comes
     if kind == "unit":
         if only:
@@ -251,8 +260,8 @@ def run_test(test, place, what, only=True, seconds=None):
         return set(re.findall("^handfast: error: %s: ([^ :]+): " %
                               re.escape(unit), out, re.M)), code, out
     script, *told = file.split()
-    runner = "/usr/bin/python3" if script.endswith(".py") else "bash"
-    out, code = ended([runner, os.path.join("tests", "sh", script), *told],
+    script = os.path.join(ROOT, "tests", "sh", script)
+    out, code = ended([interpreter(script), script, *told],
                       env, seconds, lambda x: hit(test, script_failures(x)))
     return script_failures(out), code, out
 

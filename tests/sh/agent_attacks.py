@@ -21,7 +21,9 @@ from agenting import (App, CLOSE, DATA, END, INFO, OPEN,  # noqa: E402
                       wait_for)
 
 NOBODY, NOGROUP = 65534, 65534
-KILLED = 200 if s.SAN else 1040  # more than a session has channels
+# More than a session has channels; some suffice where it is known to fail.
+KILLED = int(os.environ.get("HANDFAST_TEST_KILLED",
+                            200 if s.SAN else 1040))
 
 
 def as_nobody(h, *words, **how):

@@ -4,7 +4,8 @@
 # files it believes, whom it lets in, what an exit code promises. A check that
 # is gone is a line here that fails.
 #
-#    guards.sh [PART...]     PART: files, fits, door, bare, asked, earned, odd
+#    guards.sh [PART...]     PART: files, fits, users, lists, door, bare, asked,
+#                            earned, odd
 . "$(dirname "$0")/session.inc"
 umask 022
 must hf keygen -o new.key
@@ -98,6 +99,10 @@ fits() {
 	run 4 'verify: name' cert verify --trust ca/ca.cert --expect x server.cert
 	run 4 'verify: usage' cert verify --trust ca/ca.cert --usage initiator \
 	    server.cert
+}
+
+users() {
+	# what is no users file, and whom it has
 	for damage in '2s/^bob/BOB/' '2{h;G}' '1s/64:2/64:1/' '1s/example/\x01/' \
 	    '2s/.$//' '$s/./&\n/'; do
 		sed "$damage" users >bad
@@ -111,6 +116,10 @@ fits() {
 	printf 'zed' >>bad
 	refuse 6 'users: no end' --users bad
 	run 5 'user exists' user add --db users --passphrase-file wrong bob
+}
+
+lists() {
+	# what a CA revokes, and where that is written
 	run 5 'list over a key' ca revoke ca -o server.key
 	run 4 "another's certificate revoked" ca revoke other alice.cert -o list
 	must hf ca init twin --name 'Test CA'
@@ -213,7 +222,7 @@ odd() {
 	same 'odd name' 'subject:   a\u{202E}b' "$(sed -n 1p out)"
 }
 
-for p in files fits door bare asked earned odd; do
+for p in files fits users lists door bare asked earned odd; do
 	! part $p || $p
 done
 finish
