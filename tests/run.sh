@@ -19,7 +19,7 @@ export CC HANDFAST BUILD SAN PYTHONDONTWRITEBYTECODE=1
 
 command_of() { # TEST, into the array `run`
 	case $1 in
-	*.sh) run=(bash "$1") ;;
+	*.sh) read -r interpreter <"$1" && run=("${interpreter#??}" "$1") ;;
 	*.py) run=("$PYTHON" "$1") ;;
 	lint-*) run=(make --no-print-directory "$1") ;;
 	*) run=(${RUN:-} "$1") ;;
@@ -41,7 +41,7 @@ tell() { # WORD NAME MS CODE LOG
 }
 
 one() { # TEST [beside others]
-	local name=${1#"$BUILD"/} out start ms code word run
+	local name=${1#"$BUILD"/} out start ms code word run interpreter
 	name=${name#"${BUILD#"$PWD"/}"/}
 	out=$log/$(basename "$1")
 	command_of "$1"

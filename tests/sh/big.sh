@@ -1,3 +1,4 @@
+#!/bin/bash
 # SPDX-License-Identifier: ISC
 # Bulk: HANDFAST_BIG MiB (64) through `initiate | respond --echo` come back
 # with the same SHA-256, and the responder never needs 64 MiB of memory, not
@@ -36,7 +37,7 @@ PY
 
 start big tcp --echo
 begun=$(date +%s%N)
-got=$(python3 bytes.py "$HANDFAST_BIG" sent |
+got=$(/usr/bin/python3 bytes.py "$HANDFAST_BIG" sent |
     { "$HANDFAST" initiate --connect "$at" $as_alice 2>err; echo $? >code; } |
     tee >(wc -c >count) | sha256sum | cut -d' ' -f1)
 ms=$((($(date +%s%N) - begun) / 1000000))
@@ -65,7 +66,8 @@ pids="$pids $stuck"
 exec 7<stuck.fifo
 sleep 2
 small 'a peer that does not read' "$(peak $pid)"
-python3 bytes.py 4 sent | "$HANDFAST" initiate --connect "$at" $as_alice \
+/usr/bin/python3 bytes.py 4 sent |
+    "$HANDFAST" initiate --connect "$at" $as_alice \
     2>err >out
 same 'another is served meanwhile' "$(cat sent)" "$(sum out)"
 # It goes on where it was as soon as somebody reads.
@@ -79,7 +81,7 @@ stop $pid
 start many tcp --echo --workers 2
 crowd=
 for i in 1 2 3 4; do
-	{ python3 bytes.py $((HANDFAST_BIG / 8 + 1)) sent.$i |
+	{ /usr/bin/python3 bytes.py $((HANDFAST_BIG / 8 + 1)) sent.$i |
 	    "$HANDFAST" initiate --connect "$at" $as_alice 2>err.$i |
 	    sha256sum | cut -d' ' -f1 >got.$i; } &
 	crowd="$crowd $!"

@@ -33,11 +33,14 @@ in_zsh() {
 	    run() { . $file }; run' zsh "$here/cli/completion/_handfast" "$@" |
 	    sed -e 's/^([^)]*)//' -e 's/\[.*//' | options
 }
-# Those of "$1"'s that the program knows: it says so of an unknown one first.
+# taken OPTIONS WORD...: those that the program knows after these words: it
+# says so of an unknown one first.
 taken() {
-	for o in $(in_help "$1"); do
-		timeout 20 "$HANDFAST" "$@" "$o" </dev/null 2>&1 |
-		    grep -qE 'unknown (or ambiguous )?option' || echo "$o"
+	for o in $1; do
+		case $("$HANDFAST" "${@:2}" "$o" </dev/null 2>&1) in
+		*unknown\ option* | *unknown\ or\ ambiguous\ option*) ;;
+		*) echo "$o" ;;
+		esac
 	done
 }
 
@@ -67,7 +70,7 @@ for c in $commands; do
 		got=
 		[ "$c" = help ] || got=$(in_bash "${words[@]}")
 		all="$all $got"
-		same "${words[*]} (program, bash)" "$(taken "${words[@]}")" "$got"
+		same "${words[*]} (program, bash)" "$(taken "$help" "${words[@]}")" "$got"
 		[ -z "$zsh" ] || [ "$c" = help ] ||
 		    same "${words[*]} (bash, zsh)" "$got" \
 			"$(in_zsh "${words[@]}")"

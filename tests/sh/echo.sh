@@ -1,3 +1,4 @@
+#!/bin/bash
 # SPDX-License-Identifier: ISC
 # Each token through the program in a pipe, both paths; bulk that comes back
 # whole; what the responder's log says; refusals with their exit codes.
@@ -43,7 +44,7 @@ same '20 MB through pipes' "$(sum big)" "$(sum out)"
     (sleep 0.5; cat) >out
 same '20 MB with slow ends' "$(sum big)" "$(sum out)"
 head -c 500 big >small
-python3 -c 'import sys, time
+/usr/bin/python3 -c 'import sys, time
 for b in open("small", "rb").read():
 	sys.stdout.buffer.write(bytes([b]))
 	sys.stdout.buffer.flush()' |

@@ -1,3 +1,4 @@
+#!/bin/bash
 # SPDX-License-Identifier: ISC
 # A responder's life: signals, what it does with sessions, addresses that it
 # listens on, password commands, peers that die or talk nonsense.
@@ -30,7 +31,7 @@ finally:
 PY
 watchdog() {
 	w=WATCHDOG=1
-	same 'watchdog' "READY=1 $w $w $w STOPPING=1" "$(echo $(python3 alive.py \
+	same 'watchdog' "READY=1 $w $w $w STOPPING=1" "$(echo $(/usr/bin/python3 alive.py \
 	    "$HANDFAST" respond --listen 127.0.0.1:0 --identity server.key \
 	    --cert server.cert --trust ca/ca.cert --echo))"
 }
@@ -147,7 +148,7 @@ threading.Thread(target=relay).start()
 args = [program, "initiate", "--connect", "127.0.0.1:%d" % port]
 sys.exit(subprocess.call(args + sys.argv[3:]))
 PY
-timeout 60 python3 within.py "$HANDFAST" "$at" $as_alice <big >out 2>err
+timeout 60 /usr/bin/python3 within.py "$HANDFAST" "$at" $as_alice <big >out 2>err
 same 'forward: a session within a session' "0 $(sum big)" "$? $(sum out)"
 stop $pid
 same 'forward: SIGTERM' 0 $code
@@ -304,7 +305,7 @@ for name in ("\0handfast-test-%d" % os.getpid(), os.getcwd() + "/notify"):
         p.wait()
 PY
 told='READY=1 STATUS=files read anew STOPPING=1'
-same 'notify' "$told $told" "$(echo $(python3 notify.py "$HANDFAST" respond \
+same 'notify' "$told $told" "$(echo $(/usr/bin/python3 notify.py "$HANDFAST" respond \
     --listen 127.0.0.1:0 --identity server.key --cert server.cert \
     --trust ca/ca.cert --echo))"
 watchdog
@@ -456,11 +457,11 @@ took = time.time() - t
 assert 2.5 < took < 8, took
 print("ok")
 PY
-same 'rude peers' ok "$(python3 rude.py "$at" 2>err)"
+same 'rude peers' ok "$(/usr/bin/python3 rude.py "$at" 2>err)"
 try $as_alice <hello
 same 'serves on' "0 hello" "$code $(cat out)"
 stop $pid
-python3 -c '
+/usr/bin/python3 -c '
 import json, sys
 lines = [json.loads(l) for l in open("rude.log")]
 assert lines[0]["event"] == "listen"
@@ -495,7 +496,7 @@ threading.Thread(target=relay, daemon=True).start()
 sys.exit(subprocess.call([sys.argv[1], "initiate", "--connect",
     "127.0.0.1:%d" % server.getsockname()[1]] + sys.argv[3:]))
 PY
-timeout 60 python3 cut.py "$HANDFAST" "$at" $as_alice <big >out 2>err
+timeout 60 /usr/bin/python3 cut.py "$HANDFAST" "$at" $as_alice <big >out 2>err
 same 'a stream cut short' 3 $?
 has 'a stream cut short: said so' HF_E_TRUNCATED err
 n=$(stat -c %s out)

@@ -226,12 +226,12 @@ for name in sys.argv[1:]:
     if passed or len(told) < 100 or report["verified"]:
         sys.exit(1)
 EOF
-python3 change.py "$vectors" || fail 'no changed copies'
+/usr/bin/python3 change.py "$vectors" || fail 'no changed copies'
 for name in plain sealed; do
 	"$HANDFAST" vectors verify --json $name >$name.report 2>err
 	is "the exit code for $name" $? 6
 done
-python3 judge.py plain sealed || fail 'a change was not found'
+/usr/bin/python3 judge.py plain sealed || fail 'a change was not found'
 
 # Where the processor lacks a suite its vectors are passed over, but no digit
 # of theirs can be changed there either.
@@ -243,7 +243,7 @@ expect 0 lacking vectors verify --json "$vectors/ok" "$vectors/bad"
 prints '^\{"verified":true,"vectors":[0-9]+,"failed":0,"skipped":[1-9]'
 lacking vectors verify --json plain >plain.report 2>err
 is 'the exit code for plain' $? 6
-python3 judge.py plain || fail 'a change was not found'
+/usr/bin/python3 judge.py plain || fail 'a change was not found'
 
 # A role that is none, a long word that is unknown, many steps.
 cat >odd.py <<'EOF'
@@ -268,7 +268,7 @@ write("many.json", {**vector, "role": "initiator", "own": 1, "window": 65536,
                     [{"do": "send", "channel": 0, "size": 1 << 20,
                       "byte": 1}] * 2000})
 EOF
-python3 odd.py "$vectors" || fail 'no odd vectors'
+/usr/bin/python3 odd.py "$vectors" || fail 'no odd vectors'
 hf 6 vectors verify role.json
 says "role.json: channel-echo: role: is 'nobody'"
 "$HANDFAST" vectors verify --json name.json >out 2>err
