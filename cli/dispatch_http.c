@@ -19,7 +19,8 @@
 /* What is used of libmicrohttpd, which brings GnuTLS along: it is loaded where
  * metrics are wanted. `mhd.run(d)` is MHD_run(d). */
 static struct mhd {
-	__typeof__(MHD_add_response_header) *add_response_header;
+	_Alignas(HF_TABLE_BYTES) __typeof__(MHD_add_response_header)
+	    *add_response_header;
 	__typeof__(MHD_create_response_from_buffer)
 	    *create_response_from_buffer;
 	__typeof__(MHD_destroy_response) *destroy_response;
@@ -41,7 +42,8 @@ static const struct hf_symbol symbols[] = {
 	{ OF(stop_daemon) },
 };
 enum { SYMBOLS = sizeof(symbols) / sizeof(symbols[0]) };
-_Static_assert(SYMBOLS == sizeof(struct mhd) / sizeof(void (*)(void)),
+_Static_assert(SYMBOLS ==
+	offsetof(struct mhd, stop_daemon) / sizeof(void (*)(void)) + 1,
     "each member has its symbol");
 
 enum { CALLERS_MAX = 8, PATIENCE_S = 5, TURN_MS = 500 };

@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include "libpq.h"
-#include "library.h"
 
 #define OF(name) "PQ" #name, offsetof(struct hf__pq, name)
 static const struct hf_symbol symbols[] = {
@@ -41,7 +40,8 @@ static const struct hf_symbol symbols[] = {
 	{ OF(status) },
 };
 enum { SYMBOLS = sizeof(symbols) / sizeof(symbols[0]) };
-_Static_assert(SYMBOLS == sizeof(struct hf__pq) / sizeof(void (*)(void)),
+_Static_assert(SYMBOLS ==
+	offsetof(struct hf__pq, status) / sizeof(void (*)(void)) + 1,
     "each member has its symbol");
 
 struct hf__pq hf__pq;

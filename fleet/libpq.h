@@ -8,8 +8,10 @@
 
 #include <postgresql/libpq-fe.h>
 
+#include "library.h"
+
 struct hf__pq {
-	__typeof__(PQclear) *clear;
+	_Alignas(HF_TABLE_BYTES) __typeof__(PQclear) *clear;
 	__typeof__(PQcmdTuples) *cmdTuples;
 	__typeof__(PQconnectPoll) *connectPoll;
 	__typeof__(PQconnectStartParams) *connectStartParams;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Libraries that are loaded when they are wanted. */
+#include <sys/mman.h>
+
 #include <dlfcn.h>
+#include <errno.h>
 #include <string.h>
 
 #include "library.h"
@@ -20,7 +23,9 @@ hf_library_load(void *table, const char *file, const struct hf_symbol *symbols,
 		memcpy((char *)table + symbols[i].at, &found, sizeof(found));
 	}
 	if (library != NULL && i == n)
-		return NULL;
+		return mprotect(table, HF_TABLE_BYTES, PROT_READ) == 0 ?
+		    NULL :
+		    strerror(errno);
 	why = dlerror();
 	return why != NULL ? why : "it lacks a function";
 }

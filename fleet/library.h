@@ -9,15 +9,21 @@
 
 #include <stddef.h>
 
+/* A table of functions has its pages for itself, and nobody writes there once
+ * it is full: its first member begins with _Alignas(HF_TABLE_BYTES), the
+ * largest page that Linux has, and so it ends there too. */
+#define HF_TABLE_BYTES 65536
+
 /* A function, and the place of its address in a table. */
 struct hf_symbol {
 	const char *name;
 	size_t at;
 };
 
-/* Loads a library, and puts the addresses of its functions into a table of
- * function pointers; it stays loaded. Returns NULL, or why it could not, in the
- * loader's words, which the next call replaces. */
+/* Loads a library, puts the addresses of its functions into a table of
+ * function pointers of HF_TABLE_BYTES, and makes that read-only; it stays
+ * loaded. Returns NULL, or why it could not, in the loader's words, which the
+ * next call replaces. */
 const char *hf_library_load(void *table, const char *file,
     const struct hf_symbol *symbols, size_t n);
 
