@@ -71,6 +71,20 @@ alone() {
 	esac
 }
 
+# What most scripts begin with is made once.
+case "$*" in
+*/sh/*)
+	export HANDFAST_PKI=$BUILD/pki
+	rm -rf "$HANDFAST_PKI"
+	mkdir "$HANDFAST_PKI"
+	(unset HANDFAST_PKI && cd "$BUILD/pki" && sh "$OLDPWD/tests/pki.sh") \
+	    >"$log/pki.log" 2>&1 || {
+		cat "$log/pki.log"
+		exit 1
+	}
+	;;
+esac
+
 : >"$log/verdicts"
 : >"$log/again"
 last=()

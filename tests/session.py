@@ -20,6 +20,7 @@ import time
 
 import doors
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.environ.get("HANDFAST") or os.path.abspath("build/handfast")
 BUILD = os.environ.get("BUILD") or os.path.abspath("build")
 CLOCK = os.path.join(BUILD, "tests", "clock.so")
@@ -220,16 +221,17 @@ class House:
         self.dir = tempfile.mkdtemp()
         self.responders = []
         os.chdir(self.dir)
-        self.hf("ca", "init", "ca", "--name", "Test CA")
-        self.identity("server")
-        self.certificate("server", "responder", "--realm", "example")
-        self.identity(initiator, "alice")
-        self.certificate("alice", "initiator")
-        self.write("password", password + "\n")
-        self.hf("user", "add", "--db", "users", "--realm", "example",
-                "--passphrase-file", "password", user)
-        self.hf("ticket", "ring", "ring")
-        self.ticket("carol", "--subject", subject)
+        names = [initiator, user, password, subject]
+        if names == ["alice", "bob", "correct horse", "carol"]:
+            names = []
+        made = subprocess.run(["sh", os.path.join(HERE, "pki.sh"), *names],
+                              env=dict(os.environ, HANDFAST=PROGRAM),
+                              capture_output=True, text=True)
+        if made.returncode != 0:
+            print("cannot: tests/pki.sh")
+            print(made.stderr)
+            self.__exit__()
+            sys.exit(1)
         self.to = ["--trust", "ca/ca.cert", "--expect", "server"]
         self.known = ["--responder-cert", "server.cert"]
         self.certified = self.to + ["--identity", "alice.key", "--cert",

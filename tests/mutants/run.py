@@ -43,6 +43,7 @@ import zlib
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
+PKI = os.path.join(BUILD, "pki")
 CC = shlex.split(os.environ.get("CC", "gcc"))
 TIMEOUT = {"unit": 120, "vectors": 120, "sh": 300}  # seconds for one test
 # At once: unit tests compute; shell tests mostly wait, and run beside them.
@@ -239,6 +240,15 @@ def interpreter(script):
         return f.readline()[2:].strip()
 
 
+def make_pki():
+    """What most scripts begin with, by the program as it is: once."""
+    shutil.rmtree(PKI, ignore_errors=True)
+    os.makedirs(PKI)
+    subprocess.run(["sh", os.path.join(ROOT, "tests", "pki.sh")], cwd=PKI,
+                   env=dict(os.environ, HANDFAST=os.path.join(
+                       BUILD, "handfast")), check=True, capture_output=True)
+
+
 def run_test(test, place, what, only=True, seconds=None):
     """Runs one test by the program `what`. Returns what failed in it by
     name, its exit code (None: it took too long), and its output."""
@@ -247,7 +257,7 @@ def run_test(test, place, what, only=True, seconds=None):
     seconds = seconds or TIMEOUT[kind]
     env = {"BUILD": BUILD, "HANDFAST": what, "TMPDIR": place,
            "PYTHONDONTWRITEBYTECODE": "1",
-           "HANDFAST_TEST_KILLED": "100",
+           "HANDFAST_PKI": PKI, "HANDFAST_TEST_KILLED": "100",
            "HANDFAST_TEST_WAIT": "15"}  # what is awaited mostly never comes
     if kind == "unit":
         if only:
@@ -480,6 +490,7 @@ def main():
                       flush=True)
         return 0
 
+    make_pki()
     survivors, passed, failed = [], 0, 0
     for what, good, found in [] if args.id else controls():
         print("%s control: a mutant %s" % ("PASS" if good else "FAIL", what))
