@@ -691,9 +691,11 @@ deps-cross:
 	$(call apt_install,$(APT_CROSS))
 
 define apt_install
-@missing=; for p in $(1); do \
-	dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
-	    grep -q 'ok installed' || missing="$$missing $$p"; \
+@missing=; \
+have=" $$(dpkg-query -W -f='$${Package} $${Status} ' $(1) 2>/dev/null)"; \
+for p in $(1); do \
+	case $$have in *" $$p install ok installed "*) ;; \
+	*) missing="$$missing $$p" ;; esac; \
 done; \
 [ -n "$$missing" ] || exit 0; \
 sudo=; [ "$$(id -u)" -eq 0 ] || sudo=$$(command -v sudo) || { \
