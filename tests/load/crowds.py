@@ -4,6 +4,7 @@ responder's process takes of this machine, and the tokens, good and spoilt,
 that a crowd shows. It judges nothing.
 """
 import base64
+import ctypes
 import json
 import os
 import resource
@@ -150,8 +151,18 @@ def descriptors():
     return hard if hard != resource.RLIM_INFINITY else 1 << 20
 
 
+def small_pages():
+    """What is measured is memory that is written to: where a kernel gives
+    pages of 2 MiB to everybody, here and to whom begins here it does not."""
+    disable = 41  # PR_SET_THP_DISABLE
+    if ctypes.CDLL(None, use_errno=True).prctl(disable, 1, 0, 0, 0) != 0:
+        session.note("no say in the size of pages: %s" %
+                     os.strerror(ctypes.get_errno()))
+
+
 def prepared():
     """A house with all tokens."""
+    small_pages()
     if not os.access(CROWD, os.X_OK):
         session.skip("no program at " + CROWD)
     house = House()
