@@ -29,6 +29,7 @@ static struct mhd {
 	__typeof__(MHD_run) *run;
 	__typeof__(MHD_start_daemon) *start_daemon;
 	__typeof__(MHD_stop_daemon) *stop_daemon;
+	char end[];
 } mhd;
 #define OF(name) "MHD_" #name, offsetof(struct mhd, name)
 static const struct hf_symbol symbols[] = {
@@ -42,8 +43,7 @@ static const struct hf_symbol symbols[] = {
 	{ OF(stop_daemon) },
 };
 enum { SYMBOLS = sizeof(symbols) / sizeof(symbols[0]) };
-_Static_assert(SYMBOLS ==
-	offsetof(struct mhd, stop_daemon) / sizeof(void (*)(void)) + 1,
+_Static_assert(SYMBOLS == offsetof(struct mhd, end) / sizeof(void (*)(void)),
     "each member has its symbol");
 
 enum { CALLERS_MAX = 8, PATIENCE_S = 5, TURN_MS = 500 };

@@ -41,7 +41,7 @@ static const struct hf_symbol symbols[] = {
 };
 enum { SYMBOLS = sizeof(symbols) / sizeof(symbols[0]) };
 _Static_assert(SYMBOLS ==
-	offsetof(struct hf__pq, status) / sizeof(void (*)(void)) + 1,
+	offsetof(struct hf__pq, end) / sizeof(void (*)(void)),
     "each member has its symbol");
 
 struct hf__pq hf__pq;

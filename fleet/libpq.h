@@ -43,6 +43,7 @@ struct hf__pq {
 	__typeof__(PQsetnonblocking) *setnonblocking;
 	__typeof__(PQsocket) *socket;
 	__typeof__(PQstatus) *status;
+	char end[];
 };
 
 /* For all threads, once hf__pq_load() has returned NULL. */

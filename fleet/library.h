@@ -10,9 +10,15 @@
 #include <stddef.h>
 
 /* A table of functions has its pages for itself, and nobody writes there once
- * it is full: its first member begins with _Alignas(HF_TABLE_BYTES), the
- * largest page that Linux has, and so it ends there too. */
+ * it is full: its first member begins with _Alignas(HF_TABLE_BYTES), so it ends
+ * with a page, too. Where pages have one size it is that: a program's place in
+ * memory is a multiple of it. */
+#if defined(__x86_64__) || defined(__i386__) || defined(__s390__) || \
+    defined(__riscv)
+#define HF_TABLE_BYTES 4096
+#else
 #define HF_TABLE_BYTES 65536
+#endif
 
 /* A function, and the place of its address in a table. */
 struct hf_symbol {
@@ -23,7 +29,7 @@ struct hf_symbol {
 /* Loads a library, puts the addresses of its functions into a table of
  * function pointers of HF_TABLE_BYTES, and makes that read-only; it stays
  * loaded. Returns NULL, or why it could not, in the loader's words, which the
- * next call replaces. */
+ * next call replaces. A table that is full is not filled again. */
 const char *hf_library_load(void *table, const char *file,
     const struct hf_symbol *symbols, size_t n);
 

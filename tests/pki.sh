@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # What two sides need, into this directory: a CA, the responder `server` and
 # the initiator with keys and certificates, a user with his password, a ring
-# and a ticket of its. Where $HANDFAST_PKI has all that already it is copied.
+# and a ticket sealed to it. Where $HANDFAST_PKI has all that already it is copied.
 #
 #     pki.sh [INITIATOR USER PASSWORD SUBJECT]
 set -eu

@@ -4,12 +4,17 @@
 # of USER where this is root; its superuser is `postgres`. Beside it a CA, the
 # certificate of the server, `host`, one of the client `server`, and one of
 # another client of that name by nobody we know, `other`. To make all that
-# takes a second or two, so who comes first leaves a copy in $BUILD/postgres
-# for those who come later.
+# takes a second or two, so whoever comes first leaves a copy in $BUILD for
+# those who come later, of the same program, user and script.
 set -eu
 dir=$1 user=${2:-}
+bin=$(pg_config --bindir) || bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
 case ${BUILD:-} in
-/*) kept=$BUILD/postgres ;;
+/*)
+	kept=$(printf '%s' "$bin ${user:-$(id -u)} $(cksum <"$0")" |
+	    tr -c 'A-Za-z0-9.' -)
+	kept=$BUILD/postgres$kept
+	;;
 *) kept= ;;
 esac
 if [ -n "$kept" ] && [ -d "$kept" ]; then
@@ -21,9 +26,8 @@ cd "$dir"
 as=
 [ -z "$user" ] ||
     as="setpriv --reuid $user --regid $(id -g "$user") --clear-groups"
-bin=$(pg_config --bindir) || bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
 $as "$bin/initdb" -D "$dir/db" -U postgres -N -A trust --no-instructions \
-    -E UTF8 --locale C --wal-segsize 1
+    -E UTF8 --locale C
 
 key() {
 	openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"
@@ -48,8 +52,7 @@ signed client server
 alone other server
 [ -z "$user" ] || chown "$user:" ./*.key ./*.crt
 
-[ -n "$kept" ] || exit 0
-copy=$(mktemp -d "$kept.XXXXXX")
-cp -a db ./*.key ./*.crt "$copy"
-# Somebody else may have been as quick.
-mv -T "$copy" "$kept" 2>/dev/null || rm -rf "$copy"
+# Who cannot leave one has his own; somebody else may have been as quick.
+[ -n "$kept" ] && copy=$(mktemp -d "$kept.XXXXXX") || exit 0
+cp -a db ./*.key ./*.crt "$copy" && mv -T "$copy" "$kept" 2>/dev/null ||
+    rm -rf "$copy"

@@ -73,7 +73,7 @@ alone() {
 
 # What most scripts begin with is made once.
 case "$*" in
-*/sh/*)
+*tests/sh/*)
 	export HANDFAST_PKI=$BUILD/pki
 	rm -rf "$HANDFAST_PKI"
 	mkdir "$HANDFAST_PKI"

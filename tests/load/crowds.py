@@ -152,8 +152,8 @@ def descriptors():
 
 
 def small_pages():
-    """What is measured is memory that is written to: where a kernel gives
-    pages of 2 MiB to everybody, here and to whom begins here it does not."""
+    """What is measured is memory that is written to: a kernel that gives pages
+    of 2 MiB to everybody must not, here or to what is started from here."""
     disable = 41  # PR_SET_THP_DISABLE
     if ctypes.CDLL(None, use_errno=True).prctl(disable, 1, 0, 0, 0) != 0:
         session.note("no say in the size of pages: %s" %

@@ -27,6 +27,7 @@ struct peer {
 	size_t said;
 	uint64_t began;
 	int left, handles, echoes;
+	uint64_t word; /* what it says, this time and nobody else */
 	struct peer *prev, *next;
 };
 
@@ -70,10 +71,16 @@ trust(void *owner, struct hf_link *link)
 }
 
 static void
+ask(const struct peer *p)
+{
+	hf_link_send(p->link, (const uint8_t *)&p->word, sizeof(p->word));
+}
+
+static void
 opened(void *owner, struct hf_link *link)
 {
-	(void)owner;
-	hf_link_send(link, (const uint8_t *)"x", 1);
+	(void)link;
+	ask(owner);
 }
 
 static void
@@ -82,10 +89,12 @@ data(void *owner, struct hf_link *link, enum hf_content content,
 {
 	struct peer *p = owner;
 
-	if (content != HF_CONTENT_DATA || len != 1 || bytes[0] != 'x') {
+	if (content != HF_CONTENT_DATA || len != sizeof(p->word) ||
+	    memcmp(bytes, &p->word, len) != 0) {
 		hf_link_abort(link, HF_E_UNEXPECTED);
 		return;
 	}
+	p->word++;
 	p->echoes++;
 	if (p->echoes > 1) {
 		p->kind->again++;
@@ -299,12 +308,14 @@ dial(struct peer *p, uv_tcp_t *tcp)
 void
 peer_begin(struct kind *k)
 {
+	static uint64_t words;
 	struct peer *p = calloc(1, sizeof(*p));
 	int r;
 
 	if (p == NULL)
 		give_up("no memory", k->name);
 	p->kind = k;
+	p->word = words += 1 << 16;
 	p->began = uv_hrtime();
 	k->begun++;
 	link_in(p);
@@ -342,7 +353,7 @@ peers_again(void)
 		next = p->next;
 		if (p->kind->act != HOLD || p->echoes == 0)
 			continue;
-		hf_link_send(p->link, (const uint8_t *)"x", 1);
+		ask(p);
 		n++;
 	}
 	return n;

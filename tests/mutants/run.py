@@ -43,7 +43,7 @@ import zlib
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
-PKI = os.path.join(BUILD, "pki")
+PKI = os.path.join(BUILD, "mutants", "pki")
 CC = shlex.split(os.environ.get("CC", "gcc"))
 TIMEOUT = {"unit": 120, "vectors": 120, "sh": 300}  # seconds for one test
 # At once: unit tests compute; shell tests mostly wait, and run beside them.
@@ -244,9 +244,12 @@ def make_pki():
     """What most scripts begin with, by the program as it is: once."""
     shutil.rmtree(PKI, ignore_errors=True)
     os.makedirs(PKI)
-    subprocess.run(["sh", os.path.join(ROOT, "tests", "pki.sh")], cwd=PKI,
-                   env=dict(os.environ, HANDFAST=os.path.join(
-                       BUILD, "handfast")), check=True, capture_output=True)
+    env = dict(os.environ, HANDFAST=os.path.join(BUILD, "handfast"))
+    env.pop("HANDFAST_PKI", None)
+    p = subprocess.run(["sh", os.path.join(ROOT, "tests", "pki.sh")], cwd=PKI,
+                       env=env, capture_output=True, text=True)
+    if p.returncode != 0:
+        sys.exit("tests/pki.sh: " + p.stderr)
 
 
 def run_test(test, place, what, only=True, seconds=None):

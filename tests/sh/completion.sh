@@ -37,7 +37,7 @@ in_zsh() {
 # says so of an unknown one first.
 taken() {
 	for o in $1; do
-		case $("$HANDFAST" "${@:2}" "$o" </dev/null 2>&1) in
+		case $(timeout 20 "$HANDFAST" "${@:2}" "$o" </dev/null 2>&1) in
 		*unknown\ option* | *unknown\ or\ ambiguous\ option*) ;;
 		*) echo "$o" ;;
 		esac

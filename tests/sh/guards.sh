@@ -176,7 +176,6 @@ bare() {
 	same 'output that nobody keeps' 3 $?
 	# what is cut off is no end
 	stays cut
-	disown $pid
 	kill -9 $pid
 	wait $slow_pid
 	same 'cut' 3 $?

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # 500 sessions open at the same time, all echoing, with one worker and with
-# several: tests/load's crowd is their initiators, in one process. And a
-# responder with few descriptors, which serves the rest later, those of the
-# program.
+# several: their initiators are tests/load's crowd, in one process. And a
+# responder with few descriptors, which serves the rest later: there the
+# initiators are the program.
 . "$(dirname "$0")/session.inc"
 make_pki
 N=${N:-500}

@@ -5,6 +5,7 @@ set -eu
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' HUP INT PIPE TERM
 awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$dir/run.sh"
 blocks=$(grep -c '^```sh$' README.md)
 [ "$blocks" -eq 2 ] || { echo "README.md has $blocks shell blocks"; exit 1; }

@@ -15,8 +15,11 @@ static const struct hf_symbol symbols[] = {
 	{ "cos", offsetof(struct table, cos) },
 	{ "sin", offsetof(struct table, sin) },
 };
-static struct table table, other;
-static int after = 1; /* what stands behind a table can be written */
+static struct {
+	struct table table;
+	int after;
+} other;
+static struct table table;
 
 static void
 calls(void **state)
@@ -27,7 +30,8 @@ calls(void **state)
 	assert_true(table.sin(0.0) == 0.0);
 }
 
-/* The kernel is asked to write, which it does not: nobody is killed. */
+/* The kernel is asked to write, which it does not: nobody is killed. What
+ * stands behind the table can be written. */
 static void
 written_once(void **state)
 {
@@ -35,14 +39,15 @@ written_once(void **state)
 	int fd[2];
 
 	(void)state;
-	assert_null(hf_library_load(&other, "libm.so.6", symbols, 2));
+	assert_null(hf_library_load(&other.table, "libm.so.6", symbols, 2));
 	assert_int_equal(pipe(fd), 0);
 	assert_int_equal(write(fd[1], bytes, sizeof(bytes)), sizeof(bytes));
 	errno = 0;
-	assert_int_equal(read(fd[0], &other.sin, sizeof(bytes)), -1);
+	assert_int_equal(read(fd[0], &other.table.sin, sizeof(bytes)), -1);
 	assert_int_equal(errno, EFAULT);
-	assert_true(other.sin(0.0) == 0.0);
-	assert_int_equal(read(fd[0], &after, sizeof(after)), sizeof(after));
+	assert_true(other.table.sin(0.0) == 0.0);
+	assert_int_equal(read(fd[0], &other.after, sizeof(other.after)),
+	    sizeof(other.after));
 	assert_int_equal(close(fd[0]) | close(fd[1]), 0);
 }
 
@@ -62,6 +67,23 @@ missing(void **state)
 	why = hf_library_load(&empty, "libm.so.6", &none, 1);
 	assert_non_null(why);
 	assert_non_null(strstr(why, "libm.so.6: undefined symbol: none"));
+	assert_null(hf_library_load(&empty, "libm.so.6", symbols, 2));
+	assert_true(empty.cos(0.0) == 1.0);
+}
+
+/* A table that has no pages for itself. */
+static void
+aside(void **state)
+{
+	static struct {
+		struct table first;
+		char room[2 * sizeof(struct table)];
+	} two;
+
+	(void)state;
+	assert_string_equal(hf_library_load(two.room + 8, "libm.so.6", symbols,
+				2),
+	    strerror(EINVAL));
 }
 
 int
@@ -71,6 +93,7 @@ main(void)
 		cmocka_unit_test(calls),
 		cmocka_unit_test(written_once),
 		cmocka_unit_test(missing),
+		cmocka_unit_test(aside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
