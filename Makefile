@@ -610,8 +610,8 @@ HUGE = GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 lint-tidy:
 	@echo 'lint: clang-tidy'
 	@printf '%s\n' $(PROTO) $(FLEET) $(CLI) | xargs -P 2 -I @ sh -c \
-	    'out=$$($(HUGE) clang-tidy --quiet --warnings-as-errors="*" --checks="$$0" \
-	    @ -- $(FLAGS_cli) 2>&1) || { echo "$$out"; exit 1; }' \
+	    'out=$$($(HUGE) clang-tidy --quiet --warnings-as-errors="*" \
+	    --checks="$$0" @ -- $(FLAGS_cli) 2>&1) || { echo "$$out"; exit 1; }' \
 	    '$(subst $(empty) ,$(comma),$(strip $(TIDY)))'
 
 lint-format:

@@ -75,7 +75,8 @@ PY
 crowd() {
 	rm -f open go
 	mkfifo go
-	/usr/bin/python3 crowd.py "$HANDFAST" "$at" "$1" "$2" <go >crowd.out 2>err &
+	/usr/bin/python3 crowd.py "$HANDFAST" "$at" "$1" "$2" \
+	    <go >crowd.out 2>err &
 	crowd=$!
 	exec 8>go
 	i=0

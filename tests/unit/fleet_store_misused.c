@@ -251,6 +251,7 @@ told_lightly(void **state)
 }
 
 enum { MANY = 17 /* one more than are told together */ };
+
 /* In a table that nobody else can write to. */
 static void
 sync_by(int (*how)(PGconn *))
