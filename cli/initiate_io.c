@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <sodium.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,7 +42,8 @@ struct joined {
 	uint64_t kept_at; /* where it begins, in the session's bytes */
 	atomic_int idle_ms;
 	size_t out_len, filled;
-	uint8_t *out, *fill; /* being written, being filled */
+	uint8_t *out, *fill;	    /* being written, being filled */
+	size_t in_most, store_most; /* ever stood in one of: */
 	uint8_t in[2][READ_MAX];
 	uint8_t store[2][WRITE_MAX];
 };
@@ -66,15 +68,29 @@ joined_new(struct joined **joined, uv_loop_t *loop,
 	return CLI_OK;
 }
 
+static void
+grow(size_t *most, size_t len)
+{
+	if (*most < len)
+		*most = len;
+}
+
 void
 joined_free(struct joined *j)
 {
+	int i;
+
 	if (j == NULL)
 		return;
+	/* Only what was used: the rest is not even in memory, as a rule. */
+	for (i = 0; i < 2; i++) {
+		sodium_memzero(j->in[i], j->in_most);
+		sodium_memzero(j->store[i], j->store_most);
+	}
 	if (j->kept != NULL)
 		sodium_memzero(j->kept, j->kept_cap);
 	free(j->kept);
-	sodium_memzero(j, sizeof(*j));
+	sodium_memzero(j, offsetof(struct joined, in));
 	free(j);
 }
 
@@ -86,6 +102,8 @@ read_work(uv_work_t *work)
 	j->got =
 	    pump_read(STDIN_FILENO, j->in[j->turn], READ_MAX, &j->idle_ms);
 	j->read_errno = j->got < 0 ? errno : 0;
+	if (j->got > 0)
+		grow(&j->in_most, (size_t)j->got);
 }
 
 /* --- what is kept until it is acked ---------------------------------------------- */
@@ -320,6 +338,7 @@ joined_write(struct joined *j, const uint8_t *data, size_t len)
 	}
 	memcpy(j->fill + j->filled, data, len);
 	j->filled += len;
+	grow(&j->store_most, j->filled);
 	write_more(j);
 	if (j->filled > WRITE_HIGH && j->link != NULL) {
 		j->paused = 1;

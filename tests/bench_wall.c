@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bench-wall PROGRAM FILE.json [lmdb|redis|postgres [N]]: what a client waits for until it hears the
- * first byte back, from connecting on, by a handshake and by a takeover, in
- * turns: real responders that echo, each a process, on one store, over unix
- * sockets; Redis and PostgreSQL are real servers on unix sockets too. The path of one round trip and known certificates, so the shortest
- * handshake there is. Medians; adds to the figures that bench wrote. A client
- * that rests makes its next reply key beforehand, as handfast initiate does:
- * that is measured by itself, and the first figures are without it.
+ * bench-wall PROGRAM FILE.json [lmdb|redis|postgres [N]]: what a client waits
+ * for until it hears the first byte back, from connecting on, by a handshake
+ * and by a takeover, in turns: real responders that echo, each a process, on
+ * one store, over unix sockets; Redis and PostgreSQL are real servers on unix
+ * sockets too. The path of one round trip and known certificates, so the
+ * shortest handshake there is. Medians; adds to the figures that bench wrote. A
+ * client that rests makes its next reply key beforehand, as handfast initiate
+ * does: that is measured by itself, and the first figures are without it.
  *
  * With N: takeovers of sessions that were stored before all others, while a
  * thousand stand in the store and then N, and no other figure.

@@ -24,6 +24,7 @@ CORE = os.path.join(BUILD, "tests", "core.so")
 TELL = os.path.join(BUILD, "tests", "tell.so")
 PASSWORD, WRONG = "correct-horse.Qz4Wm2k", "incorrect-horse.Vt8Pn3r"
 PASSPHRASE = "open.sesame.Hx6Lb9y"
+SAID = "said once.Yd3Gs7q, and once more.Uc8Fe4k\n"
 SESSION = {"traffic-initiator", "traffic-responder", "resumption", "exporter"}
 OWN = {"keyed", "random32"}  # of a configuration: cookies, the cache
 # What is drawn and may be seen: canaries, salts, ids, nonces, by their size;
@@ -84,7 +85,10 @@ class Cores:
     def env(self, tell, at_end=False, keep=False):
         # Bound at once: the linker saves registers where it binds later,
         # and with them whatever was copied last.
+        # And what was freed stays where it was, however large.
         env = {"LD_PRELOAD": CORE + ":" + TELL, "LD_BIND_NOW": "1",
+               "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=16777216:"
+               "glibc.malloc.trim_threshold=67108864",
                "HANDFAST_TELL": os.path.abspath(tell)}
         if at_end:
             env["HANDFAST_END"] = str(int(self.end))
@@ -246,8 +250,8 @@ def initiators(ended, respond):
     for name, token in tokens(ended.house):
         r = respond["plain" in name]
         ended.case("initiate-" + name, ["initiate", "--connect", r.address,
-                                        *token], b"hello\n",
-                   typed(PASSWORD, WRONG, PASSPHRASE))
+                                        *token], SAID.encode(),
+                   typed(PASSWORD, WRONG, PASSPHRASE, SAID))
         r.session()
 
 
