@@ -43,7 +43,9 @@ deliver(struct hf_link *l)
 	struct hf_span data;
 
 	if (hf_session_recv(l->session, &content, &data) != HF_OK) {
-		hf__link_end(l, HF_E_STATE, 1);
+		/* One that failed has an alert to send, and says why. */
+		if (hf_session_want(l->session) != HF_WANT_FAILED)
+			hf__link_end(l, HF_E_STATE, 1);
 		return;
 	}
 	if (content == HF_CONTENT_CLOSE) {

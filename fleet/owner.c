@@ -146,7 +146,11 @@ judge(struct hf_owner *o, const uint8_t *entry, size_t len)
 		set(&o->known, entry, len);
 		return HF_E_STORE;
 	}
-	return now.epoch > ours.epoch ? HF_E_FENCED : HF_E_STORE;
+	/* By the epoch that it is in: what was to be written may say the next,
+	 * which is another's now. */
+	return now.epoch > hf_session_epoch(hf_link_session(o->link)) ?
+	    HF_E_FENCED :
+	    HF_E_STORE;
 }
 
 static void

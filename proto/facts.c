@@ -98,7 +98,8 @@ hf_session_digest(uint8_t digest[HF_KEY_BYTES], uint64_t *count,
 }
 
 /* The renewal rule (spec section 7.3): a ticket got by ticket keeps how and
- * when its holder first authenticated, and the limit set then. */
+ * when its holder first authenticated, and the limit set then. Any other has
+ * both of its session, however long that has gone on and wherever. */
 static void
 ticket_terms(struct hf_ticket_info *info, const struct hf_session *s,
     uint32_t ttl, uint32_t limit)
@@ -106,7 +107,7 @@ ticket_terms(struct hf_ticket_info *info, const struct hf_session *s,
 	const struct hf_ticket_info *old = s->ticket;
 
 	info->issued = s->now;
-	info->first_auth = old == NULL ? s->now : old->first_auth;
+	info->first_auth = old == NULL ? s->authenticated_at : old->first_auth;
 	info->first_method = old == NULL ? s->method : old->first_method;
 	info->limit = info->first_auth + limit;
 	if (old != NULL && old->limit < info->limit)

@@ -122,6 +122,8 @@ hf__handshake_done(struct hf_session *s)
 	if ((e = hf__move_opened(s)) != HF_OK)
 		return hf__fail(s, e);
 	s->state = HF__OPEN;
+	if (s->move == NULL || s->move->epoch == 0)
+		s->authenticated_at = s->now;
 	s->authenticated = true;
 	s->earlier = NULL;
 	hf__handshake_free(s);
@@ -176,14 +178,16 @@ hf__disconnect(struct hf_session *s)
 	hf__mark_set(&s->recv, &peers);
 }
 
-/* Whether a failed session can never go on: it was never open, it has ended, or
- * another has it. A certificate that has expired, which anybody can show in
- * answer to a resume, ends no session. */
+/* Whether a failed session can never go on: it was never open, it has ended,
+ * another has it, or it was given up for a new one that did not open. A
+ * certificate that has expired, which anybody can show in answer to a resume,
+ * ends no session. */
 static bool
 is_over(const struct hf_session *s)
 {
 	return !s->authenticated || s->now >= s->expires ||
-	    s->error == HF_E_ROLLBACK || s->error == HF_E_FENCED;
+	    (s->lost.lost && s->move == NULL) || s->error == HF_E_ROLLBACK ||
+	    s->error == HF_E_FENCED;
 }
 
 enum hf_err

@@ -207,7 +207,6 @@ begin(struct hf_session *s)
 		return e;
 	m->acked = own;
 	m->released = m->told = peers;
-	m->authenticated = s->now;
 	return HF_OK;
 }
 
@@ -395,7 +394,7 @@ state_peer(struct hf__stored *st, const struct hf_session *s)
 	st->method = s->method;
 	memcpy(st->name, s->name, sizeof(st->name));
 	memcpy(st->subject, s->subject, sizeof(st->subject));
-	st->authenticated = m->authenticated;
+	st->authenticated = s->authenticated_at;
 	st->has_key = m->has_key;
 	memcpy(st->key, m->key, sizeof(st->key));
 	memcpy(st->origin, s->origin, sizeof(st->origin));

@@ -178,10 +178,10 @@ hf_session_reconnect(struct hf_session *s, uint64_t ms, uint64_t now)
 	if (s->out.ptr != NULL)
 		sodium_memzero(s->out.ptr, s->out.cap);
 	hf__buffer_take(&s->out, s->out.len);
-	s->hs = hf__part_new(s, HF__PART_HANDSHAKE, sizeof(*s->hs));
-	if (s->hs == NULL)
-		return HF_E_MEMORY;
 	s->error = HF_OK;
+	s->hs = hf__part_new(s, HF__PART_HANDSHAKE, sizeof(*s->hs));
+	if (s->hs == NULL) /* its keys are gone: it is not open any more */
+		return hf__fail_silently(s, HF_E_MEMORY);
 	s->ms = ms;
 	s->now = now;
 	s->deadline = ms + s->config->deadline_ms;

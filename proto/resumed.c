@@ -118,7 +118,7 @@ become(struct hf_session *s, const struct drawn *d)
 	m->strength = st->mobility;
 	m->scope = st->scope;
 	memcpy(m->token, d->random, sizeof(m->token));
-	m->authenticated = st->authenticated;
+	s->authenticated_at = st->authenticated;
 	m->has_key = st->has_key;
 	memcpy(m->key, st->key, sizeof(m->key));
 	s->got_close = m->released_close = (st->closed & HF__CLOSED_I) != 0;

@@ -233,7 +233,6 @@ struct hf__move {
 	const struct hf__scope *scope; /* NULL: its keys were taken away */
 	bool reseal, resealing; /* to be stored under the newest key; is now */
 	uint8_t token[HF__TOKEN_BYTES];
-	uint64_t authenticated;
 	struct hf__mark stored_received, stored_sent; /* in the store */
 	struct hf__mark writing_received, writing_sent;
 	bool writing, stored;
@@ -275,6 +274,7 @@ struct hf_session {
 	uint8_t pending_tag[HF__RECORD_TAG_MAX];
 
 	bool authenticated;
+	uint64_t authenticated_at; /* by its handshake, wherever that was */
 	enum hf_method method;
 	struct hf_span peer_cert;
 	uint8_t *peer_cert_copy;

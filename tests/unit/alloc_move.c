@@ -147,6 +147,10 @@ judge(const struct hf_session *s)
 	assert_true(sodium_is_zero((const uint8_t *)&s->recv.key,
 	    sizeof(s->recv.key)));
 	assert_null(s->hs);
+	/* What was given up has left no secret to go on with. */
+	if (s->lost.lost && s->move == NULL)
+		assert_true(sodium_is_zero(s->secrets.resumption,
+		    sizeof(s->secrets.resumption)));
 }
 
 /* Memory is there again, and the initiator asks once more. */
@@ -229,6 +233,36 @@ every_allocation_of_a_move(void **state)
 	print_message("%lu allocations refused\n", total);
 }
 
+static enum hf_err
+reconnect(void)
+{
+	return hf_session_reconnect(i, START_MS, NOW + 1);
+}
+
+/* Whose keys went with the connection that it gave up is not open. */
+static void
+open_no_more(void **state)
+{
+	static const struct meeting m = { .method = HF_METHOD_CERTIFICATE,
+		.known = 1 };
+
+	(void)state;
+	cluster_make(&c, &m, HF_MOVES_SOFT);
+	i = cluster_meet(&c, &a, 0);
+	assert_ok(take_all(&a));
+	assert_err(heap_refuse(reconnect, 1, 0), HF_E_MEMORY);
+	judge(i);
+	assert_int_equal(hf_session_want(i), HF_WANT_FAILED);
+	assert_err(hf_session_error(i), HF_E_MEMORY);
+	assert_err(hf_session_send(i, (const uint8_t *)"x", 1), HF_E_STATE);
+	assert_int_equal(hf_session_output(i).len, 0);
+	assert_int_equal(hf_session_can_reconnect(i), 1);
+	go_on();
+	hf_session_free(i);
+	end_free(&a);
+	cluster_free(&c);
+}
+
 static void
 vault(void **state)
 {
@@ -248,6 +282,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_allocation_of_a_move),
+		cmocka_unit_test(open_no_more),
 		cmocka_unit_test(vault),
 	};
 

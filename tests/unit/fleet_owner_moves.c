@@ -242,6 +242,29 @@ refreshed_later(void **state)
 	assert_false(port.waits);
 }
 
+/* It slept while another took the session over. What it wants to write then,
+ * a refresh, is of the epoch that is there: it is fenced all the same. */
+static void
+fenced_in_a_refresh(void **state)
+{
+	struct end d;
+
+	(void)state;
+	go_on(20);
+	assert_ok(cluster_move(&c, i, &d, 0));
+	assert_int_equal(hf_session_epoch(d.s), hf_session_epoch(b.s) + 1);
+	run_until(20000, 1);
+	assert_asks(1);
+	assert_int_equal(b.s->move->refreshing, HF__REFRESH_WRITING);
+	store(); /* no: another has written */
+	store(); /* who it was */
+	assert_told(&link_.checkpointed, 2, HF_E_FENCED);
+	assert_int_equal(b.s->state, HF__FAILED);
+	assert_false(b.s->keys);
+	end_free(&d);
+	finish();
+}
+
 /* --- taking over ---------------------------------------------------------------------------- */
 
 /* An owner for the session that comes to server 1, and its resume. */
@@ -444,6 +467,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refreshed_later),
+		cmocka_unit_test(fenced_in_a_refresh),
 		cmocka_unit_test(fenced),
 		cmocka_unit_test(no_fence),
 		cmocka_unit_test(older_epoch),

@@ -222,6 +222,57 @@ exhausted(void **state)
 	finish();
 }
 
+/* --- tickets ------------------------------------------------------------- */
+
+/* What the initiator is given says when it first authenticated, and ends by the
+ * limit from there on. */
+static void
+assert_ticket(struct end *end, uint64_t authenticated)
+{
+	struct hf__ticket_file file;
+	struct hf_ticket_info info;
+	enum hf_content content;
+	struct hf_span data;
+	uint8_t pop[32];
+
+	assert_ok(hf_session_issue_ticket(end->s, 3600, 7200, 0));
+	assert_ok(converse(&c, i, end));
+	assert_ok(hf_session_recv(i, &content, &data));
+	if (content == HF_CONTENT_ACK) {
+		assert_ok(converse(&c, i, end));
+		assert_ok(hf_session_recv(i, &content, &data));
+	}
+	assert_int_equal(content, HF_CONTENT_TICKET);
+	assert_ok(hf__ticket_file_read(&file, data.ptr, data.len));
+	assert_ok(hf__ticket_open(&info, pop, c.world.ring, file.ticket));
+	assert_int_equal(info.first_auth, authenticated);
+	assert_int_equal(info.limit, authenticated + 7200);
+	sodium_memzero(pop, sizeof(pop));
+}
+
+/* However late it is, and whichever server it is by now. */
+static void
+tickets(void **state)
+{
+	struct blob resume;
+
+	(void)state;
+	begin(&by_cert, HF_MOVES_SOFT);
+	assert_ok(hf_session_tick(a.s, START_MS, NOW + 1000));
+	assert_ticket(&a, NOW);
+	resume_of(&resume);
+	end_make(&b, &c, 1);
+	assert_ok(hf_session_tick(b.s, START_MS, NOW + 100));
+	assert_ok(give(b.s, resume.bytes, resume.len));
+	assert_ok(converse(&c, i, &b));
+	assert_int_equal(b.s->state, HF__OPEN);
+	assert_ok(hf_session_tick(b.s, START_MS, NOW + 2000));
+	assert_ticket(&b, NOW);
+	assert_ok(hf_session_tick(b.s, START_MS, NOW + 7200));
+	assert_err(hf_session_issue_ticket(b.s, 3600, 7200, 0), HF_E_EXPIRED);
+	finish();
+}
+
 int
 main(void)
 {
@@ -234,6 +285,7 @@ main(void)
 		cmocka_unit_test(after_close),
 		cmocka_unit_test(does_not_move),
 		cmocka_unit_test(exhausted),
+		cmocka_unit_test(tickets),
 	};
 
 	if (hf_init() != HF_OK)
