@@ -13,6 +13,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -350,6 +351,60 @@ def what_cannot_move():
     c.close()
 
 
+# Nobody there ----------------------------------------------------------------------
+
+PATIENCE = 3  # seconds without a server
+ROUNDS = 3, 9  # within these, by the pauses that there may be
+
+
+class Nobody:
+    """In the place of servers: notes when somebody comes, and hangs up."""
+
+    def __init__(self, c, names):
+        self.when, self.doors = [], []
+        for name in names:
+            door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            door.bind(c.path(name + ".sock"))
+            door.listen(1000)
+            self.doors.append(door)
+
+    def watch(self, seconds):
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            for door in select.select(self.doors, [], [], left)[0]:
+                door.accept()[0].close()
+                self.when.append(time.monotonic())
+
+    def close(self, c, names):
+        for name, door in zip(names, self.doors):
+            door.close()
+            os.unlink(c.path(name + ".sock"))
+
+
+def nobody_there():
+    """While no server takes it a client asks all of them, and pauses: longer
+    each time. It goes on when there is one."""
+    c, client = k.begun("--retry", "60s")
+    for name in "ab":
+        c.kill(name)
+    nobody = Nobody(c, "ab")
+    nobody.watch(PATIENCE)
+    n = len(nobody.when)
+    s.check("nobody there: asked %d times, both each time" % n,
+            2 * ROUNDS[0] - 1 <= n <= 2 * ROUNDS[1], n)
+    # From the first of a round to the first of the next one.
+    pauses = [b - a for a, b in zip(nobody.when[::2], nobody.when[2::2])]
+    s.check("nobody there: longer each time", len(pauses) > 2 and
+            pauses[-1] > 2 * pauses[0], pauses)
+    nobody.close(c, "ab")
+    c.serve("b")
+    k.say(client, b"second")
+    s.same("nobody there: exit code", 0, k.ends(client)[0])
+    k.whole(c, "nobody there", b"first second")
+    s.same("nobody there: one handshake", 1, k.handshakes(c))
+    c.close()
+
+
 # An owner that sleeps --------------------------------------------------------------
 
 
@@ -414,7 +469,7 @@ def slept():
 
 def main():
     tests = [lost_packets, cut_again_and_again, cut_at_the_close,
-             what_cannot_move, sleeping_owner]
+             what_cannot_move, nobody_there, sleeping_owner]
     names = [a for a in sys.argv[1:] if not a.startswith("--")]
     for test in tests:
         if names and test.__name__ not in names:

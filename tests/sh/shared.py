@@ -212,7 +212,8 @@ def guessing():
 
 def user_gone():
     """A user whom one server no longer has: his sessions are not taken over
-    there, nor his tickets; at the other they go on."""
+    there, whether a password or a ticket began them, nor are his tickets
+    taken; at the other they go on."""
     c = Pair()
     c.do("user", "add", "--db", "fewer", "--realm", "example",
          "--passphrase-file", "right", "ann")
@@ -223,15 +224,23 @@ def user_gone():
                       *as_user("bob"), token=())
     say(client, b"first ")
     arrived(c, b"first ")
-    wait_for(lambda: c.owner() == "a", "a stored session")
+    other = c.client("--retry", "3s", token=c_ticket("bob.ticket"))
+    say(other, b"second")
+    arrived(c, b"first second")
+    wait_for(lambda: sum("owner a" in row for row in c.rows()) == 2,
+             "two stored sessions")
     c.kill("a")
-    code, _ = ends(client)
-    s.same("user gone: exit code", 4, code)
-    s.check("user gone: refused at takeover",
-            c.said("b", "HF_E_PASSWORD") > 0 and "epoch=" not in c.log("b"),
+    for what, one in ("password", client), ("ticket", other):
+        s.same("user gone, by %s: exit code" % what, 4, ends(one)[0])
+    # A log line that has a session's id is of a takeover.
+    s.same("user gone: refused at takeover", ["password", "ticket"],
+           sorted(set(re.findall(r"result=refused .*method=(\w+) .*sid=\w+ "
+                                 "error=HF_E_PASSWORD", c.log("b")))))
+    s.check("user gone: neither was taken over", "epoch=" not in c.log("b"),
             c.log("b"))
     s.same("user gone: his ticket", 4, c.comes("b", *c_ticket("bob.ticket")))
-    s.same("user gone: it is refused", 1, c.said("b", "HF_E_TICKET"))
+    s.same("user gone: it is refused, as in place of the session", 2,
+           c.said("b", "HF_E_TICKET", 2))
     c.serve("a", "--ring", "ring", "--users", "users")
     s.same("user gone: not at the other", 0,
            c.comes("a", *c_ticket("bob.ticket")))

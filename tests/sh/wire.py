@@ -480,9 +480,10 @@ def replayed(house):
     """All that an initiator said, said again by somebody else."""
     import socket
     r = house.respond("replay")
-    for what, token in (("certificate", house.certified),
-                        ("known certificate",
-                         house.certified + house.known)):
+    for what, token, error in (
+            ("certificate", house.certified, "HF_E_BOX"),
+            ("known certificate", house.certified + house.known,
+             "HF_E_REPLAY")):
         first = run(r, token, LINES)
         same("replay, %s: the first" % what, 0, first.code)
         r.session()
@@ -506,7 +507,7 @@ def replayed(house):
         echo = b"".join(m for m in first.sent(DOWN) if kind(m) == "record")
         check("replay, %s: only an alert" % what,
               got.endswith(b"\x82\x08\x01") and echo not in got, got)
-        print("   ", field(line, "error"))
+        same("replay, %s: why" % what, error, field(line, "error"))
     r.stop()
 
 

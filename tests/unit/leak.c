@@ -77,9 +77,11 @@ open_request(uint8_t transport_key[32], const struct tap *t,
 	return e;
 }
 
-/* The grant's box, then the first record of the initiator. */
+/* The grant's box, then the first record of the initiator, by a session key that
+ * is not the grant's where there is one. */
 static enum hf_err
-open_record(const struct tap *t, const uint8_t ss[32], const uint8_t *binder)
+open_record_by(const struct tap *t, const uint8_t ss[32],
+    const uint8_t *binder, const uint8_t *another)
 {
 	static const uint8_t aad[] = { 0x82, HF__RECORD };
 	const struct hf__suite *suite = hf__suite_find(1);
@@ -100,13 +102,19 @@ open_record(const struct tap *t, const uint8_t ss[32], const uint8_t *binder)
 	    (struct hf_span[]){ { t->th1, 32 },
 		{ t->grant.bytes, t->grant.len } },
 	    2);
-	assert_ok(hf__schedule_master(&secrets, &i, &r, suite, plain + 3,
-	    keys.chain, th2));
+	assert_ok(hf__schedule_master(&secrets, &i, &r, suite,
+	    another != NULL ? another : plain + 3, keys.chain, th2));
 	box = field(&t->record, 1, NULL);
 	if ((e = suite->aead->open(plain, box.ptr, box.len, aad, sizeof(aad),
 		 i.iv, &i.key)) == HF_OK)
 		assert_memory_equal(plain, "the data\x01", 9);
 	return e;
+}
+
+static enum hf_err
+open_record(const struct tap *t, const uint8_t ss[32], const uint8_t *binder)
+{
+	return open_record_by(t, ss, binder, NULL);
 }
 
 /* All static keys are known: R's, the initiator's, the CA's. */
@@ -206,9 +214,12 @@ other_sessions_keys(void **state)
 	    field(&two.grant, 2, NULL).ptr));
 	assert_err(open_record(&two, ss, binder), HF_E_BOX);
 	b = two.record;
-	memcpy(two.transport_key, one.transport_key, 32);
 	assert_ok(hf__kem_x25519.decap(ss, &w.r->hpke, &two.ephemeral,
 	    field(&two.grant, 2, NULL).ptr));
+	assert_ok(open_record(&two, ss, binder));
+	assert_err(open_record_by(&two, ss, binder, one.transport_key),
+	    HF_E_BOX);
+	memcpy(two.transport_key, one.transport_key, 32);
 	assert_err(open_record(&two, ss, binder), HF_E_BOX);
 	p.r->recv = keys;
 	assert_err(give(p.r, b.bytes, b.len), HF_E_BOX);
