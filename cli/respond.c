@@ -295,6 +295,11 @@ make_server(void)
 		serve_service.retire(generation);
 		if (e == HF_E_IO && errno != 0)
 			return cli_errno("%s", respond.server.used_path);
+		if (e == HF_E_OBJECT && respond.server.used_path != NULL)
+			return cli_refuse(e,
+			    "%s: no file of used tickets, or one that others "
+			    "can write",
+			    respond.server.used_path);
 		return cli_fail(e, "cannot make the server");
 	}
 	life.generation = generation;

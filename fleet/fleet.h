@@ -307,8 +307,8 @@ struct hf_used;
 HF_MUST_USE enum hf_err hf_used_new(struct hf_used **used, size_t n);
 /** Also remembers in a file, made with mode 0600, and begins with what it holds;
  * the file is this process's alone until hf_used_free().
- * @return HF_OK; HF_E_IO, errno says why; HF_E_OBJECT for another file;
- * HF_E_STORE when it holds more than there is room for */
+ * @return HF_OK; HF_E_IO, errno says why; HF_E_OBJECT for another file, which
+ * stays as it is; HF_E_STORE when it holds more than there is room for */
 HF_MUST_USE enum hf_err hf_used_open(struct hf_used *used, const char *path,
     uint64_t now);
 /** Frees; accepts NULL. */

@@ -5,7 +5,8 @@
  * it counts as burnt. What has expired leaves the file when it is opened; of
  * what was forgotten the latest expiry stays, under an id of zeros, so that a
  * clock that is set back revives nothing. It knows ids and times, nothing of
- * tickets. What it cannot remember it refuses.
+ * tickets. What it cannot remember it refuses, and a file of something else
+ * too, as it is.
  */
 #include <sys/stat.h>
 
@@ -20,6 +21,10 @@
 #include "fleet.h"
 
 enum { ENTRY = HF_CTI_BYTES + 8 }; /* in the file: id, expiry big-endian */
+
+/* No ticket expires later (spec section 13): a text, a key or a certificate
+ * has later times where an entry has its own. */
+#define EXPIRES_MAX (UINT64_C(1) << 53)
 
 struct entry {
 	uint8_t cti[HF_CTI_BYTES];
@@ -156,18 +161,37 @@ read_entry(int fd, uint8_t e[ENTRY])
 	return ENTRY;
 }
 
+static uint64_t
+expiry(const uint8_t e[ENTRY])
+{
+	uint64_t expires = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		expires = expires << 8 | e[HF_CTI_BYTES + i];
+	return expires;
+}
+
+/* Cuts n bytes off the end. */
+static int
+cut(int fd, ssize_t n)
+{
+	return ftruncate(fd, lseek(fd, -n, SEEK_END)) == 0;
+}
+
 static enum hf_err
 load(struct hf_used *u, int *stale, uint64_t now)
 {
 	uint8_t e[ENTRY];
 	uint64_t expires;
+	size_t whole = 0;
 	ssize_t n;
-	int i;
 
 	*stale = 0;
-	while ((n = read_entry(u->fd, e)) == ENTRY) {
-		for (expires = 0, i = 0; i < 8; i++)
-			expires = expires << 8 | e[HF_CTI_BYTES + i];
+	for (; (n = read_entry(u->fd, e)) == ENTRY; whole++) {
+		expires = expiry(e);
+		if (expires > EXPIRES_MAX)
+			return HF_E_OBJECT;
 		if (sodium_is_zero(e, HF_CTI_BYTES)) {
 			forget(u, expires);
 			continue;
@@ -183,12 +207,13 @@ load(struct hf_used *u, int *stale, uint64_t now)
 	}
 	if (n < 0)
 		return HF_E_IO;
-	/* A torn last entry was never answered for. */
-	if (n > 0 &&
-	    (lseek(u->fd, -n, SEEK_END) == -1 ||
-		ftruncate(u->fd, lseek(u->fd, 0, SEEK_CUR)) != 0))
-		return HF_E_IO;
-	return HF_OK;
+	if (n == 0)
+		return HF_OK;
+	/* Without a whole entry nothing says that they are ours. A torn last
+	 * one was never answered for. */
+	if (whole == 0)
+		return HF_E_OBJECT;
+	return cut(u->fd, n) ? HF_OK : HF_E_IO;
 }
 
 /* Two programs on one file would each miss what the other burns. */
@@ -297,7 +322,8 @@ hf_used_open(struct hf_used *u, const char *path, uint64_t now)
 }
 
 /* Appends an entry for good. After a failure the file's end is unknown: no
- * more tickets are burnt with it. */
+ * more tickets are burnt with it. What is torn goes if it can: were it all
+ * that is there, nobody could tell it from something else. */
 static enum hf_err
 append(struct hf_used *u, const uint8_t cti[HF_CTI_BYTES], uint64_t expires)
 {
@@ -308,6 +334,8 @@ append(struct hf_used *u, const uint8_t cti[HF_CTI_BYTES], uint64_t expires)
 	do {
 		n = write(u->fd, e, sizeof(e));
 	} while (n == -1 && errno == EINTR);
+	if (n > 0 && n < (ssize_t)sizeof(e))
+		(void)cut(u->fd, n);
 	if (n != (ssize_t)sizeof(e) || fdatasync(u->fd) != 0) {
 		u->max = 0;
 		return HF_E_STORE;

@@ -4,8 +4,8 @@
 # files it believes, whom it lets in, what an exit code promises. A check that
 # is gone is a line here that fails.
 #
-#    guards.sh [PART...]     PART: files, fits, users, lists, door, bare, asked,
-#                            earned, odd
+#    guards.sh [PART...]     PART: files, kept, fits, users, lists, door, bare,
+#                            asked, earned, odd
 . "$(dirname "$0")/session.inc"
 umask 022
 must hf keygen -o new.key
@@ -76,6 +76,32 @@ files() {
 	: >empty
 	run 2 'empty passphrase' keygen --passphrase-file empty -o x.key
 	same 'no key of an empty passphrase' no "$([ -e x.key ] && echo yes || echo no)"
+}
+
+# keeps CODE WHAT FILE WORDS...: the program refuses to write FILE, which stays
+# byte for byte. The first line of what it said is in $said.
+keeps() {
+	want=$1 what=$2 file=$3
+	shift 3
+	before=$(sum "$file")$(stat -c %a "$file")
+	run "$want" "$what" "$@"
+	said=$(head -n 1 err)
+	same "$what: as it was" "$before" "$(sum "$file")$(stat -c %a "$file")"
+}
+
+kept() {
+	# what is written replaces nothing of another kind
+	cp -p alice.key other.key
+	printf 'to be kept\n' >short
+	cp alice.cert plain
+	chmod 600 short plain
+	for f in other.key short plain; do
+		keeps 6 "used tickets in $f" $f respond --listen 127.0.0.1:0 \
+		    --identity server.key --cert server.cert --trust ca/ca.cert \
+		    --echo --ring ring --used-tickets $f
+		same "used tickets in $f: says so" "handfast: error: $f: no file \
+of used tickets, or one that others can write (HF_E_OBJECT)" "$said"
+	done
 }
 
 fits() {
@@ -221,7 +247,7 @@ odd() {
 	same 'odd name' 'subject:   a\u{202E}b' "$(sed -n 1p out)"
 }
 
-for p in files fits users lists door bare asked earned odd; do
+for p in files kept fits users lists door bare asked earned odd; do
 	! part $p || $p
 done
 finish

@@ -243,6 +243,29 @@ no_disk_left(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* The first entry is torn: nothing of it stays, since nothing would tell it
+ * from a file of something else. */
+static void
+no_disk_at_all(void **state)
+{
+	struct hf_used *u = reopen(NULL, NOW);
+	struct rlimit limit, old;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	limit = old;
+	limit.rlim_cur = ENTRY / 2;
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_err(hf_used_burn(u, id(1), NOW + 5, NOW), HF_E_STORE);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(entries(), 0);
+	u = reopen(u, NOW);
+	assert_ok(hf_used_burn(u, id(1), NOW + 5, NOW));
+	hf_used_free(u);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void
 assert_not_opened(enum hf_err err)
 {
@@ -250,6 +273,63 @@ assert_not_opened(enum hf_err err)
 
 	assert_ok(hf_used_new(&u, 64));
 	assert_err(hf_used_open(u, path, NOW), err);
+	hf_used_free(u);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* A file of something else is refused, and stays as it is. */
+static void
+assert_kept(const uint8_t *bytes, size_t len)
+{
+	uint8_t after[256];
+	struct hf_used *u;
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+	assert_true(fd != -1);
+	assert_int_equal(write(fd, bytes, len), len);
+	assert_ok(hf_used_new(&u, 64));
+	assert_err(hf_used_open(u, path, NOW), HF_E_OBJECT);
+	hf_used_free(u);
+	assert_int_equal(pread(fd, after, sizeof(after), 0), len);
+	assert_memory_equal(after, bytes, len);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+files_of_something_else(void **state)
+{
+	static const char key[] =
+	    "-----BEGIN HANDFAST IDENTITY-----\n"
+	    "ggFYIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n"
+	    "-----END HANDFAST IDENTITY-----\n";
+	uint8_t bytes[3 * ENTRY + 5];
+	size_t len;
+
+	(void)state;
+	assert_kept((const uint8_t *)key, sizeof(key) - 1);
+	/* Times that a ticket may have, and the first that none has. */
+	memset(bytes, 0, sizeof(bytes));
+	memset(bytes, 1, HF_CTI_BYTES);
+	bytes[2 * ENTRY + HF_CTI_BYTES + 1] = 0x20;
+	bytes[3 * ENTRY - 1] = 1;
+	assert_kept(bytes, sizeof(bytes));
+	/* Too short for a time. */
+	for (len = 1; len < ENTRY; len++)
+		assert_kept(bytes, len);
+}
+
+/* A ticket may expire at the last second that there is. */
+static void
+last_second(void **state)
+{
+	struct hf_used *u = reopen(NULL, NOW);
+	uint64_t last = UINT64_C(1) << 53;
+
+	(void)state;
+	assert_ok(hf_used_burn(u, id(1), last, NOW));
+	u = reopen(u, NOW);
+	assert_err(hf_used_burn(u, id(1), last, NOW), HF_E_TICKET_USED);
 	hf_used_free(u);
 	assert_int_equal(unlink(path), 0);
 }
@@ -319,7 +399,10 @@ main(void)
 		cmocka_unit_test(one_process_at_a_time),
 		cmocka_unit_test(full_table_refuses),
 		cmocka_unit_test(no_disk_left),
+		cmocka_unit_test(no_disk_at_all),
 		cmocka_unit_test(files_of_others),
+		cmocka_unit_test(files_of_something_else),
+		cmocka_unit_test(last_second),
 		cmocka_unit_test(more_than_fits),
 	};
 
