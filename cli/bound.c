@@ -12,6 +12,14 @@
 #include "serve.h"
 
 int
+bound_check_port(const char *path)
+{
+	return path == NULL ? CLI_OK :
+			      cli_may_replace(path, NULL,
+				  "--port-file replaces only port files");
+}
+
+int
 bound_write_port(const char *path, const struct hf_address *bound)
 {
 	char text[HF_ADDRESS_TEXT], line[HF_ADDRESS_TEXT + 1];

@@ -211,25 +211,6 @@ read_state(struct idset *set, uint64_t *number, const struct cadir *ca)
 	return result;
 }
 
-/* Replaces a list, but no other kind of file: -o may name the wrong one. */
-static int
-check_output(const char *path)
-{
-	uint8_t *list;
-	size_t len;
-	int result;
-
-	if (strcmp(path, "-") == 0 ||
-	    (access(path, F_OK) == -1 && errno == ENOENT))
-		return CLI_OK;
-	result = cli_load_list(&list, &len, path);
-	free(list);
-	if (result == CLI_OK)
-		return CLI_OK;
-	cli_hint("-o replaces only revocation lists");
-	return result == CLI_IO ? CLI_IO : CLI_POLICY;
-}
-
 static int
 write_list(const struct cadir *ca, const struct idset *set, uint64_t number,
     uint64_t next, const char *output)
@@ -268,7 +249,8 @@ revoke_certs(const struct cadir *ca, char **certs, size_t n, uint64_t next,
 	size_t i;
 	int fd, result;
 
-	if ((result = check_output(output)) != CLI_OK ||
+	if ((result = cli_may_replace(output, PEM_LIST,
+		 "-o replaces only revocation lists")) != CLI_OK ||
 	    (result = cli_lock(&fd, ca->paths.list)) != CLI_OK)
 		return result;
 	result = read_state(&set, &number, ca);

@@ -3,6 +3,8 @@
  * handfast cert: asking for certificates and issuing them. It carries files
  * and options to the library and back; verify is in verify.c.
  */
+#include <sys/stat.h>
+
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +40,7 @@ const char help_cert[] =
 "      --permit-name S      (ca) names it may certify end with S (repeat)\n"
 "      --permit-realm R     (ca) realms it may certify (repeat)\n"
 "      --path-length N      (ca) CAs that may stand below it (0-3)\n"
-"      --force              replace CERT\n"
+"      --force              replace CERT, if it is a certificate\n"
 "\n"
 "verify: prints what a certificate says, only if it is good.\n"
 "      --trust CA.cert      whom to believe (repeat)\n"
@@ -175,6 +177,10 @@ cert_request(int argc, char **argv)
 		return cli_usage("cert", "no --subject NAME");
 	if (job.terms.info.suites_n == 0)
 		cli_default_suites(&job.terms.info);
+	if (job.how == CLI_REPLACE &&
+	    (result = cli_may_replace(job.output, PEM_REQUEST,
+		 "--force replaces only certificate requests")) != CLI_OK)
+		return result;
 	result = cli_load_identity(&id, job.identity, &job.pass);
 	if (result != CLI_OK)
 		return result;
@@ -328,6 +334,23 @@ issue(struct job *job, const struct cadir *ca)
 	return write_chain(job, ca, cert, len);
 }
 
+/* Other CAs' certificates are replaced as anybody's: theirs are renewed so. */
+static int
+check_output(const struct job *job, const struct cadir *ca)
+{
+	struct stat own, there;
+
+	if (job->how != CLI_REPLACE)
+		return CLI_OK;
+	if (stat(job->output, &there) == 0 &&
+	    stat(ca->paths.cert, &own) == 0 && own.st_ino == there.st_ino &&
+	    own.st_dev == there.st_dev)
+		return cli_error(CLI_POLICY,
+		    "%s: the CA's own certificate, not replaced", job->output);
+	return cli_may_replace(job->output, PEM_CERT,
+	    "--force replaces only certificates");
+}
+
 static int
 cert_issue(int argc, char **argv)
 {
@@ -348,7 +371,8 @@ cert_issue(int argc, char **argv)
 		return CLI_USAGE;
 	if ((result = cadir_load(&ca, job.ca, &job.pass)) != CLI_OK)
 		return result;
-	result = issue(&job, &ca);
+	if ((result = check_output(&job, &ca)) == CLI_OK)
+		result = issue(&job, &ca);
 	cadir_free(&ca);
 	return result;
 }

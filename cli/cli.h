@@ -253,6 +253,12 @@ struct cli_chain {
 	size_t n;
 };
 
+#define PEM_TICKET "HANDFAST TICKET"
+
+/* Whether CLI_REPLACE may put blocks of this label, or for NULL the line of a
+ * port file, in the place of what is at a path: nothing, an empty file, or one
+ * of just that. Else CLI_POLICY, and the hint says what is replaced. */
+int cli_may_replace(const char *path, const char *label, const char *hint);
 /* cli_fail() for a text file that was read for a block of this label; says
  * what is there instead. Returns the exit code. */
 int cli_fail_file(enum hf_err e, const char *path, const char *text,

@@ -235,7 +235,8 @@ begin(void)
 {
 	int r;
 
-	if ((r = doors_bind(&life.doors, life.file)) != CLI_OK ||
+	if ((r = bound_check_port(life.port_file)) != CLI_OK ||
+	    (r = doors_bind(&life.doors, life.file)) != CLI_OK ||
 	    (r = dispatch_confine(life.file, life.port_file)) != CLI_OK ||
 	    (r = begin_loop()) != CLI_OK || (r = begin_dispatch()) != CLI_OK)
 		return r;

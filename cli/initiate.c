@@ -256,8 +256,8 @@ data(void *owner, struct hf_link *link, enum hf_content content,
 	if (content == HF_CONTENT_DATA)
 		joined_write(self.joined, bytes, len);
 	else if (content == HF_CONTENT_TICKET && self.args.ticket_out != NULL)
-		settle(cli_write_pem(self.args.ticket_out, "HANDFAST TICKET",
-		    bytes, len, 0600, CLI_REPLACE));
+		settle(cli_write_pem(self.args.ticket_out, PEM_TICKET, bytes,
+		    len, 0600, CLI_REPLACE));
 }
 
 static void

@@ -77,6 +77,10 @@ initiate_load(struct loaded *l, const struct initiate *a)
 	enum hf_err e;
 	int r;
 
+	if (a->ticket_out != NULL &&
+	    (r = cli_may_replace(a->ticket_out, PEM_TICKET,
+		 "--ticket-out replaces only tickets")) != CLI_OK)
+		return r;
 	if ((r = cli_load_trust(&l->trust, a->trust, a->trust_n, a->revoked,
 		 a->revoked_n)) != CLI_OK)
 		return r;

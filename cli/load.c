@@ -4,6 +4,9 @@
  * tickets. It knows which files are secret and how text blocks stack up in
  * them; every judgement on what they say is the library's.
  */
+#include <sys/stat.h>
+
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,25 +16,84 @@
 #define PEM_IDENTITY "HANDFAST IDENTITY"
 #define PEM_CERT "HANDFAST CERTIFICATE"
 #define PEM_LIST "HANDFAST REVOCATION LIST"
-#define PEM_TICKET "HANDFAST TICKET"
 #define PEM_RING "HANDFAST TICKET RING"
 #define PEM_SEALED "HANDFAST ENCRYPTED IDENTITY"
 
-enum { LABEL_MAX = 64 };
+enum { LABEL_MAX = 64, PORT_MAX = 5 };
+
+/* How many blocks begin; of this label, where it is not NULL. */
+static size_t
+blocks(const char *text, const char *label)
+{
+	size_t n = 0, len = label == NULL ? 0 : strlen(label);
+	const char *p = text;
+
+	while ((p = strstr(p, "-----BEGIN ")) != NULL) {
+		p += strlen("-----BEGIN ");
+		if (label == NULL ||
+		    (strncmp(p, label, len) == 0 &&
+			strncmp(p + len, "-----", 5) == 0))
+			n++;
+	}
+	return n;
+}
 
 static int
 has_block(const char *text, const char *label)
 {
-	const char *p = text;
-	size_t len = strlen(label);
+	return blocks(text, label) > 0;
+}
 
-	while ((p = strstr(p, "-----BEGIN ")) != NULL) {
-		p += strlen("-----BEGIN ");
-		if (strncmp(p, label, len) == 0 &&
-		    strncmp(p + len, "-----", 5) == 0)
-			return 1;
+/* One line, with a port or the path of a socket. */
+static int
+is_port_file(const char *text)
+{
+	size_t digits = strspn(text, "0123456789"), line = strcspn(text, "\n");
+
+	return text[line] == '\n' && text[line + 1] == '\0' &&
+	    (strncmp(text, "unix:", 5) == 0 ||
+		(digits == line && digits > 0 && digits <= PORT_MAX));
+}
+
+/* Blocks of one label alone: beside another's, a private key may be lost. */
+static int
+is_kind(const char *text, size_t len, const char *label)
+{
+	if (len == 0)
+		return 1;
+	if (strlen(text) != len)
+		return 0;
+	if (label == NULL)
+		return is_port_file(text);
+	return has_block(text, label) &&
+	    blocks(text, label) == blocks(text, NULL);
+}
+
+int
+cli_may_replace(const char *path, const char *label, const char *hint)
+{
+	struct stat st;
+	char *text;
+	size_t len;
+	int is = 0, r;
+
+	if (strcmp(path, "-") == 0)
+		return CLI_OK;
+	if (stat(path, &st) == -1)
+		return errno == ENOENT ? CLI_OK : cli_errno("%s", path);
+	if (S_ISREG(st.st_mode) && st.st_size <= CLI_LIST_TEXT) {
+		r = cli_read_file(path, CLI_LIST_TEXT, &text, &len);
+		if (r != CLI_OK)
+			return r;
+		is = is_kind(text, len, label);
+		cli_free_file(text, len);
 	}
-	return 0;
+	if (is)
+		return CLI_OK;
+	(void)cli_error(CLI_POLICY, "%s: holds something else, not replaced",
+	    path);
+	cli_hint("%s", hint);
+	return CLI_POLICY;
 }
 
 int

@@ -314,7 +314,8 @@ serve(void)
 	enum hf_err e;
 	int r;
 
-	if ((r = pump_init()) != CLI_OK || (r = make_server()) != CLI_OK)
+	if ((r = bound_check_port(respond.port_file)) != CLI_OK ||
+	    (r = pump_init()) != CLI_OK || (r = make_server()) != CLI_OK)
 		return r;
 	/* A signal may come as soon as somebody sees the address. */
 	if ((r = watch_signals()) != CLI_OK ||

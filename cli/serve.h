@@ -42,7 +42,9 @@ int cli_address(struct hf_address out[HF_ADDRESSES_MAX], size_t *n,
     const char *command, const char *option, const char *text);
 
 /* bound.c: the port of an address, or the address of a unix socket, into a
- * file (path NULL: none); and the end of all unix sockets among n. */
+ * file (path NULL: none), which was looked at before there was a socket; and
+ * the end of all unix sockets among n. */
+int bound_check_port(const char *path);
 int bound_write_port(const char *path, const struct hf_address *bound);
 void bound_remove(const struct hf_address *bound, size_t n);
 

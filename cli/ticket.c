@@ -10,8 +10,6 @@
 
 #include "cli.h"
 
-#define PEM_TICKET "HANDFAST TICKET"
-
 /* clang-format off */
 const char help_ticket[] =
 "usage: handfast ticket ring FILE [--rotate]\n"

@@ -180,19 +180,24 @@ def linked(house):
     os.mkdir("run", 0o700)
     for what, options, code in (
             ("socket", ["--listen", "unix:" + lies(h + "run/sock")], 5),
+            ("port file", ["--port-file", lies("at")], 5),
             ("used tickets", ["--ring", "ring", "--used-tickets",
                               lies("used")], 3)):
         x = house.refuse(*options)
         same("linked %s: does not start" % what, code, x.code)
         untouched("linked " + what)
+    os.unlink("at")
+    former = house.write("former", "1\n")
+    os.symlink(former, "at")
     p = subprocess.Popen(
         [PROGRAM, "respond", "--listen", "127.0.0.1:0", "--port-file",
-         lies("at"), "--identity", "server.key", "--cert", "server.cert",
+         "at", "--identity", "server.key", "--cert", "server.cert",
          "--trust", "ca/ca.cert", "--echo"], stderr=subprocess.DEVNULL)
-    check("linked port file: written, and no link any more",
+    check("linked to another port file: written, and no link any more",
           until(lambda: not os.path.islink("at")) and
           open("at").read().strip().isdigit())
-    untouched("linked port file")
+    same("linked to another port file: left alone", "1\n",
+         open(former).read())
     p.terminate()
     same("linked port file: it stops", 0, p.wait(20))
     r = house.respond("linked")

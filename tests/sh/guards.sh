@@ -80,6 +80,7 @@ files() {
 
 # keeps CODE WHAT FILE WORDS...: the program refuses to write FILE, which stays
 # byte for byte. The first line of what it said is in $said.
+there() { [ -e "$1" ] && echo yes || echo no; }
 keeps() {
 	want=$1 what=$2 file=$3
 	shift 3
@@ -102,6 +103,92 @@ kept() {
 		same "used tickets in $f: says so" "handfast: error: $f: no file \
 of used tickets, or one that others can write (HF_E_OBJECT)" "$said"
 	done
+	# keeps5 WHAT FILE HINT WORDS...: as it says
+	keeps5() {
+		named=$1 of=$2 hint=$3
+		shift 3
+		keeps 5 "$named" "$of" "$@"
+		same "$named: says so" "handfast: error: $of: holds something \
+else, not replaced handfast: hint: $hint" "$said $(sed -n 2p err)"
+	}
+	takes_port() { # FILE
+		"$HANDFAST" $respond --port-file "$1" 2>err &
+		pid=$!
+		pids="$pids $pid"
+		await listening err && await 'kept.sock$' "$1"
+		same "port over $1" 0 $?
+		stop $pid
+	}
+	respond="respond --listen unix:kept.sock --identity server.key \
+	    --cert server.cert --trust ca/ca.cert --echo"
+	initiate="initiate --connect 127.0.0.1:1 $as_alice"
+	request="cert request --identity other.key --subject x --force"
+	issue="cert issue --ca ca --request alice.req --usage initiator --force"
+	cat alice.cert other.key >both
+	cat carol.ticket other.key >ticket+key
+	{ cat carol.ticket; printf '\0'; cat other.key; } >ticket+nul
+	printf '4711\nmore\n' >lines
+	echo 471100 >number
+	chmod 600 both ticket+* lines number
+	hint='--port-file replaces only port files'
+	keeps5 'port over a key' other.key "$hint" $respond --port-file other.key
+	for f in short number lines alice.cert; do
+		keeps5 "port over $f" $f "$hint" $respond --port-file $f
+	done
+	same 'port over others: no socket' no "$(there kept.sock)"
+	printf 'listen = "127.0.0.1:0"\nserver a { address = "127.0.0.1:1" }\n' \
+	    >dispatch.conf
+	keeps5 'port of a dispatcher over a key' other.key "$hint" dispatch \
+	    --config dispatch.conf --port-file other.key
+	hint='--ticket-out replaces only tickets'
+	keeps5 'ticket over a key' other.key "$hint" $initiate \
+	    --ticket-out other.key
+	keeps5 'ticket over a key beside one' ticket+key "$hint" $initiate \
+	    --ticket-out ticket+key
+	keeps5 'ticket over a key behind a NUL' ticket+nul "$hint" $initiate \
+	    --ticket-out ticket+nul
+	keeps5 'ticket over a ring' ring "$hint" $initiate --ticket-out ring
+	ln -s other.key link.key
+	keeps5 'ticket over a link to a key' link.key "$hint" $initiate \
+	    --ticket-out link.key
+	mkfifo pipe
+	run 5 'ticket over no file' $initiate --ticket-out pipe
+	hint='--force replaces only certificate requests'
+	keeps5 'request over its key' other.key "$hint" $request -o other.key
+	keeps5 'request over a certificate' alice.cert "$hint" $request \
+	    -o alice.cert
+	hint='--force replaces only certificates'
+	keeps5 'certificate over a key' other.key "$hint" $issue -o other.key
+	keeps5 "certificate over the CA's key" ca/ca.key "$hint" $issue \
+	    -o ca/ca.key
+	keeps5 'certificate over its request' alice.req "$hint" $issue \
+	    -o alice.req
+	keeps5 'certificate over a key too' both "$hint" $issue -o both
+	ln ca/ca.cert own.cert
+	for f in ca/ca.cert own.cert; do
+		keeps 5 "certificate over the CA's own: $f" $f $issue -o $f
+		same "certificate over the CA's own: $f: says so" \
+		    "handfast: error: $f: the CA's own certificate, not replaced" \
+		    "$said"
+	done
+	rm own.cert
+	keeps5 'list over a certificate' alice.cert \
+	    '-o replaces only revocation lists' ca revoke ca -o alice.cert
+	# of its own kind it does, and an empty file
+	: >fresh
+	cp alice.req again.req
+	for f in fresh again.req; do
+		run 0 "request over $f" $request -o $f
+		same "request over $f: is one" 1 "$(grep -c 'BEGIN.*REQUEST' $f)"
+	done
+	cp server.cert again.cert
+	run 0 'certificate over another' $issue -o again.cert
+	: >fresh
+	echo 1 >again.port
+	for f in fresh again.port; do
+		takes_port $f
+	done
+	takes_port again.port
 }
 
 fits() {
