@@ -4,19 +4,17 @@
  * machine. LMDB's one writer at a time makes a compare-and-set; its locks
  * survive a process that is killed. It knows keys and bytes, and keeps an
  * index of expiries and a short log of changes beside them. Whose turn it is
- * to write is store_lmdb_turn.c's.
+ * to write is store_lmdb_turn.c's, what it finds of a directory
+ * store_lmdb_place.c's.
  */
-#include <sys/stat.h>
-#include <sys/vfs.h>
-
 #include <errno.h>
-#include <linux/magic.h>
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "store.h"
+#include "store_lmdb_place.h"
 #include "store_lmdb_turn.h"
 
 enum {
@@ -35,12 +33,6 @@ struct lmdb {
 	uint32_t self; /* whose changes are not news */
 	int in_memory; /* a page of it never comes from a device */
 };
-
-static const char *
-words(int r)
-{
-	return r == MDB_MAP_FULL ? "the store is full" : mdb_strerror(r);
-}
 
 static void
 store_be(uint8_t *out, uint64_t v, size_t n)
@@ -68,38 +60,6 @@ val(const void *ptr, size_t len)
 }
 
 /* --- opening ------------------------------------------------------------------------ */
-
-/* The directory is ours alone. */
-static enum hf_err
-directory(const char *path, const char **reason)
-{
-	struct stat st;
-
-	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-		*reason = strerror(errno);
-		return HF_E_STORE;
-	}
-	if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-		*reason = "not a directory";
-		return HF_E_STORE;
-	}
-	if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
-		*reason = "others can read it, or it is not ours";
-		return HF_E_POLICY;
-	}
-	return HF_OK;
-}
-
-static int
-is_in_memory(const char *path)
-{
-	struct statfs fs;
-
-	/* Its type is signed on some machines. */
-	return statfs(path, &fs) == 0 &&
-	    ((uint32_t)fs.f_type == TMPFS_MAGIC ||
-		(uint32_t)fs.f_type == RAMFS_MAGIC);
-}
 
 /* EBUSY where it would have to wait, and may not. */
 static int
@@ -173,15 +133,19 @@ lmdb_close(void *engine)
 	free(db);
 }
 
+/* *locks: LMDB's file of them, which is to stay open; or -1. */
 static int
-open_env(struct lmdb *db, const char *where)
+open_env(struct lmdb *db, int *locks, const char *where)
 {
 	int r, dead;
 
+	*locks = -1;
 	if ((r = mdb_env_set_maxdbs(db->env, 3)) != 0 ||
 	    (r = mdb_env_set_maxreaders(db->env, READERS_MAX)) != 0 ||
 	    (r = mdb_env_set_mapsize(db->env, MAP_BYTES)) != 0 ||
-	    (r = mdb_env_open(db->env, where, MDB_NOTLS, 0600)) != 0)
+	    (r = hf__lmdb_room(locks, where)) != 0 ||
+	    (r = mdb_env_open(db->env, where, MDB_NOTLS, 0600)) != 0 ||
+	    (r = hf__lmdb_room_mapped(*locks)) != 0)
 		return r;
 	return mdb_reader_check(db->env, &dead);
 }
@@ -191,33 +155,35 @@ lmdb_open(void **engine, const char *where, const char **reason)
 {
 	struct lmdb *db;
 	enum hf_err e;
-	int r;
+	int r, locks;
 
 	if (*where == '\0')
 		return HF_E_ARG;
-	if ((e = directory(where, reason)) != HF_OK)
+	if ((e = hf__lmdb_directory(where, reason)) != HF_OK)
 		return e;
 	if ((db = calloc(1, sizeof(*db))) == NULL)
 		return HF_E_MEMORY;
 	db->self = (uint32_t)getpid();
 	if ((r = mdb_env_create(&db->env)) != 0) {
 		free(db);
-		*reason = words(r);
+		*reason = hf__lmdb_words(r);
 		return HF_E_STORE;
 	}
-	if ((r = open_env(db, where)) != 0 ||
-	    (r = hf__turn_open(&db->turn, where)) != 0) {
-		*reason = words(r);
+	if ((r = open_env(db, &locks, where)) != 0 ||
+	    (r = hf__turn_open(&db->turn, where, locks)) != 0) {
+		*reason = hf__lmdb_words(r);
 		mdb_env_close(db->env);
+		if (locks != -1)
+			(void)close(locks);
 		free(db);
 		return HF_E_STORE;
 	}
 	if ((r = databases(db)) != 0) {
-		*reason = words(r);
+		*reason = hf__lmdb_words(r);
 		lmdb_close(db);
 		return HF_E_STORE;
 	}
-	db->in_memory = is_in_memory(where);
+	db->in_memory = hf__lmdb_in_memory(where);
 	/* There is nothing to wait for. */
 	if (db->in_memory)
 		(void)mdb_env_set_flags(db->env, MDB_NOSYNC, 1);
@@ -428,7 +394,7 @@ judge(struct hf__ask *a, int r, const char **reason)
 {
 	if (r == 0)
 		return;
-	*reason = words(r);
+	*reason = hf__lmdb_words(r);
 	a->err = HF_E_STORE;
 }
 
@@ -466,7 +432,7 @@ failed(int r, const char **reason)
 {
 	if (r == 0 || r == MDB_NOTFOUND)
 		return HF_OK;
-	*reason = words(r);
+	*reason = hf__lmdb_words(r);
 	return HF_E_STORE;
 }
 

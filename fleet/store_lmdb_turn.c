@@ -28,48 +28,47 @@ enum {
 };
 
 static int
-open_in(const char *dir, const char *name, int flags)
+open_own(const char *dir)
 {
 	char path[PATH_BYTES];
-	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+	int n = snprintf(path, sizeof(path), "%s/turn.lock", dir);
 
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-/* Nothing where there is no such file, or not so much of it. It stays open: to
- * close it would give up what LMDB has locked in it, for a process's locks of
- * a file go with any of its descriptors, and the next who opens the
- * environment would think that he is alone. */
+/* Nothing where there is not so much of the file. It stays open: to close it
+ * would give up what LMDB has locked in it, for a process's locks of a file go
+ * with any of its descriptors, and the next who opens the environment would
+ * think that he is alone. */
 static void
-map_words(struct hf__turn *t, const char *dir)
+map_words(struct hf__turn *t, int locks)
 {
 	void *at = MAP_FAILED;
 	struct stat st;
 
-	t->locks = open_in(dir, "lock.mdb", O_RDONLY);
-	if (t->locks != -1 && fstat(t->locks, &st) == 0 &&
-	    st.st_size >= LOOKED_AT)
+	t->locks = locks;
+	if (fstat(locks, &st) == 0 && st.st_size >= LOOKED_AT)
 		at = mmap(NULL, LOOKED_AT, PROT_READ, MAP_SHARED, t->locks, 0);
 	t->words = at == MAP_FAILED ? NULL : at;
 }
 
 int
-hf__turn_open(struct hf__turn *t, const char *dir)
+hf__turn_open(struct hf__turn *t, const char *dir, int locks)
 {
 	int r;
 
 	memset(t, 0, sizeof(*t));
-	if ((t->fd = open_in(dir, "turn.lock", O_RDWR | O_CREAT)) == -1)
+	if ((t->fd = open_own(dir)) == -1)
 		return errno;
 	if ((r = uv_mutex_init(&t->mutex)) != 0) {
 		(void)close(t->fd);
 		return -r;
 	}
-	map_words(t, dir);
+	map_words(t, locks);
 	return 0;
 }
 
@@ -78,8 +77,7 @@ hf__turn_close(struct hf__turn *t)
 {
 	if (t->words != NULL)
 		(void)munmap((void *)(uintptr_t)t->words, LOOKED_AT);
-	if (t->locks != -1)
-		(void)close(t->locks);
+	(void)close(t->locks);
 	uv_mutex_destroy(&t->mutex);
 	(void)close(t->fd);
 }

@@ -19,8 +19,9 @@ struct hf__turn {
 	int known;		  /* guess[0] is */
 };
 
-/* 0, or an error number. */
-int hf__turn_open(struct hf__turn *turn, const char *dir);
+/* `locks` is LMDB's file of them, open, and kept. 0, or an error number: then
+ * it is not. */
+int hf__turn_open(struct hf__turn *turn, const char *dir, int locks);
 /* When LMDB's environment is closed, not before. */
 void hf__turn_close(struct hf__turn *turn);
 /* In a turn, while this thread holds LMDB's own lock: finds it, to be sure when

@@ -291,18 +291,26 @@ class Small(k.Cluster):
         super().close()
 
 
+def inside(test):
+    """Whether this is where file systems can be mounted that nobody else
+    sees; where it is not, the test is run there."""
+    if "HANDFAST_INSIDE" in os.environ:
+        return True
+    if subprocess.run(["unshare", "-m", "true"]).returncode != 0:
+        s.note(test + " skipped: no file systems can be mounted here")
+        return False
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, sys.argv[0], test],
+        env=dict(os.environ, HANDFAST_INSIDE="1"), capture_output=True)
+    sys.stdout.write(done.stdout.decode())
+    s.same(test + ": done", 0, done.returncode)
+    return False
+
+
 def full():
     """No room: live sessions go on, a takeover is refused, and when there
     is room again all is well."""
-    if "HANDFAST_INSIDE" not in os.environ:
-        if subprocess.run(["unshare", "-m", "true"]).returncode != 0:
-            s.note("full skipped: no file systems can be mounted here")
-            return
-        done = subprocess.run(
-            ["unshare", "-m", sys.executable, sys.argv[0], "full"],
-            env=dict(os.environ, HANDFAST_INSIDE="1"), capture_output=True)
-        sys.stdout.write(done.stdout.decode())
-        s.same("full: done", 0, done.returncode)
+    if not inside("full"):
         return
     c = Small()
     for name in "ab":
@@ -328,9 +336,83 @@ def full():
     c.close()
 
 
+def leave(path, pages):
+    """Fills a file system but for so many pages."""
+    page = os.sysconf("SC_PAGESIZE")
+    with open(path, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(page))
+        except OSError:
+            f.truncate(f.tell() // page * page - pages * page)
+
+
+def full_from_the_start():
+    """No room for a store that nobody has used before, or not enough: all say
+    so, and when there is room it is one as any other."""
+    if not inside("full_from_the_start"):
+        return
+    c = k.Cluster()
+    c.store = "lmdb:small/db"
+    os.mkdir(c.path("small"), 0o700)
+    size = 32 * os.sysconf("SC_PAGESIZE")
+    begun = 0
+    for pages in range(14):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % size,
+                        "tmpfs", c.path("small")], check=True)
+        leave(c.path("small/ballast"), pages)
+        what = "full from the start: %d pages" % pages
+        done = c.run("store", "init", "--store", c.store)
+        begun += done.returncode == 0
+        if begun == 0:
+            none(what, done)
+        else:
+            s.same(what, (0, b""), (done.returncode, done.stderr))
+            locks = os.stat(c.path("small/db/lock.mdb"))
+            s.check(what + ": the locks have theirs",
+                    locks.st_blocks * 512 >= locks.st_size, locks)
+        if pages == 0:
+            others(c)
+        os.unlink(c.path("small/ballast"))
+        done = c.run("store", "init", "--store", c.store)
+        s.same(what + ": room", (0, b""), (done.returncode, done.stderr))
+        c.do("cluster", "init", "--ca", "ca", "--name", "w%d" % pages,
+              "--store", c.store, "-o", "w%d.cert" % pages)
+        s.same(what + ": sessions", [], c.rows())
+        subprocess.run(["umount", c.path("small")], check=True)
+    s.check("full from the start: there was room in the end, and not at "
+            "first", 0 < begun < 14, str(begun))
+    c.close()
+
+
+def none(what, done):
+    s.same(what + ": exit code", 8, done.returncode)
+    s.check(what + ": why", re.fullmatch(
+        rb"handfast: error: lmdb:small/db: the store is full.*\n",
+        done.stderr), done.stderr)
+
+
+def others(c):
+    """The other ways to a store."""
+    what = "full from the start: "
+    none(what + "cluster init", c.run(
+        "cluster", "init", "--ca", "ca", "--name", "w", "--store", c.store,
+        "-o", "w.cert"))
+    s.check(what + "no key is left", not os.path.exists(c.path("w.key")))
+    none(what + "session list", c.run("session", "list", "--store",
+                                       c.store))
+    none(what + "cluster members", c.run("cluster", "members", "--store",
+                                          c.store))
+    none(what + "respond", c.run(
+        "respond", "--listen", "unix:a.sock", "--identity", "a.key",
+        "--cert", "a.cert", "--trust", "ca/ca.cert", "--store", c.store,
+        "--cluster", "web.cert", "--echo"))
+
+
 def main():
     tests = [spoilt, never_heard_of, spoilt_file, exchanged, other_scope,
-             put_back, old_epoch, no_store, full]
+             put_back, old_epoch, no_store, full,
+             full_from_the_start]
     names = sys.argv[1:]
     for test in tests:
         if names and test.__name__ not in names:
