@@ -689,7 +689,8 @@ int hf_server_allowed(struct hf_served *conn);
 /** 1 when failures of both count as one source's. */
 int hf_served_same_source(const struct hf_served *a,
     const struct hf_served *b);
-/** 1 when the session went on, or was asked to go on, with another server. */
+/** 1 when the session was asked to go on with another server, and stood in the
+ * store for it. */
 int hf_served_moved_away(const struct hf_served *conn);
 
 /** @} */

@@ -47,6 +47,8 @@ struct hf_owner {
 	struct version known, next;
 	uint64_t bytes_at; /* data moved at the last checkpoint */
 	int timed, resting, handing_over, queried, dead;
+	int leaving;	    /* it is to be asked to go elsewhere */
+	int looked, stands; /* whether it can: what is stored was looked for */
 	hf__owner_renew *renew; /* NULL: nobody reads keys again */
 	void *renew_arg;
 	int looks;
@@ -106,6 +108,8 @@ tell(struct hf_owner *o, enum doing what, enum hf_err e)
 		o->resting = 1;
 		(void)uv_timer_start(&o->timer, time_is_up, REST_MS, 0);
 	}
+	if (what == WRITING)
+		o->stands = o->handing_over && e == HF_OK;
 	if (what == CLAIMING)
 		hf_link_committed(o->link, e);
 	else
@@ -298,12 +302,19 @@ forget_other(struct hf_owner *o)
 		o->known.len = 0;
 }
 
-/* It goes on, or begins anew, with a server that has keys. */
+/* It goes on, or begins anew, with another server: whether it can go on is
+ * known first, for what was stored may be gone. */
 static void
 let_go(struct hf_owner *o)
 {
 	if (o->queried)
 		return;
+	o->leaving = 1;
+	if (!o->stands && !o->looked) {
+		hf_owner_look(o);
+		if (o->doing == LOOKING)
+			return;
+	}
 	o->queried = 1;
 	hf_link_query(o->link);
 }
@@ -317,6 +328,7 @@ checkpoint(struct hf_owner *o)
 	o->bytes_at = hf_link_bytes_in(o->link) + hf_link_bytes_out(o->link);
 	e = hf_link_checkpoint(o->link, o->next.bytes, sizeof(o->next.bytes),
 	    &o->next.len);
+	/* Another server may have newer keys. */
 	if (e == HF_E_EXPIRED)
 		let_go(o);
 	if (e != HF_OK)
@@ -421,7 +433,7 @@ hf_owner_hand_over(struct hf_owner *o)
 int
 hf_owner_handed_over(const struct hf_owner *o)
 {
-	return o->queried;
+	return o->queried && o->stands;
 }
 
 /* --- hints, and the end ------------------------------------------------------------------ */
@@ -434,6 +446,8 @@ looked(void *arg, enum hf_err e, const uint8_t *entry, size_t len)
 
 	o->op = NULL;
 	o->doing = NOTHING;
+	o->looked = o->leaving;
+	o->stands = o->leaving && e == HF_OK && same(&o->known, entry, len);
 	if (e == HF_OK &&
 	    hf_entry_open(&now, o->vault, entry, len, (uint64_t)time(NULL)) ==
 		HF_OK &&

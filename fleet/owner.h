@@ -34,6 +34,7 @@ void hf_owner_renew(struct hf_owner *owner, hf__owner_renew *renew, void *arg);
 void hf_owner_look(struct hf_owner *owner);
 /* Stores what there is and asks the peer to go elsewhere. */
 void hf_owner_hand_over(struct hf_owner *owner);
+/* Whether it was asked, and what is to go on was in the store then. */
 int hf_owner_handed_over(const struct hf_owner *owner);
 /* The key under which a session stands in a store. */
 void hf__owner_key(uint8_t key[HF__OWNER_KEY_BYTES], struct hf_span sid);

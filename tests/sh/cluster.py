@@ -357,6 +357,20 @@ def sent_home():
     c.close()
 
 
+def nowhere_to_go():
+    """SIGTERM, when the session's entry is gone: it has moved nowhere."""
+    c, client = begun("--no-fallback", "--retry", "3s")
+    c.do("session", "evict", "--store", c.store, c.rows()[0].split()[0])
+    s.same("nowhere to go: the server's exit code", 0,
+           c.kill("a", signal.SIGTERM))
+    s.same("nowhere to go: exit code", 4, client.wait(timeout=WAIT))
+    s.check("nowhere to go: the cause", "HF_E_NO_SESSION" in c.words(),
+            c.words())
+    s.check("nowhere to go: it is logged", "result=lost" in c.log("a") and
+            "result=moved" not in c.log("a"), c.log("a"))
+    c.close()
+
+
 def stopped_owner():
     """An owner that slept while another took over wakes: it is fenced, and
     what it would have said is refused."""
@@ -525,7 +539,8 @@ def released():
 def main():
     if shutil.which("gdb") is None:
         s.note("no gdb: the stopped owner was not tested")
-    tests = [killed, refreshed, echoed, read_meanwhile, sent_home, emptied,
+    tests = [killed, refreshed, echoed, read_meanwhile, sent_home,
+             nowhere_to_go, emptied,
              brought_back, members, evicted, released]
     if shutil.which("gdb") is not None:
         tests.append(stopped_owner)

@@ -241,6 +241,69 @@ hand_over(void **state)
 	finish();
 }
 
+/* What was written before the hand-over may be gone by then, or be looked for in
+ * vain: it is asked to go all the same, and has not moved. */
+static void
+handed_nothing_over(void **state)
+{
+	static const enum hf_err looks[] = { HF_OK, HF_E_NO_SESSION,
+		HF_E_STORE };
+	size_t n;
+
+	(void)state;
+	for (n = 0; n < sizeof(looks) / sizeof(looks[0]); n++) {
+		begin(HF_CHECKPOINT_RECORD, 0);
+		stored();
+		hf_owner_look(owner); /* for another reason */
+		store();
+		hf_owner_hand_over(owner);
+		assert_asks(0);
+		assert_int_equal(link_.queries, 0);
+		says(looks[n]);
+		assert_int_equal(link_.queries, 1);
+		assert_int_equal(hf_owner_handed_over(owner),
+		    looks[n] == HF_OK);
+		hf_owner_moved(owner);
+		assert_false(port.waits);
+		assert_int_equal(link_.queries, 1);
+		finish();
+	}
+	/* There is another one. */
+	begin(HF_CHECKPOINT_RECORD, 0);
+	stored();
+	c.shelf.entry[c.shelf.len - 1] ^= 1;
+	hf_owner_hand_over(owner);
+	store();
+	assert_int_equal(link_.queries, 1);
+	assert_false(hf_owner_handed_over(owner));
+	finish();
+	/* The store takes no more questions. */
+	begin(HF_CHECKPOINT_RECORD, 0);
+	stored();
+	port.full = 1;
+	hf_owner_hand_over(owner);
+	assert_int_equal(link_.queries, 1);
+	assert_false(hf_owner_handed_over(owner));
+	finish();
+	/* What is written then stands; what cannot be does not. */
+	begin(HF_CHECKPOINT_HANDOVER, 0);
+	stored();
+	hear("one");
+	hf_owner_hand_over(owner);
+	store();
+	hf_owner_moved(owner);
+	assert_true(hf_owner_handed_over(owner));
+	hear("two");
+	hf_owner_moved(owner);
+	assert_asks(1);
+	c.shelf.len = 0;
+	store();
+	store();
+	assert_told(&link_.checkpointed, 3, HF_E_STORE);
+	assert_false(hf_owner_handed_over(owner));
+	finish();
+}
+
 /* --- looks, and the end ------------------------------------------------------------------------ */
 
 static void
@@ -344,6 +407,7 @@ main(void)
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(policies),
 		cmocka_unit_test(hand_over),
+		cmocka_unit_test(handed_nothing_over),
 		cmocka_unit_test(looks),
 		cmocka_unit_test(ends),
 	};
