@@ -27,6 +27,22 @@ broken(struct lane *lane)
 	lane_abort(lane, HF_E_IO);
 }
 
+/* Before anybody is served: later it would be each session's end. */
+int
+receive_look(void)
+{
+	struct stat st;
+
+	if (stat(respond.receive, &st) == 0) {
+		if (!S_ISDIR(st.st_mode))
+			errno = ENOTDIR;
+		else if (faccessat(AT_FDCWD, respond.receive, W_OK | X_OK,
+			     AT_EACCESS) == 0)
+			return CLI_OK;
+	}
+	return cli_errno("--receive %s", respond.receive);
+}
+
 static void
 receive_opened(struct lane *lane)
 {

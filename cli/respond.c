@@ -315,6 +315,7 @@ serve(void)
 	int r;
 
 	if ((r = bound_check_port(respond.port_file)) != CLI_OK ||
+	    (respond.receive != NULL && (r = receive_look()) != CLI_OK) ||
 	    (r = pump_init()) != CLI_OK || (r = make_server()) != CLI_OK)
 		return r;
 	/* A signal may come as soon as somebody sees the address. */

@@ -133,6 +133,8 @@ extern const struct sink sink_echo, sink_print; /* sink.c */
 extern const struct sink sink_exec;		/* exec.c */
 extern const struct sink sink_forward;		/* forward.c */
 extern const struct sink sink_receive;		/* receive.c */
+/* Whether --receive DIR can be written to. Returns an exit code. */
+int receive_look(void);
 
 enum { ALLOW_MAX = 64, TARGETS_MAX = 64 };
 

@@ -321,11 +321,11 @@ class House:
         return r
 
     def refuse(self, *options, identity="server.key", cert="server.cert",
-               env=None):
-        """Starts a responder that must not start."""
-        args = [PROGRAM, "respond", "--listen", "127.0.0.1:0", "--identity",
-                identity, "--cert", cert, "--trust", "ca/ca.cert", "--echo",
-                *options]
+               env=None, does=("--echo",), by=()):
+        """Starts a responder that must not start, `by` another program."""
+        args = [*by, PROGRAM, "respond", "--listen", "127.0.0.1:0",
+                "--identity", identity, "--cert", cert, "--trust",
+                "ca/ca.cert", *does, *options]
         begun = time.time()
         try:
             p = subprocess.run(args, stdin=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -646,6 +647,32 @@ def files(h, r):
         json.loads(x.err))
 
 
+READ_ONLY = ("unshare", "-m", "sh", "-c",
+             "mount -t tmpfs -o ro none received && exec \"$@\"", "sh")
+
+
+def receiving(h):
+    """Where the data is to go is looked at before anybody is served."""
+    h.write("a-file", "")
+    os.mkdir("received")
+    for path, why, by in (
+            ("nowhere", "No such file or directory", ()),
+            ("a-file", "Not a directory", ()),
+            ("received", "Read-only file system", READ_ONLY)):
+        if by and subprocess.run([*by, "true"],
+                                 capture_output=True).returncode != 0:
+            print("note: no file systems can be mounted here")
+            continue
+        x = h.refuse(does=("--receive", path), by=by)
+        ends("--receive %s" % path, x, 3,
+             re.escape("--receive %s: %s" % (path, why)))
+    x = h.refuse("--json", does=("--receive", "nowhere"))
+    same("--receive, as JSON", {"error": {
+        "name": "io", "exit": 3,
+        "text": "--receive nowhere: No such file or directory"}},
+        json.loads(x.err))
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "..", ".."))
@@ -660,7 +687,7 @@ def main():
         x = h.initiate(r.address, *h.certified)
         ends("after all that it serves", x, 0, None, out=b"hello\n")
         same("and stops", 0, r.stop())
-        for part in (clocks, limits, policy):
+        for part in (clocks, limits, policy, receiving):
             begun = time.time()
             part(h)
             print("--- %s: %.1f s" % (part.__name__, time.time() - begun))
