@@ -25,8 +25,9 @@ struct flow {
 struct join {
 	struct hf_conn *conn;
 	int in, out;
-	int own;     /* they are a program's: `out` is closed at its end */
-	size_t most; /* that is written at once without blocking */
+	int own;	/* they are a program's: `out` is closed at its end */
+	size_t most;	/* that is written at once without blocking */
+	uint64_t taken; /* bytes of its input, in all */
 	int starved, full; /* the connection has, or takes, nothing now */
 	struct flow there, back;
 };
@@ -119,6 +120,7 @@ read_some(struct join *j)
 		    cli_errno("standard input");
 	j->there.at = 0;
 	j->there.len = (size_t)n;
+	j->taken += (uint64_t)n;
 	j->there.ended = n == 0;
 	return CLI_OK;
 }
@@ -141,10 +143,10 @@ write_some(struct join *j)
 	return CLI_OK;
 }
 
-/* Waits for whatever can go on. Input that has nothing to say for a second
- * counts as ended where the peer has finished. */
+/* Waits for whatever can go on. Where the peer has finished input that has
+ * nothing to say for a second is not waited for; it has not ended, either. */
 static int
-wait_for(struct join *j)
+wait_for(struct join *j, const char *peer)
 {
 	struct pollfd p[3] = { { -1, 0, 0 }, { -1, POLLIN, 0 },
 		{ -1, POLLOUT, 0 } };
@@ -164,7 +166,10 @@ wait_for(struct join *j)
 	if (r == -1)
 		return errno == EINTR ? CLI_OK : cli_errno("poll");
 	if (r == 0 && last && p[1].fd != -1)
-		j->there.ended = 1;
+		return cli_error(CLI_IO,
+		    "%s: the peer has finished, and standard input had not "
+		    "ended: %llu bytes of it were sent",
+		    peer, (unsigned long long)j->taken);
 	if (p[1].revents != 0 && (r = read_some(j)) != CLI_OK)
 		return r;
 	return p[2].revents != 0 ? write_some(j) : CLI_OK;
@@ -188,7 +193,7 @@ carry(struct join *j, const char *peer)
 			(void)close(j->out);
 			j->out = -1;
 		}
-		if ((r = wait_for(j)) != CLI_OK)
+		if ((r = wait_for(j, peer)) != CLI_OK)
 			return r;
 	}
 }

@@ -15,7 +15,13 @@
 
 #include "initiate.h"
 
-enum { AGAIN_MS = 20, PAUSE_MS = 100, DOUBLED = 4, REST_MS = 1 };
+enum {
+	AGAIN_MS = 20,
+	PAUSE_MS = 100,
+	DOUBLED = 4,
+	REST_MS = 1,
+	CUT_MS = 500 /* for what was sent to go */
+};
 
 /* The one session of this process. */
 static struct {
@@ -85,7 +91,23 @@ io_failed(int input, int err)
 		hf_link_abort(self.link, HF_E_IO);
 }
 
-static const struct joined_hooks io_hooks = { io_failed, wind_up };
+/* A close here would say that the input has ended: the responder learns that
+ * it has not, when it has what was sent. */
+static void
+io_silent(void)
+{
+	uint64_t bytes;
+
+	(void)joined_finished(self.joined, &bytes);
+	settle(cli_error(CLI_IO,
+	    "%s: the responder closed the session, and standard input had "
+	    "not ended: %llu bytes of it were sent",
+	    self.name, (unsigned long long)bytes));
+	if (self.link != NULL)
+		hf_link_cut(self.link, HF_E_TRUNCATED, CUT_MS);
+}
+
+static const struct joined_hooks io_hooks = { io_failed, wind_up, io_silent };
 
 static void
 trust(void *owner, struct hf_link *link)
@@ -276,6 +298,19 @@ drained(void *owner, struct hf_link *link)
 	joined_drained(self.joined);
 }
 
+static void
+hint_cut(void)
+{
+	uint64_t bytes;
+
+	if (joined_finished(self.joined, &bytes))
+		cli_hint("the output is not complete");
+	else
+		cli_hint("the output is not complete, and standard input had "
+			 "not ended: %llu bytes of it were read",
+		    (unsigned long long)bytes);
+}
+
 /* Says how a session ended that did not end well. */
 static void
 explain(enum hf_err err, int was_open)
@@ -286,7 +321,7 @@ explain(enum hf_err err, int was_open)
 	if (!was_open)
 		initiate_advise(&self.args, err);
 	else if (err == HF_E_TRUNCATED)
-		cli_hint("the output is not complete");
+		hint_cut();
 	else if (err == HF_E_EXPIRED)
 		cli_hint("the responder grants a session only so much time");
 }

@@ -61,6 +61,9 @@ struct joined_hooks {
 	void (*failed)(int input, int err);
 	/* All that was given to joined_write() is written. */
 	void (*idle)(void);
+	/* The peer sends nothing more, and the input has not ended but says
+	 * nothing: the link cannot be closed, which would say that it has. */
+	void (*silent)(void);
 };
 int joined_new(struct joined **joined, uv_loop_t *loop,
     const struct joined_hooks *hooks);
@@ -69,8 +72,8 @@ void joined_free(struct joined *joined);
 void joined_open(struct joined *joined, struct hf_link *link);
 void joined_write(struct joined *joined, const uint8_t *data, size_t len);
 void joined_drained(struct joined *joined);
-/* The peer sends nothing more: input that has nothing to say for a second
- * counts as ended, a terminal at once. */
+/* The peer sends nothing more: input that has nothing to say for a second is
+ * not waited for, a terminal's not at all. */
 void joined_peer_closed(struct joined *joined);
 /* The link is gone: reads no more; what was received is still written. */
 void joined_unlink(struct joined *joined);
@@ -87,6 +90,8 @@ void joined_relink(struct joined *joined, struct hf_link *link,
 /* It has come with another session, which begins at the first byte that was
  * not acked in the one before. */
 void joined_restart(struct joined *joined, struct hf_link *link);
+/* 1 when all input was read to its end, of which so many bytes were read. */
+int joined_finished(const struct joined *joined, uint64_t *bytes);
 /* 1 while output waits to be written, or a read is under way. */
 int joined_busy(const struct joined *joined);
 

@@ -34,6 +34,7 @@ struct joined {
 	int turn;    /* the read buffer in use */
 	int read_errno, write_errno;
 	ssize_t got;
+	uint64_t taken; /* bytes read, in all */
 	/* Where the session may move: what was read and is not acked. */
 	int keeping, suspended;
 	int finished; /* the input has ended */
@@ -104,6 +105,13 @@ read_work(uv_work_t *work)
 	j->read_errno = j->got < 0 ? errno : 0;
 	if (j->got > 0)
 		grow(&j->in_most, (size_t)j->got);
+}
+
+/* The input said nothing for as long as it is waited for. */
+static int
+silent(const struct joined *j)
+{
+	return j->got < 0 && j->read_errno == EAGAIN;
 }
 
 /* --- what is kept until it is acked ---------------------------------------------- */
@@ -196,6 +204,8 @@ void
 joined_restart(struct joined *j, struct hf_link *link)
 {
 	j->kept_at = 0;
+	/* What the peer closed was the session before. */
+	atomic_store(&j->idle_ms, -1);
 	go_on(j, link, 0);
 }
 
@@ -203,6 +213,8 @@ joined_restart(struct joined *j, struct hf_link *link)
 static void
 read_suspended(struct joined *j, const uint8_t *data, ssize_t got)
 {
+	if (silent(j))
+		return; /* it is asked again then */
 	if (got < 0)
 		j->hooks->failed(1, j->read_errno);
 	else if (got == 0)
@@ -220,14 +232,20 @@ read_done(uv_work_t *work, int status)
 	ssize_t got = j->got;
 
 	j->read_busy = 0;
+	if (status == 0 && got > 0)
+		j->taken += (uint64_t)got;
 	if (status == 0 && j->suspended) {
 		read_suspended(j, data, got);
 		return;
 	}
 	if (status != 0 || j->link == NULL || got <= 0)
-		j->ended = j->finished = 1;
+		j->ended = 1;
 	if (j->link == NULL) {
 		j->hooks->idle();
+		return;
+	}
+	if (status == 0 && silent(j)) {
+		j->hooks->silent();
 		return;
 	}
 	if (status != 0 || got < 0) {
@@ -235,6 +253,7 @@ read_done(uv_work_t *work, int status)
 		return;
 	}
 	if (got == 0) {
+		j->finished = 1;
 		hf_link_close(j->link);
 		return;
 	}
@@ -361,6 +380,13 @@ joined_unlink(struct joined *j)
 	j->ended = 1;
 	atomic_store(&j->idle_ms, 0);
 	pump_nudge();
+}
+
+int
+joined_finished(const struct joined *j, uint64_t *bytes)
+{
+	*bytes = j->taken;
+	return j->finished;
 }
 
 int

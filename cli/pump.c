@@ -87,8 +87,10 @@ pump_read(int fd, uint8_t *buf, size_t cap, const atomic_int *idle_ms)
 	int r;
 
 	for (;;) {
-		if ((r = wait_ready(fd, POLLIN, idle_ms)) <= 0)
-			return r;
+		if ((r = wait_ready(fd, POLLIN, idle_ms)) == 0)
+			errno = EAGAIN;
+		if (r <= 0)
+			return -1;
 		n = read(fd, buf, cap);
 		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
 			return n;

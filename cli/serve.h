@@ -67,8 +67,9 @@ void loop_files(unsigned most);
 /* Begins or ends what lets threads be stopped. */
 int pump_init(void);
 void pump_stop(void);
-/* Reads what there is. Waits at most idle_ms (-1: for ever) and then returns
- * 0 as at the end. -1: errno, ECANCELED after pump_stop(). */
+/* Reads what there is; 0 at the end. Waits at most idle_ms (-1: for ever). -1:
+ * errno, EAGAIN after that, which is no end, and ECANCELED after
+ * pump_stop(). */
 ssize_t pump_read(int fd, uint8_t *buf, size_t cap, const atomic_int *idle_ms);
 /* Lets waiting readers look at their idle_ms again. */
 void pump_nudge(void);
@@ -124,7 +125,7 @@ struct sink {
 	void (*drained)(struct lane *lane);
 	void (*ended)(struct lane *lane);
 	void (*acked)(struct lane *lane); /* NULL: received is done with */
-	int idle;			  /* a quiet session lacks nothing */
+	int idle;     /* nothing is at work behind a quiet channel */
 	int moves;    /* another server's sink of this kind can go on */
 	unsigned fds; /* descriptors a session takes, its socket included */
 	int channels; /* each channel can be served as a session is */

@@ -331,10 +331,17 @@ acked(struct hf_served *conn)
 		respond.sink->acked(whole(conn));
 }
 
+/* A quiet peer may still have much to say: its own close alone tells, so its
+ * session is not closed in order before that, but cut. One that moves would
+ * only go on elsewhere then: it is closed, and its peer says what was missing.
+ * Channels that are open are reset by a close, which is no end of theirs. */
 static int
 idle(struct hf_served *conn)
 {
-	return respond.sink->idle || (carried(conn) && carry_idle(conn));
+	if (carried(conn))
+		return respond.sink->idle || carry_idle(conn);
+	return hf_session_mobility(hf_link_session(conn->link)) !=
+	    HF_MOVES_NOT;
 }
 
 static void

@@ -610,7 +610,8 @@ struct hf_service {
 	 * NULL. */
 	void (*acked)(struct hf_served *conn);
 	/** The session is quiet, and was so for too long or the server stops: 1
-	 * when it may be closed, with nothing missing. */
+	 * when it may be closed in order: nothing of what either side had to say
+	 * would be missing without a word. Else it is cut. */
 	int (*idle)(struct hf_served *conn);
 	/** It is over; HF_OK after a close both ways. `conn` is freed then. */
 	void (*ended)(struct hf_served *conn, enum hf_err err);

@@ -182,6 +182,28 @@ def programs():
         h.stop()
 
 
+def paused():
+    """initiate --shared: input that pauses has not ended, though the other
+    side has."""
+    with Hall(()) as h:
+        h.respond("one", sink=("--exec", "head -c 3"))
+        h.peer("one", h.responder["one"].address)
+        h.start()
+        p = subprocess.Popen([s.PROGRAM, "initiate", "--shared", "one",
+                              "--agent", h.path], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p.stdin.write(b"line 1\n")
+        p.stdin.flush()
+        s.same("paused: exit code", 3, p.wait(WAIT))
+        s.same("paused: what came", b"lin", p.stdout.read())
+        words = p.stderr.read()
+        s.check("paused: words", b"one: the peer has finished, and standard "
+                b"input had not ended: 7 bytes of it were sent" in words,
+                words)
+        p.stdin.close()
+        h.stop()
+
+
 def broken():
     """The responder dies under its channels: they end with the error; who
     comes next gets another session, or none while there is none."""
@@ -357,8 +379,8 @@ def inherited():
                     (p.returncode, p.stderr))
 
 
-TESTS = (applications, shared, idle, asked, worded, programs, broken, moment,
-         heard, counted, resumed, inherited)
+TESTS = (applications, shared, idle, asked, worded, programs, paused, broken,
+         moment, heard, counted, resumed, inherited)
 
 if __name__ == "__main__":
     run(TESTS)

@@ -371,6 +371,27 @@ def nowhere_to_go():
     c.close()
 
 
+def tired():
+    """A session that may move is closed when nothing was said for so long: it
+    would come back if it were cut. Input that pauses has not ended."""
+    c = Cluster()
+    c.serve("a", "--idle", "1s")
+    client = c.client(to=("a",))
+    say(client, b"first")
+    arrived(c, b"first")
+    s.same("tired: exit code", 3, client.wait(timeout=WAIT))
+    s.check("tired: words", "the responder closed the session, and standard "
+            "input had not ended: 5 bytes of it were sent" in c.words(),
+            c.words())
+    wait_for(lambda: "event=session" in c.log("a"), "a line of the log")
+    s.check("tired: log", "result=lost" in c.log("a") and
+            "result=ok" not in c.log("a"), c.log("a"))
+    whole(c, "tired", b"first")
+    s.same("tired: it did not come back", 1,
+           c.log("a").count("event=session"))
+    c.close()
+
+
 def stopped_owner():
     """An owner that slept while another took over wakes: it is fenced, and
     what it would have said is refused."""
@@ -539,9 +560,8 @@ def released():
 def main():
     if shutil.which("gdb") is None:
         s.note("no gdb: the stopped owner was not tested")
-    tests = [killed, refreshed, echoed, read_meanwhile, sent_home,
-             nowhere_to_go, emptied,
-             brought_back, members, evicted, released]
+    tests = [killed, refreshed, echoed, read_meanwhile, sent_home, tired,
+             nowhere_to_go, emptied, brought_back, members, evicted, released]
     if shutil.which("gdb") is not None:
         tests.append(stopped_owner)
     names = sys.argv[1:]

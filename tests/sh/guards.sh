@@ -5,7 +5,7 @@
 # is gone is a line here that fails.
 #
 #    guards.sh [PART...]     PART: files, kept, fits, users, lists, door, bare,
-#                            asked, earned, odd
+#                            asked, earned, odd, paused
 . "$(dirname "$0")/session.inc"
 umask 022
 must hf keygen -o new.key
@@ -334,7 +334,59 @@ odd() {
 	same 'odd name' 'subject:   a\u{202E}b' "$(sed -n 1p out)"
 }
 
-for p in files kept fits users lists door bare asked earned odd; do
+# came: what a responder that says nothing else has of alice, or she of it
+came() { cat got/* "$name.out" slow.out 2>/dev/null; }
+# pauses NAME OPTIONS...: a responder that has a line of alice, who has not
+# ended; her process is $slow_pid
+pauses() {
+	name=$1
+	shift
+	rm -rf got slow slow.out
+	mkdir got
+	mkfifo slow
+	start $name tcp "$@"
+	"$HANDFAST" initiate --connect "$at" $as_alice <slow >slow.out 2>err &
+	slow_pid=$!
+	exec 6>slow
+	echo line 1 >&6
+	i=0
+	until came | grep -q lin || [ $i -ge 200 ]; do
+		i=$((i + 1))
+		sleep 0.05
+	done
+}
+# no_end ERROR WORDS OUTPUT: her session is over, and nobody calls that its end
+no_end() {
+	wait $slow_pid
+	same "$name: exit code" 3 $?
+	exec 6>&-
+	has "$name: log" "result=lost name=alice .*error=$1" $name.log
+	same "$name: no end" 0 "$(grep -c result=ok $name.log)"
+	has "$name: words" "$2, and standard input had not ended: 7 bytes" err
+	same "$name: what came" "$3" "$(came)"
+}
+
+paused() {
+	# input that pauses has not ended, and nobody says that it has
+	for sink in '--receive got' --echo ''; do
+		pauses "stopped${sink% *}" $sink
+		stop $pid
+		no_end HF_E_TRUNCATED 'not complete' 'line 1'
+		same "$name: stopped" 0 $code
+	done
+	for sink in '--receive got' ''; do
+		pauses "tired${sink% *}" --idle 1s $sink
+		no_end HF_E_DEADLINE 'not complete' 'line 1'
+		stop $pid
+	done
+	# nor where the other side has
+	pauses first --exec 'head -c 3'
+	no_end HF_E_TRUNCATED 'closed the session' lin
+	open 0 hel 'first: input that ends' $as_alice
+	stop $pid
+}
+
+for p in files kept fits users lists door bare asked earned odd paused; do
 	! part $p || $p
 done
 finish

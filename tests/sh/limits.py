@@ -367,8 +367,8 @@ def sessions(house):
 
 
 def idle(house):
-    for name, sink, code in (("idle", ("--echo",), 0),
-                             ("idle-exec", ("--exec", "cat"), 3)):
+    for name, sink in (("idle", ("--echo",)),
+                       ("idle-exec", ("--exec", "cat"))):
         r = house.respond(name, "--idle", "1s", sink=sink)
         busy = Idler(r.address, house.certified)
         quiet = Idler(r.address, house.certified)
@@ -378,7 +378,7 @@ def idle(house):
             busy.p.stdout.readline()
             time.sleep(0.1)
         took = time.time() - begun
-        same(name + ": how it ended", code, quiet.p.poll())
+        same(name + ": how it ended", 3, quiet.p.poll())
         check(name + ": when", 0.7 < took < 6, took)
         same(name + ": one that is not idle goes on", 0, busy.end())
         r.stop()

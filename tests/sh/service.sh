@@ -108,7 +108,7 @@ start exec3 tcp --exec 'head -c 5'
 exec 6<>idle
 echo 1234567 >&6
 timeout 10 "$HANDFAST" initiate --connect "$at" $as_alice <&6 >out 2>err
-same 'exec: a program that ends first' "0 12345" "$? $(cat out)"
+same 'exec: a program that ends first' "3 12345" "$? $(cat out)"
 exec 6>&-
 stop $pid
 start exec4 tcp --exec 'sh -c kill${IFS}-9${IFS}$$'
@@ -334,7 +334,7 @@ stays term
 stop $pid
 same 'SIGTERM with a session open' 0 $code
 wait $slow_pid
-same 'the session was closed, not cut' 0 $?
+same 'the session was cut: its peer had not ended' 3 $?
 exec 6>&-
 
 # a responder that dies
