@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The program: a table of commands and the one way into them. It keeps the
- * process from leaking secrets into core files; what a command does it
+ * process from leaking secrets into core files, and the numbers of standard
+ * input, output and error from files of its own; what a command does it
  * refuses to know.
  */
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
@@ -61,6 +63,22 @@ no_crypto(void)
 	_exit(cli_fail(HF_E_CRYPTO, "no randomness"));
 }
 
+/* What is opened gets the lowest number that is free: were one of these closed,
+ * a store or a socket could have it, and words would be written there. Each is
+ * taken by what cannot be used as it should: who reads or writes finds out. */
+static int
+hold_standard(void)
+{
+	int fd, mode;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		mode = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", mode) != fd)
+			return cli_errno("/dev/null");
+	}
+	return CLI_OK;
+}
+
 static void
 guard_process(void)
 {
@@ -113,8 +131,10 @@ int
 main(int argc, char **argv)
 {
 	enum hf_err e;
-	int result, flushed;
+	int result;
 
+	if ((result = hold_standard()) != CLI_OK)
+		return result;
 	guard_process();
 	opterr = 0;
 	if ((e = hf_init()) != HF_OK)
@@ -122,6 +142,6 @@ main(int argc, char **argv)
 	if (argc < 2)
 		return cli_usage("", "no command");
 	result = run_command(argc - 1, argv + 1);
-	flushed = cli_flush();
-	return result != CLI_OK ? result : flushed;
+	/* Who failed to write has said so. */
+	return result != CLI_OK ? result : cli_flush();
 }

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -520,7 +521,28 @@ def half_said():
     g.close()
 
 
+def closed():
+    """Its standard descriptors are closed at the start: it serves and ends in
+    order, and nothing is written over what it opened."""
+    g = Stage({"a": []})
+    g.kill("d")
+    before = g.do("cluster", "members", "--store", g.db)
+    g.running["d"] = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", s.PROGRAM, "dispatch",
+         "--config", "d.conf"], cwd=g.dir)
+    wait_for(lambda: os.path.exists(g.path("d.ctl")), "a control socket")
+    client = g.client("--responder-cert", "a.cert")
+    opened(g, client)
+    say(client, b"first")
+    s.same("closed: exit code", 0, ends(client))
+    s.same("closed: what arrived", [b"first"], g.received())
+    s.same("closed: the end", 0, g.kill("d", how=signal.SIGTERM))
+    s.same("closed: the store", before,
+           g.do("cluster", "members", "--store", g.db))
+    g.close()
+
+
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
       stands_still, nobody_left,
       nobodys_word, last_of_its_server, half_said,
-      resumed_and_unsaid])
+      resumed_and_unsaid, closed])

@@ -5,7 +5,7 @@
 # is gone is a line here that fails.
 #
 #    guards.sh [PART...]     PART: files, kept, fits, users, lists, door, bare,
-#                            asked, earned, odd, paused
+#                            asked, earned, odd, paused, closed
 . "$(dirname "$0")/session.inc"
 umask 022
 must hf keygen -o new.key
@@ -386,7 +386,73 @@ paused() {
 	stop $pid
 }
 
-for p in files kept fits users lists door bare asked earned odd paused; do
+# without WORDS...: the program has neither standard input nor output
+without() { timeout 5 "$HANDFAST" "$@" 2>err <&- >&-; }
+# waits for the socket of a responder that has not even a log
+stands() {
+	i=0
+	until [ -S "$1" ] || [ $i -eq 200 ]; do
+		sleep 0.05
+		i=$((i + 1))
+	done
+	at=unix:$1
+}
+
+closed() {
+	# a standard descriptor that is closed is no number for a file of its own
+	must hf cluster init --ca ca --name web --store lmdb:store -o web.cert
+	must hf keygen -o member.key
+	must hf cert request --identity member.key --subject member -o member.req
+	must hf cert issue --ca ca --request member.req --usage responder,server \
+	    --cluster web -o member.cert
+	must hf cluster admit --key web.key --store lmdb:store --cert member.cert
+	must hf cluster members --store lmdb:store >before
+	closed='handfast: error: standard output: Bad file descriptor'
+	for words in 'cluster members --store lmdb:store' help 'keygen -o -'; do
+		without $words
+		same "closed: $words" "3 $closed" "$? $(cat err)"
+		"$HANDFAST" $words 2>&- >&-
+		same "closed: $words: without words" 3 $?
+	done
+	"$HANDFAST" cluster members --store lmdb:store >after 2>err <&-
+	same 'closed: the store is as it was' "0 $(cat before)" "$? $(cat after)"
+	"$HANDFAST" cluster members --store lmdb:none/none 2>&- >out <&-
+	same 'closed: an error without words' '8 ' "$? $(cat out)"
+	"$HANDFAST" cert verify --trust - server.cert 2>err >out <&-
+	same 'closed: a file that is read' \
+	    '3 handfast: error: -: Bad file descriptor' "$? $(cat err out)"
+	# no descriptor is to be had for them; a sanitizer cannot even begin
+	[ -n "${SAN:-}" ] || {
+		(exec <&- >&-; ulimit -n 1; exec "$HANDFAST" version) 2>err
+		same 'closed: no /dev/null' \
+		    '3 handfast: error: /dev/null: Too many open files' \
+		    "$? $(cat err)"
+	}
+	# what comes, and is to be printed, has no place
+	serve="--identity server.key --cert server.cert --trust ca/ca.cert"
+	timeout 20 "$HANDFAST" respond --listen unix:print.sock $serve \
+	    2>print.log <&- >&- &
+	pid=$!
+	stands print.sock
+	open 3 '' 'closed: a responder that prints: its peer' $as_alice
+	wait $pid
+	same 'closed: a responder that prints' 3 $?
+	"$HANDFAST" respond --listen unix:echo.sock $serve --echo <&- >&- 2>&- &
+	pid=$!
+	pids="$pids $pid"
+	stands echo.sock
+	timeout 5 "$HANDFAST" initiate --connect $at $as_alice 2>err >out <&-
+	same 'closed: nothing to send' \
+	    '3 handfast: error: standard input: Bad file descriptor' "$? $(cat err out)"
+	timeout 5 "$HANDFAST" initiate --connect $at $as_alice 2>err >&- <hello
+	same 'closed: nowhere to write' "3 $closed" "$? $(cat err)"
+	open 0 hello 'closed: a responder without any' $as_alice
+	stop $pid
+	same 'closed: a responder without any: its end' 0 $code
+}
+
+for p in files kept fits users lists door bare asked earned odd \
+    paused closed; do
 	! part $p || $p
 done
 finish
