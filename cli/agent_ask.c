@@ -29,12 +29,23 @@ sid_text(char out[2 * HF_SID_BYTES + 1], const struct hf_agent_peer *p)
 		(void)snprintf(out + 2 * i, 3, "%02x", p->sid[i]);
 }
 
+/* Once, and not before there is an answer. */
+static void
+head(int *said)
+{
+	if (!*said)
+		(void)printf("%-20s %-8s %8s %10s %10s %8s  %s\n", "PEER",
+		    "STATE", "CHANNELS", "OPENED", "HANDSHAKES", "RESUMES",
+		    "SESSION");
+	*said = 1;
+}
+
 static void
 as_line(void *arg, const struct hf_agent_peer *p)
 {
 	char sid[2 * HF_SID_BYTES + 1];
 
-	(void)arg;
+	head(arg);
 	sid_text(sid, p);
 	(void)printf("%-20s %-8s %8llu %10llu %10llu %8llu  %.8s%s%s\n",
 	    p->name, word_of(p->state), (unsigned long long)p->channels,
@@ -66,13 +77,13 @@ status(const char *path)
 	json_t *root = NULL;
 	enum hf_err e;
 	char *text;
+	int said = 0;
 
 	if (!cli_json) {
-		(void)printf("%-20s %-8s %8s %10s %10s %8s  %s\n", "PEER",
-		    "STATE", "CHANNELS", "OPENED", "HANDSHAKES", "RESUMES",
-		    "SESSION");
-		e = hf_agent_status(path, as_line, NULL);
-		return e == HF_OK ? CLI_OK : cli_fail(e, "%s", path);
+		if ((e = hf_agent_status(path, as_line, &said)) != HF_OK)
+			return cli_fail(e, "%s", path);
+		head(&said);
+		return CLI_OK;
 	}
 	if ((root = json_array()) == NULL)
 		return cli_fail(HF_E_MEMORY, "status");

@@ -32,6 +32,20 @@ struct join {
 	struct flow there, back;
 };
 
+/* The library does not say that it was the file of peers which it could not
+ * read. Returns CLI_OK where it can be. */
+static int
+try_peers(const struct agent_want *want)
+{
+	const char *path = want->peers;
+	char where[HF_AGENT_PATH];
+
+	if (path == NULL && hf_agent_where(where, 1) == HF_OK)
+		path = where;
+	return path == NULL || access(path, R_OK) == 0 ? CLI_OK :
+							 cli_errno("%s", path);
+}
+
 int
 agent_open(struct hf_conn **conn, const struct agent_want *want)
 {
@@ -46,6 +60,9 @@ agent_open(struct hf_conn **conn, const struct agent_want *want)
 		cli_hint("'handfast agent --check --config FILE' says why");
 		return CLI_FORMAT;
 	}
+	if (e == HF_E_IO && (want->flags & HF_UNSHARED) != 0 &&
+	    try_peers(want) != CLI_OK)
+		return CLI_IO;
 	if (e != HF_OK)
 		return cli_fail(e, "%s", want->peer);
 	hf_conn_info(&info, *conn);

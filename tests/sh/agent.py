@@ -144,6 +144,9 @@ def programs():
     """handfast run and initiate --shared, as programs see them."""
     with Hall() as h:
         h.start()
+        p = h.run("agent", "status")
+        s.same("programs: a table", ["PEER", "one"],
+               [x.split()[0] for x in p.stdout.decode().splitlines()])
         peers = {"HANDFAST_PEERS": os.path.join(h.dir, "agent.conf")}
         script = 'echo "$HANDFAST_PEER $HANDFAST_NAME"; read x; echo "$x" >&2'
         for more in ((), ("--unshared",), ("--fallback",)):
@@ -174,6 +177,15 @@ def programs():
             p = h.run(*words)
             s.check("programs: no agent, %s" % words[0], p.returncode == 3 and
                     b"HF_E_NO_AGENT" in p.stderr, p.stderr)
+            s.same("programs: no agent, %s: no output" % words[0], b"",
+                   p.stdout)
+        missing = os.path.join(h.dir, "missing.conf")
+        for more, env in ((("--peers", missing), {}),
+                          ((), {"HANDFAST_PEERS": missing})):
+            p = h.run("run", "one", "--unshared", *more, "--", "cat", env=env)
+            s.same("programs: no file of peers", (
+                3, "handfast: error: %s: No such file or directory\n" %
+                missing), (p.returncode, p.stderr.decode()))
         p = h.run("run", "one", "--agent", none, "--fallback", "--", "sh",
                   "-c", script, env=peers)
         s.check("programs: it says that it fell back", p.returncode == 0 and
