@@ -2,7 +2,7 @@
 /*
  * handfast run: a program whose input and output are a channel to a peer. It
  * knows nothing of that, and ends as it would with a pipe; how it ends is how
- * this ends.
+ * this ends. A signal that would end this is the program's.
  */
 #include <sys/wait.h>
 
@@ -48,6 +48,9 @@ static struct {
 	char **command;
 	char **env;
 	char *ours[2]; /* in it */
+	/* Never reaped: as long as this runs the number is nobody else's. */
+	pid_t pid;
+	volatile sig_atomic_t told, ended;
 } run;
 
 /* The environment, with what it says of the peer replaced. Returns 0 when
@@ -70,33 +73,124 @@ make_env(const char *name)
 	return run.ours[0] != NULL && run.ours[1] != NULL;
 }
 
+/* dup2() leaves what is in its place as it was: closed to programs. */
+static int
+place(int fd, int at)
+{
+	return fd == at ? fcntl(fd, F_SETFD, 0) : dup2(fd, at);
+}
+
 /* In the child: only what it shall have. */
 static void
-become(int in, int out)
+become(int in, int out, const sigset_t *mask)
 {
-	if (dup2(in, STDIN_FILENO) != -1 && dup2(out, STDOUT_FILENO) != -1) {
+	if (place(in, STDIN_FILENO) != -1 && place(out, STDOUT_FILENO) != -1) {
 		(void)signal(SIGPIPE, SIG_DFL);
+		(void)sigprocmask(SIG_SETMASK, mask, NULL);
 		(void)execvpe(run.command[0], run.command, run.env);
 	}
 	(void)cli_errno("%s", run.command[0]);
 	_exit(NOT_FOUND);
 }
 
+static int
+ended_as(const siginfo_t *end)
+{
+	return end->si_code == CLD_EXITED ? end->si_status :
+					    SIGNALLED + end->si_status;
+}
+
+/* A signal that the command is to have. A terminal's it has already. When it
+ * has ended, and only its channel has not, nobody but this is left to end. */
+static void
+tell(int sig, siginfo_t *from, void *unused)
+{
+	int saved = errno;
+
+	(void)unused;
+	if (run.ended)
+		_exit(SIGNALLED + sig);
+	run.told = 1;
+	if (from->si_code != SI_KERNEL)
+		(void)kill(run.pid, sig);
+	errno = saved;
+}
+
+/* The command has ended. Where it was told to and did not do so by itself,
+ * what it sent is not whole: the channel is cut, whoever could write to it. */
+static void
+left(int sig, siginfo_t *from, void *unused)
+{
+	siginfo_t end = { .si_pid = 0 };
+	int saved = errno;
+
+	(void)sig;
+	(void)from;
+	(void)unused;
+	if (waitid(P_PID, (id_t)run.pid, &end, WEXITED | WNOHANG | WNOWAIT) ==
+		0 &&
+	    end.si_pid != 0) {
+		if (run.told && end.si_code != CLD_EXITED)
+			_exit(ended_as(&end));
+		run.ended = 1;
+	}
+	errno = saved;
+}
+
+/* No handler interrupts another. */
+static void
+watch(int sig, void (*handler)(int, siginfo_t *, void *))
+{
+	struct sigaction action = { .sa_sigaction = handler,
+		.sa_flags = SA_SIGINFO | SA_RESTART | SA_NOCLDSTOP };
+
+	(void)sigfillset(&action.sa_mask);
+	(void)sigaction(sig, &action, NULL);
+}
+
+/* What is ignored stays so, here and in the command. */
+static void
+forward(int sig)
+{
+	struct sigaction was;
+
+	if (sigaction(sig, NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+		watch(sig, tell);
+}
+
+/* No signal comes before it is known whom it is for. Returns 0 and errno where
+ * there is no child. */
+static int
+start(int in, int out)
+{
+	sigset_t all, before;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	watch(SIGCHLD, left);
+	if ((run.pid = fork()) == 0)
+		become(in, out, &before);
+	if (run.pid != -1) {
+		forward(SIGHUP);
+		forward(SIGINT);
+		forward(SIGTERM);
+	}
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return run.pid != -1;
+}
+
 /* Its end is ours; where the channel was cut, ours comes first. */
 static int
-wait_for(pid_t pid, int joined)
+wait_for(int joined)
 {
-	int status = 0;
+	siginfo_t end = { .si_pid = 0 };
 
 	if (joined != CLI_OK)
-		(void)kill(pid, SIGTERM);
-	while (waitpid(pid, &status, 0) == -1)
+		(void)kill(run.pid, SIGTERM);
+	while (waitid(P_PID, (id_t)run.pid, &end, WEXITED | WNOWAIT) == -1)
 		if (errno != EINTR)
 			return cli_errno("%s", run.command[0]);
-	if (joined != CLI_OK)
-		return joined;
-	return WIFSIGNALED(status) ? SIGNALLED + WTERMSIG(status) :
-				     WEXITSTATUS(status);
+	return joined != CLI_OK ? joined : ended_as(&end);
 }
 
 static int
@@ -105,7 +199,6 @@ run_command(void)
 	struct hf_conn_info info;
 	struct hf_conn *conn;
 	int to[2], from[2], r;
-	pid_t pid;
 
 	if ((r = agent_open(&conn, &run.want)) != CLI_OK)
 		return r;
@@ -113,17 +206,15 @@ run_command(void)
 	if (!make_env(info.responder) || pipe2(to, O_CLOEXEC) != 0 ||
 	    pipe2(from, O_CLOEXEC) != 0 ||
 	    fcntl(to[1], F_SETFL, O_NONBLOCK) != 0 ||
-	    fcntl(from[0], F_SETFL, O_NONBLOCK) != 0 || (pid = fork()) == -1) {
+	    fcntl(from[0], F_SETFL, O_NONBLOCK) != 0 ||
+	    !start(to[0], from[1])) {
 		r = cli_errno("%s", run.command[0]);
 		(void)hf_conn_close(conn);
 		return r;
 	}
-	if (pid == 0)
-		become(to[0], from[1]);
 	(void)close(to[0]);
 	(void)close(from[1]);
-	r = agent_join(conn, run.want.peer, from[0], to[1], 1);
-	return wait_for(pid, r);
+	return wait_for(agent_join(conn, run.want.peer, from[0], to[1], 1));
 }
 
 int
