@@ -35,6 +35,7 @@ const char help_ca[] =
 "revoke adds certificates to the CA's revocation list and writes it for\n"
 "those who verify (--revoked). Without CERT it renews the list: do that\n"
 "before the old one runs out, since an outdated list refuses everybody.\n"
+"A root's own certificate is refused: no list has an effect on it.\n"
 "\n"
 "  -o, --output LIST        the list for others; replaced when it is one\n"
 "      --days N             to be used for N days (30), or exactly:\n"
@@ -54,13 +55,14 @@ const char help_ca[] =
 "  handfast ca revoke ca alice.cert -o my.list\n"
 "\n"
 "exit codes: 0 done, 2 usage, 3 I/O, 4 a certificate of another CA, 5 a key\n"
-"that others can read, a wrong passphrase, a file that exists, 6 malformed\n";
+"that others can read, a wrong passphrase, a file that exists or\n"
+"holds something else, a root's own certificate, 6 malformed\n";
 /* clang-format on */
 
-enum { OPT_FILE = 256, OPT_FD, OPT_ASK, OPT_NEXT, OPT_READABLE };
+enum { OPT_NAME = 256, OPT_FILE, OPT_FD, OPT_ASK, OPT_NEXT, OPT_READABLE };
 
 static const struct option init_options[] = {
-	{ "name", required_argument, NULL, CLI_OPT_SUBJECT },
+	{ "name", required_argument, NULL, OPT_NAME },
 	{ "days", required_argument, NULL, CLI_OPT_DAYS },
 	{ "not-before", required_argument, NULL, CLI_OPT_BEFORE },
 	{ "not-after", required_argument, NULL, CLI_OPT_AFTER },
@@ -149,8 +151,14 @@ ca_init(int argc, char **argv)
 	cli_terms_init(&terms);
 	while ((c = cli_option(argc, argv, ":", init_options)) != -1)
 		switch (c) {
+		case OPT_NAME:
+			if (cli_name(&terms.info.subject, "--name", optarg) !=
+			    CLI_OK)
+				return CLI_USAGE;
+			break;
 		case OPT_FILE:
-			pass.file = optarg;
+			if (cli_pass_file(&pass, optarg) != CLI_OK)
+				return CLI_USAGE;
 			break;
 		case OPT_FD:
 			if (cli_pass_fd(&pass, optarg) != CLI_OK)
@@ -291,7 +299,7 @@ ca_revoke(int argc, char **argv)
 			result = cli_time(&next, "--next-update", optarg);
 			break;
 		case OPT_FILE:
-			pass.file = optarg;
+			result = cli_pass_file(&pass, optarg);
 			break;
 		case OPT_FD:
 			result = cli_pass_fd(&pass, optarg);

@@ -75,9 +75,9 @@ trust_own(struct hf_trust *trust, const struct cadir *ca)
 	return hf_trust_add_ca(trust, cert, len);
 }
 
-/* Its own certificate is a root's only in these bytes. The others have its
- * name and its signature: ids that anybody may write would revoke those whom
- * he likes. */
+/* A root's own certificate is its own, but no list ends it. The others have
+ * its name and its signature: ids that anybody may write would revoke those
+ * whom he likes. */
 int
 cadir_issued(const struct cadir *ca, const struct cli_chain *chain,
     const char *path)
@@ -96,8 +96,14 @@ cadir_issued(const struct cadir *ca, const struct cli_chain *chain,
 		    ca->info.subject.text);
 	own = &ca->chain.spans[0];
 	if (cert->len == own->len &&
-	    memcmp(cert->ptr, own->ptr, own->len) == 0)
-		return CLI_OK;
+	    memcmp(cert->ptr, own->ptr, own->len) == 0) {
+		(void)cli_error(CLI_POLICY,
+		    "%s: a root's own certificate: to revoke it has no effect",
+		    path);
+		cli_hint("who gives it by --trust trusts it until he gives it "
+			 "no more");
+		return CLI_POLICY;
+	}
 	if ((e = hf_trust_new(&trust)) != HF_OK ||
 	    (e = trust_own(trust, ca)) != HF_OK)
 		result = cli_fail(e, "%s", ca->paths.cert);

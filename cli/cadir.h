@@ -25,7 +25,7 @@ struct cadir {
 int cadir_paths(struct cadir_paths *paths, const char *dir);
 int cadir_load(struct cadir *ca, const char *dir, const struct cli_pass *pass);
 void cadir_free(struct cadir *ca);
-/* CLI_OK when the chain's leaf was issued by this CA. */
+/* CLI_OK when the chain's leaf was issued by this CA, and is not its own. */
 int cadir_issued(const struct cadir *ca, const struct cli_chain *chain,
     const char *path);
 

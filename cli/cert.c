@@ -143,9 +143,10 @@ read_options(struct job *job, int argc, char **argv,
 			job->how = CLI_REPLACE;
 		else if (c == OPT_READABLE)
 			cli_allow_readable = 1;
-		else if (c == OPT_FILE)
-			job->pass.file = optarg;
-		else if (c == OPT_FD) {
+		else if (c == OPT_FILE) {
+			if (cli_pass_file(&job->pass, optarg) != CLI_OK)
+				return CLI_USAGE;
+		} else if (c == OPT_FD) {
 			if (cli_pass_fd(&job->pass, optarg) != CLI_OK)
 				return CLI_USAGE;
 		} else if (cli_terms_option(&job->terms, c, optarg) != CLI_OK)

@@ -106,6 +106,8 @@ extern const struct cli_command *cli_running;
  * wrong with any is said in JSON too; and for --help, which ends the program. */
 int cli_option(int argc, char **argv, const char *shorts,
     const struct option *options);
+/* 1 when the command that runs has an option of this name. */
+int cli_has_option(const char *name);
 /* A command whose second word is none of `words`. Returns CLI_USAGE. */
 int cli_no_word(int argc, char **argv, const char *words);
 
@@ -236,7 +238,8 @@ int cli_pass_available(const struct cli_pass *pass);
  * `confirm`. Without a terminal: CLI_USAGE and a hint. */
 int cli_pass_read(struct cli_secret *secret, const struct cli_pass *pass,
     const char *prompt, int confirm);
-/* The value of --passphrase-fd. */
+/* The value of --passphrase-file, and of --passphrase-fd; not of both. */
+int cli_pass_file(struct cli_pass *pass, const char *text);
 int cli_pass_fd(struct cli_pass *pass, const char *text);
 /* Reads the passphrase of a new key, if there shall be one: `ask` wants one
  * from the terminal where no source is given. */

@@ -152,8 +152,7 @@ take_option(int c)
 	case OPT_DAYS:
 		return cli_number(&args.days, "--days", optarg, 1, 36500);
 	case OPT_FILE:
-		args.pass.file = optarg;
-		return CLI_OK;
+		return cli_pass_file(&args.pass, optarg);
 	case OPT_FD:
 		return cli_pass_fd(&args.pass, optarg);
 	case 'o':

@@ -33,7 +33,10 @@ check_private(const struct stat *st, const char *path)
 		    (unsigned)(st->st_mode & 07777));
 	else
 		return CLI_OK;
-	cli_hint("chmod 600 and chown it, or give --allow-readable-key");
+	cli_hint("chmod 600 and chown it%s",
+	    cli_has_option("allow-readable-key") ?
+		", or give --allow-readable-key" :
+		"");
 	return CLI_POLICY;
 }
 

@@ -145,6 +145,8 @@ other_option(struct initiate *a, int c)
 	case OPT_REVOKED:
 		return cli_path(a->revoked, &a->revoked_n, "--revoked",
 		    optarg);
+	case OPT_PASS_FILE:
+		return cli_pass_file(&a->pass, optarg);
 	case OPT_PASS_FD:
 		return cli_pass_fd(&a->pass, optarg);
 	case OPT_PLAIN:
@@ -223,9 +225,6 @@ take_option(struct initiate *a, int c)
 		break;
 	case OPT_TICKET_OUT:
 		text = &a->ticket_out;
-		break;
-	case OPT_PASS_FILE:
-		text = &a->pass.file;
 		break;
 	default:
 		return other_option(a, c);

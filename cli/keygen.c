@@ -71,7 +71,8 @@ cmd_keygen(int argc, char **argv)
 			path = optarg;
 			break;
 		case OPT_FILE:
-			pass.file = optarg;
+			if (cli_pass_file(&pass, optarg) != CLI_OK)
+				return CLI_USAGE;
 			break;
 		case OPT_FD:
 			if (cli_pass_fd(&pass, optarg) != CLI_OK)

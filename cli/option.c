@@ -10,6 +10,18 @@
 #include "cli.h"
 
 const struct cli_command *cli_running;
+static const struct option *known; /* what it takes; NULL: not read yet */
+
+int
+cli_has_option(const char *name)
+{
+	const struct option *o;
+
+	for (o = known; o != NULL && o->name != NULL; o++)
+		if (strcmp(o->name, name) == 0)
+			return 1;
+	return 0;
+}
 
 /* Nothing but the words has been looked at when help is asked for. */
 static void
@@ -33,6 +45,7 @@ cli_option(int argc, char **argv, const char *shorts,
 {
 	int c;
 
+	known = options;
 	if (optind <= 1)
 		look_ahead(argc, argv, shorts, options);
 	do

@@ -40,6 +40,22 @@ cli_pass_available(const struct cli_pass *pass)
 	return 1;
 }
 
+static int
+only_one(const struct cli_pass *pass)
+{
+	if (pass->file != NULL && pass->fd >= 0)
+		return cli_usage(cli_running->name,
+		    "either --passphrase-file or --passphrase-fd");
+	return CLI_OK;
+}
+
+int
+cli_pass_file(struct cli_pass *pass, const char *text)
+{
+	pass->file = text;
+	return only_one(pass);
+}
+
 int
 cli_pass_fd(struct cli_pass *pass, const char *text)
 {
@@ -48,7 +64,7 @@ cli_pass_fd(struct cli_pass *pass, const char *text)
 	if (cli_number(&fd, "--passphrase-fd", text, 0, 1 << 20) != CLI_OK)
 		return CLI_USAGE;
 	pass->fd = (int)fd;
-	return CLI_OK;
+	return only_one(pass);
 }
 
 void

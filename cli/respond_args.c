@@ -267,8 +267,7 @@ running_option(int c)
 		log_json = 1;
 		return CLI_OK;
 	case OPT_PASS_FILE:
-		respond.pass.file = optarg;
-		return CLI_OK;
+		return cli_pass_file(&respond.pass, optarg);
 	case OPT_PASS_FD:
 		return cli_pass_fd(&respond.pass, optarg);
 	case OPT_READABLE:

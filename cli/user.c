@@ -85,8 +85,7 @@ read_option(struct job *job, int c)
 		return cli_cost(&job->mib, &job->passes, "--password-cost",
 		    optarg);
 	case OPT_FILE:
-		job->pass.file = optarg;
-		return CLI_OK;
+		return cli_pass_file(&job->pass, optarg);
 	case OPT_FD:
 		return cli_pass_fd(&job->pass, optarg);
 	case OPT_REPLACE:

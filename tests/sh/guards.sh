@@ -61,6 +61,17 @@ files() {
 		esac
 		chmod 600 $f
 	done
+	# an option is named where there is one
+	chmod 644 server.key
+	secret='handfast: hint: chmod 600 and chown it'
+	run 5 'readable key, cluster' cluster renew --key server.key \
+	    --store lmdb:none
+	same 'readable key, cluster: hint' "$secret" "$(sed -n 2p err)"
+	run 5 'readable key, cert' cert request --identity server.key \
+	    --subject x -o x.req
+	same 'readable key, cert: hint' "$secret, or give --allow-readable-key" \
+	    "$(sed -n 2p err)"
+	chmod 600 server.key
 	if [ "$(id -u)" -eq 0 ]; then
 		cp -p server.key mine.key
 		chown 12345 server.key
@@ -247,7 +258,11 @@ lists() {
 	run 4 'below one of its name' ca revoke sub2 a.cert -o sub.list
 	grep -q HF_E_SIGNATURE err || fail 'below one of its name: signature'
 	run 0 'below its CA' ca revoke sub a.cert -o sub.list
-	run 0 'a CA itself' ca revoke ca ca/ca.cert -o own.list
+	run 5 'a root itself' ca revoke ca alice.cert ca/ca.cert -o own.list
+	same 'a root itself: says so' "handfast: error: ca/ca.cert: a root's own \
+certificate: to revoke it has no effect" "$(head -n 1 err)"
+	same 'a root itself: no list' "no no" "$(there own.list) $(there ca/ca.list)"
+	run 0 'a CA below' ca revoke ca sub/ca.cert -o own.list
 }
 
 door() {

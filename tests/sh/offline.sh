@@ -63,13 +63,23 @@ expect 0 sh -c 'echo other | "$1" keygen --passphrase-fd 0 -o fd.key' sh \
     "$HANDFAST"
 hf 3 keygen --passphrase-fd 77 -o never.key
 hf 2 keygen --passphrase-fd x -o never.key
+for c in keygen 'ca init' 'ca revoke' 'cert request' 'cert issue' 'user add' \
+    'cluster init' respond initiate; do
+	hf 2 $c --passphrase-file pass --passphrase-fd 0
+	says '^handfast: error: either --passphrase-file or --passphrase-fd$'
+	says "^handfast: hint: see 'handfast help ${c% *}'$"
+	hf 2 $c --passphrase-fd 0 --passphrase-file pass
+	says '^handfast: error: either --passphrase-file or --passphrase-fd$'
+done
 
 # CAs
 hf 2 ca init ca
 says 'no --name'
 hf 2 ca init --name CA
 hf 2 ca init ca --name "$(printf 'a\nb')"
-says 'control characters'
+says '^handfast: error: --name: a name has no control characters'
+hf 2 cert request --identity none.key --subject "$(printf 'a\033')" -o x.req
+says '^handfast: error: --subject: a name has no control characters'
 hf 0 ca init ca --name 'Test CA'
 mode ca/ca.key 600
 mode ca/ca.cert 644
