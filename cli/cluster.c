@@ -397,6 +397,9 @@ change(struct opened *o, const char *word)
 	if (strcmp(word, "rotate") == 0) {
 		e = hf_cluster_rotate(o->cluster, args.scope.scope.text, 0,
 		    &n);
+		if (e == HF_E_NO_SESSION)
+			return cli_error(CLI_USAGE, "there is no scope '%s'",
+			    args.scope.scope.text);
 		return granted(e, o, n, args.scope.scope.text);
 	}
 	if ((r = check_server(o)) != CLI_OK)

@@ -517,6 +517,11 @@ def members():
                                          "files=f,g").returncode)
     s.same("members: another scope's targets", 2,
            c.change("admit", "a", "--scope", "files=h").returncode)
+    done = c.run("cluster", "rotate", "--key", "web.key", "--store",
+                 c.store, "--scope", "nope")
+    s.same("members: no such scope",
+           (2, b"", b"handfast: error: there is no scope 'nope'\n"),
+           (done.returncode, done.stdout, done.stderr))
     s.same("members: renew", "3 grants\n",
            c.do("cluster", "renew", "--key", "web.key", "--store",
                 "lmdb:db"))
