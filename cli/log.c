@@ -36,7 +36,9 @@ static void
 key(struct log_line *l, const char *name)
 {
 	if (l->json) {
-		put(l, l->len > 1 ? ",\"" : "\"", l->len > 1 ? 2 : 1);
+		if (l->text[l->len - 1] != '{')
+			put(l, ",", 1);
+		put(l, "\"", 1);
 		put(l, name, strlen(name));
 		put(l, "\":", 2);
 		return;
@@ -152,6 +154,50 @@ log_end(struct log_line *l)
 		return;
 }
 
+static void
+open_object(struct log_line *l, const char *name)
+{
+	key(l, name);
+	put(l, "{", 1);
+}
+
+static void
+close_object(struct log_line *l)
+{
+	put(l, "}", 1);
+}
+
+/* What is traced is no event: as JSON it is in an object of its own name, as
+ * the other words are. */
+static void
+trace_begin(struct log_line *l)
+{
+	l->len = 0;
+	l->json = 1;
+	put(l, "{", 1);
+	open_object(l, "trace");
+}
+
+static void
+trace_end(struct log_line *l)
+{
+	close_object(l);
+	log_end(l);
+}
+
+static void
+trace_json(int sent, const char *name, size_t bytes, uint64_t us)
+{
+	struct log_line l;
+
+	trace_begin(&l);
+	log_text(&l, "way", sent ? "sent" : "received");
+	log_text(&l, "message", name);
+	log_number(&l, "bytes", bytes);
+	log_number(&l, "us", us);
+	trace_end(&l);
+}
+
 void
 log_trace(int sent, int type, size_t bytes, uint64_t ns)
 {
@@ -164,11 +210,34 @@ log_trace(int sent, int type, size_t bytes, uint64_t ns)
 
 	if (type >= 0 && type < (int)(sizeof(names) / sizeof(names[0])))
 		name = names[type];
+	if (cli_json) {
+		trace_json(sent, name, bytes, (ns + 500) / 1000);
+		return;
+	}
 	n = snprintf(line, sizeof(line), "trace: %s %s %zu bytes %llu us\n",
 	    sent ? "sent" : "received", name, bytes,
 	    (unsigned long long)((ns + 500) / 1000));
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;
+}
+
+static void
+digests_json(const char *sid, const uint64_t count[2],
+    char hex[2][2 * HF_KEY_BYTES + 1])
+{
+	static const char *const sender[2] = { "initiator", "responder" };
+	struct log_line l;
+	size_t i;
+
+	trace_begin(&l);
+	log_text(&l, "sid", sid);
+	for (i = 0; i < 2; i++) {
+		open_object(&l, sender[i]);
+		log_number(&l, "records", count[i]);
+		log_text(&l, "digest", hex[i]);
+		close_object(&l);
+	}
+	trace_end(&l);
 }
 
 void
@@ -192,6 +261,10 @@ log_digests(const struct hf_session *session)
 	}
 	id = hf_session_id(session);
 	sodium_bin2hex(sid, sizeof(sid), id.ptr, id.len);
+	if (cli_json) {
+		digests_json(sid, count, hex);
+		return;
+	}
 	n = snprintf(line, sizeof(line),
 	    "trace: digest %s initiator %llu %s responder %llu %s\n", sid,
 	    (unsigned long long)count[0], hex[0], (unsigned long long)count[1],

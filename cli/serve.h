@@ -31,7 +31,8 @@ void log_text(struct log_line *line, const char *key, const char *value);
 void log_bytes(struct log_line *line, const char *key, struct hf_span value);
 void log_number(struct log_line *line, const char *key, uint64_t value);
 void log_end(struct log_line *line);
-/* `trace: sent request 612 bytes 143 us` on stderr. */
+/* `trace: sent request 612 bytes 143 us` on stderr, or with --json
+ * {"trace":{"way":"sent","message":"request","bytes":612,"us":143}}. */
 void log_trace(int sent, int type, size_t bytes, uint64_t ns);
 /* `trace: digest SID initiator 12 RECORDS' DIGEST responder 3 ...` on stderr:
  * the same at both ends where all has arrived. Nothing without a session. */

@@ -89,6 +89,36 @@ must hf cluster renew --key web.key --store lmdb:store --json >out
 same 'renew' '{"grants":1}' "$(cat out)"
 must hf cluster rotate --key web.key --store lmdb:store --json >out
 same "rotate" "1 True" "$(read_json "len(x), x['grants'] >= 1")"
+# What is traced is among the words.
+start traced tcp --echo --trace --json
+echo hello | "$HANDFAST" initiate --connect "$at" --trust ca/ca.cert \
+    --expect server --identity alice.key --cert alice.cert --trace --json \
+    >out 2>err
+same 'traced: a session' '0 hello' "$? $(cat out)"
+await '"event":"session"' traced.log || fail 'traced: no line in the log'
+stop $pid
+traced() {
+	$py -c 'import json, sys
+said = [json.loads(line) for line in open(sys.argv[1])]
+traces = [x["trace"] for x in said if "trace" in x]
+assert all(list(x) == ["trace"] for x in said if "trace" in x), said
+first, last = traces[:-1], traces[-1]
+assert all(list(x) == ["way", "message", "bytes", "us"] and x["bytes"] > 0
+           and x["us"] >= 0 for x in first), first
+assert list(last) == ["sid", "initiator", "responder"], last
+print(*(x["way"] + " " + x["message"] for x in first), len(last["sid"]),
+      *((who, list(last[who]), last[who]["records"] > 0,
+         len(last[who]["digest"])) for who in ("initiator", "responder")))' $1
+}
+digests="32 ('initiator', ['records', 'digest'], True, 64) \
+('responder', ['records', 'digest'], True, 64)"
+same 'traced: what an initiator says' "sent hello received offer sent request \
+received grant sent confirm $digests" "$(traced err)"
+same 'traced: what a responder says' "received hello sent offer received \
+request sent grant received confirm $digests" "$(traced traced.log)"
+same 'traced: the same digests' "$(grep '"digest"' traced.log)" \
+    "$(grep '"digest"' err)"
+
 start one tcp --echo --store lmdb:store --cluster web.cert
 mkfifo hold
 "$HANDFAST" initiate --connect "$at" --trust ca/ca.cert --expect web \
