@@ -102,15 +102,19 @@ match(void *arg, struct hf_span key, struct hf_span value)
 static int
 find(struct hf_store *store, const char *text)
 {
-	static const uint8_t sessions[] = { 's', '/' };
+	uint8_t from[2 + HF_SID_BYTES] = { 's', '/' };
+	size_t n = 0;
 	enum hf_err e;
 
 	if (strlen(text) > 2 * HF_SID_BYTES || *text == '\0' ||
 	    strspn(text, "0123456789abcdef") != strlen(text))
 		return cli_usage("session", "%s: not a session's id", text);
 	job.prefix = text;
-	e = hf_store_list(store,
-	    (struct hf_span){ sessions, sizeof(sessions) }, match, NULL);
+	/* Of all that a store has, only what begins with the whole bytes; half
+	 * a byte at the end is for match(). */
+	(void)sodium_hex2bin(from + 2, HF_SID_BYTES, text, strlen(text) & ~1U,
+	    NULL, &n, NULL);
+	e = hf_store_list(store, (struct hf_span){ from, 2 + n }, match, NULL);
 	if (e != HF_OK)
 		return cli_store_fail(e, store, job.uri);
 	if (job.matches != 1)

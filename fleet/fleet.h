@@ -411,7 +411,9 @@ HF_MUST_USE enum hf_err hf_store_swap(struct hf_store *store,
     struct hf_span key, struct hf_span expected, struct hf_span next,
     uint64_t expires);
 /** Every key with that prefix, in order, until `each` returns 0. Both are
- * borrowed until it returns. @return HF_OK; HF_E_ARG; HF_E_MEMORY; HF_E_STORE */
+ * borrowed until it returns. @return HF_OK; HF_E_ARG; HF_E_MEMORY; HF_E_STORE,
+ * also of a Redis with more than 256 MiB of such names (ten million sessions),
+ * or whose scan takes more than five minutes */
 HF_MUST_USE enum hf_err hf_store_list(struct hf_store *store,
     struct hf_span prefix,
     int (*each)(void *arg, struct hf_span key, struct hf_span value),

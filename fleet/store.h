@@ -16,20 +16,20 @@
 enum hf__op_kind { HF__OP_GET, HF__OP_SWAP, HF__OP_PAGE, HF__OP_SWEEP };
 
 /* Some keys with their values, in order. */
-struct hf__item {
+struct hf__page_item {
 	uint8_t key[HF_STORE_KEY_MAX], *value;
 	size_t key_len, value_len;
 };
 enum { HF__PAGE_ITEMS = 64, HF__LINE_MARK = 48 };
 struct hf__page {
-	struct hf__item item[HF__PAGE_ITEMS];
+	struct hf__page_item item[HF__PAGE_ITEMS];
 	size_t n;
 	int last; /* nothing follows */
 	/* Where the next one begins: the engine's. */
 	uint8_t after[HF_STORE_KEY_MAX + 1];
 	size_t after_len;
 	uint8_t **name; /* a length and a key each */
-	size_t name_n, name_cap, name_at;
+	size_t name_n, name_cap, name_at, name_bytes;
 };
 
 /* What an engine is asked, and what it answers. */
@@ -56,7 +56,7 @@ struct hf_op {
 	struct hf_port *port; /* NULL: nobody waits any more */
 	hf_store_done *done;
 	void *arg;
-	uint64_t by; /* ms */
+	uint64_t by, until; /* ms; however it gets on */
 	int sent, answered;
 	unsigned again; /* times that it was sent again */
 	struct hf__ask ask;
@@ -171,8 +171,9 @@ void hf__op_free(struct hf_op *op);
 void hf__op_finish(struct hf_op *op);
 struct hf_op *hf__op_new(struct hf_span key, hf_store_done *done, void *arg);
 struct hf_op *hf__port_submit(struct hf_port *port, struct hf_op *op);
-/* The operation has got on: its deadline is counted anew. */
-void hf__op_progress(struct hf_op *op);
+/* The operation has got on: its deadline is counted anew. Returns 0 where it
+ * has done so for too long, or nobody waits for it. */
+int hf__op_progress(struct hf_op *op);
 int hf__ask_key(struct hf__ask *ask, struct hf_span key);
 int hf__ask_swap(struct hf__ask *ask, struct hf_span expected,
     struct hf_span next, uint64_t expires);

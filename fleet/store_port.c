@@ -10,7 +10,10 @@
 
 #include "store.h"
 
-enum { OP_HEAD = offsetof(struct hf_op, ask.expected) };
+enum {
+	OP_HEAD = offsetof(struct hf_op, ask.expected),
+	PROGRESS_MAX = 150 /* deadlines: five minutes */
+};
 
 uint64_t
 hf__store_ms(void)
@@ -146,18 +149,20 @@ arm(struct hf_port *p)
 		    p->first->by > now ? p->first->by - now : 0, 0);
 }
 
-void
+int
 hf__op_progress(struct hf_op *op)
 {
 	struct hf_port *p = op->port;
+	uint64_t now = hf__store_ms();
 
-	if (p == NULL)
-		return;
+	if (p == NULL || now >= op->until)
+		return 0;
 	unlist(p, op);
-	op->by = hf__store_ms() + p->deadline_ms;
+	op->by = now + p->deadline_ms;
 	*p->last = op;
 	p->last = &op->after;
 	arm(p);
+	return 1;
 }
 
 void
@@ -250,6 +255,7 @@ hf__port_submit(struct hf_port *p, struct hf_op *op)
 {
 	op->port = p;
 	op->by = hf__store_ms() + p->deadline_ms;
+	op->until = op->by + (PROGRESS_MAX - 1) * p->deadline_ms;
 	*p->last = op;
 	p->last = &op->after;
 	if (p->line == NULL ? !hf__thread_submit(p, op) :

@@ -197,15 +197,25 @@ got_hint(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 	(void)r;
 }
 
+/* In order, and nothing twice: or a listing would have no end. */
+static int
+is_next(const struct hf__page *p, const char *key, size_t len)
+{
+	int r = memcmp(key, p->after, len < p->after_len ? len : p->after_len);
+
+	return r > 0 || (r == 0 && len >= p->after_len);
+}
+
 static int
 take_item(struct hf__page *p, const PGresult *r, int row)
 {
-	struct hf__item *item = &p->item[p->n];
+	struct hf__page_item *item = &p->item[p->n];
 	int key = hf__pq.getlength(r, row, 0),
 	    value = hf__pq.getlength(r, row, 1);
 
 	if (key <= 0 || key > HF_STORE_KEY_MAX || value <= 0 ||
 	    value > HF_STORE_VALUE_MAX ||
+	    !is_next(p, hf__pq.getvalue(r, row, 0), (size_t)key) ||
 	    (item->value = malloc((size_t)value)) == NULL)
 		return 0;
 	item->key_len = (size_t)key;
@@ -213,6 +223,10 @@ take_item(struct hf__page *p, const PGresult *r, int row)
 	memcpy(item->key, hf__pq.getvalue(r, row, 0), item->key_len);
 	memcpy(item->value, hf__pq.getvalue(r, row, 1), item->value_len);
 	p->n++;
+	/* What follows begins at the least key that is greater. */
+	p->after_len = item->key_len + 1;
+	memcpy(p->after, item->key, item->key_len);
+	p->after[item->key_len] = 0;
 	return 1;
 }
 
@@ -243,12 +257,6 @@ got_page(struct hf__pg_conn *c, struct hf_op *op, const PGresult *r)
 			return;
 		}
 	}
-	if (p->n == 0)
-		return;
-	/* The next one begins at the least key that is greater. */
-	p->after_len = p->item[p->n - 1].key_len + 1;
-	memcpy(p->after, p->item[p->n - 1].key, p->after_len - 1);
-	p->after[p->after_len - 1] = 0;
 }
 
 /* --- questions ---------------------------------------------------------------------------- */

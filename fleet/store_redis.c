@@ -23,7 +23,11 @@
 enum {
 	PREFIX_LEN = sizeof(PREFIX) - 1,
 	WATCH_MS = 200,
-	ARGS_MAX = HF__PAGE_ITEMS + 1
+	ARGS_MAX = HF__PAGE_ITEMS + 1,
+	/* Bytes of the names of one listing: a scan has them in no order, so
+	 * they are all here before the first is told. Of sessions they are ten
+	 * million. */
+	NAMES_MAX = 1 << 28
 };
 
 /* KEYS: the value's key, the stream. ARGV: expected, next, milliseconds or 0,
@@ -175,28 +179,46 @@ compare(const void *a, const void *b)
 	return r != 0 ? r : (int)x[0] - (int)y[0];
 }
 
-static int
+/* Returns why it cannot; NULL where it can. */
+static const char *
 note_name(struct hf__page *p, const char *key, size_t len)
 {
 	uint8_t **more, *name;
 
 	if (len <= PREFIX_LEN || len > PREFIX_LEN + HF_STORE_KEY_MAX)
-		return 1;
+		return NULL;
+	len -= PREFIX_LEN;
+	p->name_bytes += sizeof(*p->name) + 1 + len;
+	if (p->name_bytes > NAMES_MAX)
+		return "the store has more names than can be listed";
 	if (p->name_n == p->name_cap) {
 		more =
 		    realloc(p->name, (2 * p->name_cap + 64) * sizeof(*more));
 		if (more == NULL)
-			return 0;
+			return "out of memory";
 		p->name = more;
 		p->name_cap = 2 * p->name_cap + 64;
 	}
-	len -= PREFIX_LEN;
 	if ((name = malloc(1 + len)) == NULL)
-		return 0;
+		return "out of memory";
 	name[0] = (uint8_t)len;
 	memcpy(name + 1, key + PREFIX_LEN, len);
 	p->name[p->name_n++] = name;
-	return 1;
+	return NULL;
+}
+
+static const char *
+note_names(struct hf__page *p, const redisReply *list)
+{
+	const char *why = NULL;
+	size_t i;
+
+	for (i = 0; why == NULL && i < list->elements; i++)
+		why = list->element[i]->type == REDIS_REPLY_STRING ?
+		    note_name(p, list->element[i]->str,
+			(size_t)list->element[i]->len) :
+		    "the store answers what was not asked";
+	return why;
 }
 
 /* What a scan tells twice is one. */
@@ -218,7 +240,7 @@ sort_names(struct hf__page *p)
 static int
 take_item(struct hf__page *p, const uint8_t *name, const redisReply *r)
 {
-	struct hf__item *item = &p->item[p->n];
+	struct hf__page_item *item = &p->item[p->n];
 
 	if (r->type == REDIS_REPLY_NIL) /* gone meanwhile */
 		return 1;
@@ -284,8 +306,7 @@ static void
 got_names(struct hf__redis_conn *c, struct hf_op *op, const redisReply *r)
 {
 	struct hf__page *p = op->ask.page;
-	const redisReply *list;
-	size_t i;
+	const char *why;
 
 	if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 ||
 	    r->element[0]->type != REDIS_REPLY_STRING ||
@@ -293,15 +314,13 @@ got_names(struct hf__redis_conn *c, struct hf_op *op, const redisReply *r)
 		refused(c, op, r);
 		return;
 	}
-	list = r->element[1];
-	for (i = 0; i < list->elements; i++)
-		if (list->element[i]->type != REDIS_REPLY_STRING ||
-		    !note_name(p, list->element[i]->str,
-			(size_t)list->element[i]->len)) {
-			refused(c, op, r);
-			return;
-		}
-	hf__op_progress(op);
+	why = note_names(p, r->element[1]);
+	if (why == NULL && !hf__op_progress(op))
+		why = "the store's listing does not end";
+	if (why != NULL) {
+		answer(c, op, HF_E_STORE, why);
+		return;
+	}
 	if (strcmp(r->element[0]->str, "0") != 0) {
 		scan(c, op, r->element[0]->str);
 		return;

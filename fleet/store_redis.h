@@ -69,6 +69,7 @@ struct hf__redis_wire {
 	} io;
 	uv_connect_t connecting;
 	redisReader *reader;
+	redisReplyObjectFunctions made_by; /* of the reader */
 	size_t heard; /* bytes, since the last whole reply */
 	char bytes[1 << 14];
 };

@@ -12,7 +12,19 @@
 
 #include "store_redis.h"
 
-enum { BACKLOG_MAX = 1 << 22 /* bytes of one answer */ };
+/* Of one answer. A page of a scan has some thousand names, the news as many;
+ * news stand five deep. */
+enum {
+	BACKLOG_MAX = 1 << 22, /* bytes */
+	ARRAY_MAX = 1 << 14,   /* elements of one array */
+	DEPTH_MAX = 7	       /* arrays in each other */
+};
+
+#if HIREDIS_MAJOR > 0
+typedef size_t array_n;
+#else
+typedef int array_n;
+#endif
 
 struct sending {
 	uv_write_t req;
@@ -143,6 +155,35 @@ hf__redis_load(struct hf__redis_conn *c)
 	hf__redis_say(c, got_script, NULL, 3, words);
 }
 
+/* In hiredis' place, which makes room for a whole array when it has read only
+ * how long it is said to be: twelve bytes would have it fill gigabytes. It
+ * frees what stands in each other by recursion. */
+static void *
+make_array(const redisReadTask *task, array_n n)
+{
+	const redisReplyObjectFunctions *theirs = task->privdata;
+	const redisReadTask *in = task->parent;
+	int depth = 1;
+
+	for (; in != NULL; in = in->parent)
+		depth++;
+	return depth <= DEPTH_MAX && n <= ARRAY_MAX ?
+	    theirs->createArray(task, n) :
+	    NULL;
+}
+
+static int
+make_reader(struct hf__redis_wire *w)
+{
+	if ((w->reader = redisReaderCreate()) == NULL)
+		return 0;
+	w->reader->privdata = w->reader->fn;
+	w->made_by = *w->reader->fn;
+	w->made_by.createArray = make_array;
+	w->reader->fn = &w->made_by;
+	return 1;
+}
+
 static void
 give_room(uv_handle_t *handle, size_t size, uv_buf_t *buf)
 {
@@ -190,7 +231,10 @@ came(uv_stream_t *from, ssize_t n, const uv_buf_t *buf)
 	}
 	while (w->conn != NULL) {
 		if (redisReaderGetReply(w->reader, &reply) != REDIS_OK) {
-			hf__redis_down(w->conn, "that is no Redis");
+			hf__redis_down(w->conn,
+			    w->reader->err == REDIS_ERR_OOM ?
+				"the store answers what was not asked" :
+				"that is no Redis");
 			return;
 		}
 		if (reply == NULL)
@@ -248,7 +292,7 @@ wire_new(struct hf__redis_conn *c, int pipe)
 
 	if (w == NULL)
 		return NULL;
-	if ((w->reader = redisReaderCreate()) == NULL ||
+	if (!make_reader(w) ||
 	    (pipe ? uv_pipe_init(c->loop, &w->io.pipe, 0) :
 		    uv_tcp_init(c->loop, &w->io.tcp)) != 0) {
 		if (w->reader != NULL)

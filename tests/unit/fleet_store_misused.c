@@ -132,6 +132,65 @@ hidden(void **state)
 	hf_store_close(s);
 }
 
+static int (*real_send)(PGconn *, const char *, int, const char *const *,
+    const int *, const int *, int);
+
+/* The page after the first one is the first one. */
+static int
+send_again(PGconn *pg, const char *name, int n, const char *const *values,
+    const int *lengths, const int *formats, int format)
+{
+	const char *const first[] = { "m/" };
+	const int two[] = { 2 };
+
+	return strcmp(name, "page") == 0 ?
+	    real_send(pg, name, 1, first, two, formats, format) :
+	    real_send(pg, name, n, values, lengths, formats, format);
+}
+
+static void
+send_by(int (*how)(PGconn *, const char *, int, const char *const *,
+    const int *, const int *, int))
+{
+	assert_int_equal(mprotect(&hf__pq, sizeof(hf__pq),
+			     PROT_READ | PROT_WRITE),
+	    0);
+	hf__pq.sendQueryPrepared = how;
+	assert_int_equal(mprotect(&hf__pq, sizeof(hf__pq), PROT_READ), 0);
+}
+
+static int
+count_some(void *arg, struct hf_span key, struct hf_span value)
+{
+	(void)key;
+	(void)value;
+	return ++*(int *)arg < 1000;
+}
+
+/* A store that goes round tells nobody the same for ever. */
+static void
+round_and_round(void **state)
+{
+	struct hf_store *s = store_open(as_server);
+	int n = 0;
+
+	(void)state;
+	sql("INSERT INTO handfast.entry SELECT convert_to('m/' || n, 'UTF8'), "
+	    "'v', 1, 'w' FROM generate_series(100, 200) n");
+	assert_ok(hf_store_list(s, store_text("m/"), count_some, &n));
+	assert_int_equal(n, 101);
+	real_send = hf__pq.sendQueryPrepared;
+	send_by(send_again);
+	n = 0;
+	assert_err(hf_store_list(s, store_text("m/"), count_some, &n),
+	    HF_E_STORE);
+	send_by(real_send);
+	assert_string_equal(hf_store_reason(s),
+	    "the store answers what was not asked");
+	assert_int_equal(n, 64);
+	hf_store_close(s);
+}
+
 /* One does not have the others' sweeps fail, with news that are too many, or
  * that cannot be touched. */
 static void
@@ -363,6 +422,7 @@ main(void)
 		CASE(rights_of_before),
 		CASE(numbers),
 		CASE(hidden),
+		CASE(round_and_round),
 		CASE(sweeps),
 		CASE(numbers_of_strangers),
 		CASE(told_lightly),

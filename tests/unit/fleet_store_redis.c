@@ -418,18 +418,18 @@ nonsense(void **state)
 static void
 endless(void **state)
 {
-	static const char head[] = "*2000000\r\n", part[] = "$-1\r\n";
+	static const char head[] = "*10000\r\n", part[] = "$-1\r\n";
 	const char *says[3] = { LOADED, NULL, NULL };
 	size_t len = strlen(head), n;
-	char *answer = malloc((8 << 20) + 1);
+	char *answer = malloc((8 << 20) + 100);
 	struct hf_store *s;
 
 	(void)state;
 	assert_non_null(answer);
 	memcpy(answer, head, len);
-	for (n = strlen(part); len + n <= 8 << 20; len += n)
-		memcpy(answer + len, part, n);
-	answer[len] = '\0';
+	for (n = 0; len < 8 << 20; n++)
+		len += (size_t)sprintf(answer + len, "%s%s",
+		    n % 1000 == 0 ? "*1000\r\n" : "", part);
 	says[1] = answer;
 	fake_start(says);
 	s = store_open(fake_uri);
