@@ -244,7 +244,9 @@ read_done(uv_work_t *work, int status)
 		j->hooks->idle();
 		return;
 	}
-	if (status == 0 && silent(j)) {
+	if (status == 0 && silent(j) && isatty(STDIN_FILENO)) {
+		got = 0; /* who sits there has seen that it is over */
+	} else if (status == 0 && silent(j)) {
 		j->hooks->silent();
 		return;
 	}

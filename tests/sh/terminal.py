@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """What takes a while is said on a terminal, and only there: a password that is
-stretched, a session whose connection broke. The line goes away by itself.
+stretched, a session whose connection broke. The line goes away by itself. And
+where somebody sits there, the end of a program elsewhere is the end.
 """
 import os
 import pty
@@ -107,11 +108,34 @@ def broken(c, terminal):
         os.unlink(f)
 
 
+def remote_ends(c):
+    """A program there has ended: nobody need end a terminal's input for that,
+    as one that pauses must (3)."""
+    server = subprocess.Popen(
+        [s.PROGRAM, "respond", "--listen", "unix:e.sock", "--identity",
+         "r.key", "--cert", "r.cert", "--trust", "ca/ca.cert", "--exec",
+         "echo bye"], cwd=c.dir, stderr=subprocess.DEVNULL)
+    c.clients.append(server)
+    k.wait_for(lambda: os.path.exists(c.path("e.sock")), "a socket")
+    for what, code, (there, here) in (("a terminal", 0, pty.openpty()),
+                                      ("a pipe", 3, os.pipe()[::-1])):
+        done = subprocess.run(
+            [s.PROGRAM, "initiate", "--connect", "unix:e.sock", "--trust",
+             "ca/ca.cert", "--expect", "r", "--identity", "alice.key",
+             "--cert", "alice.cert"], cwd=c.dir, stdin=here,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=k.WAIT)
+        s.same("it ends there, %s: exit code" % what, (code, b"bye\n"),
+               (done.returncode, done.stdout))
+        os.close(there)
+        os.close(here)
+
+
 def main():
     c = k.Cluster()
     try:
         added(c)
         logged_in(c)
+        remote_ends(c)
         broken(c, True)
         broken(c, False)
     finally:

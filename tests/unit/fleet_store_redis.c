@@ -418,7 +418,8 @@ nonsense(void **state)
 static void
 endless(void **state)
 {
-	static const char head[] = "*10000\r\n", part[] = "$-1\r\n";
+	static const char head[] = "*10000\r\n",
+			  part[] = "$20\r\n01234567890123456789\r\n";
 	const char *says[3] = { LOADED, NULL, NULL };
 	size_t len = strlen(head), n;
 	char *answer = malloc((8 << 20) + 100);
