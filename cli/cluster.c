@@ -304,6 +304,7 @@ struct opened {
 	struct cli_chain chain, server;
 	struct hf_cluster *cluster;
 	uint64_t least; /* the highest ring serial seen */
+	int lock;	/* the key, from before that is read until the end */
 };
 
 static int
@@ -317,7 +318,6 @@ open_all(struct opened *o)
 	if (args.key == NULL)
 		return cli_usage("cluster", "no --key X.key");
 	if ((r = beside(cert, args.key, ".key", ".cert")) != CLI_OK ||
-	    (r = cli_serial_read(&o->least, args.key)) != CLI_OK ||
 	    (r = cli_load_identity(&o->id, args.key, &args.pass)) != CLI_OK ||
 	    (r = cli_load_chain(&o->chain, cert)) != CLI_OK ||
 	    (r = cli_store_open(&o->store, args.store)) != CLI_OK)
@@ -327,7 +327,10 @@ open_all(struct opened *o)
 	r = cli_load_leaf(info, &o->chain, cert);
 	args.scope.cluster = info->subject;
 	free(info);
-	if (r != CLI_OK)
+	/* Nobody waits for who is asked for a passphrase. */
+	if (r != CLI_OK ||
+	    (r = cli_serial_lock(&o->lock, args.key)) != CLI_OK ||
+	    (r = cli_serial_read(&o->least, args.key)) != CLI_OK)
 		return r;
 	e = hf_cluster_open(&o->cluster, o->store, o->id, o->chain.spans[0],
 	    cli_now(), o->least);
@@ -343,6 +346,8 @@ close_all(struct opened *o)
 	hf_cluster_close(o->cluster);
 	hf_store_close(o->store);
 	hf_identity_free(o->id);
+	if (o->lock != -1)
+		(void)close(o->lock);
 	free(o);
 }
 
@@ -370,11 +375,23 @@ check_server(struct opened *o)
 	return r;
 }
 
+/* Of a change that was not made. */
+static int
+fail(enum hf_err e, const struct opened *o, const char *what)
+{
+	if (e != HF_E_FENCED)
+		return cli_store_fail(e, o->store, what);
+	(void)cli_error(CLI_STORE,
+	    "%s: the cluster was changed again and again meanwhile", what);
+	cli_hint("somebody with the same key is at work elsewhere: try again");
+	return CLI_STORE;
+}
+
 static int
 granted(enum hf_err e, const struct opened *o, size_t n, const char *what)
 {
 	if (e != HF_OK)
-		return cli_store_fail(e, o->store, what);
+		return fail(e, o, what);
 	if (cli_json)
 		return cli_store_json(json_pack("{s:I}", "grants",
 					  (json_int_t)n),
@@ -416,7 +433,7 @@ change(struct opened *o, const char *word)
 		    args.scope.scope.text);
 	if (e == HF_E_NO_SESSION)
 		return cli_error(CLI_USAGE, "%s is no member", args.cert);
-	return e == HF_OK ? CLI_OK : cli_store_fail(e, o->store, args.cert);
+	return e == HF_OK ? CLI_OK : fail(e, o, args.cert);
 }
 
 int
@@ -443,6 +460,7 @@ cmd_cluster(int argc, char **argv)
 		return cluster_members(args.store);
 	if ((o = calloc(1, sizeof(*o))) == NULL)
 		return cli_fail(HF_E_MEMORY, "cluster");
+	o->lock = -1;
 	if ((r = open_all(o)) == CLI_OK) {
 		r = change(o, word);
 		serial = hf_cluster_serial(o->cluster);

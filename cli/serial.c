@@ -1,13 +1,48 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The highest ring serial that was seen, kept beside a key on this machine's
- * own disk: no store can bring an older ring back.
+ * own disk: no store can bring an older ring back. Who changes a cluster has
+ * its key to himself from before he reads that until it is written.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stores.h"
+
+enum { STEP_MS = 20 };
+
+/* The key itself, which its commands read and none replaces: so nothing need
+ * be written beside it, and by whatever path it is reached it is one. For
+ * writing where that may be: NFS locks nothing else. */
+int
+cli_serial_lock(int *fd, const char *key)
+{
+	const struct timespec step = { 0, STEP_MS * 1000000L };
+	long ms = CLI_SERIAL_SECONDS * 1000L;
+	int r;
+
+	if ((*fd = open(key, O_RDWR | O_CLOEXEC)) == -1 &&
+	    (*fd = open(key, O_RDONLY | O_CLOEXEC)) == -1)
+		return cli_errno("%s", key);
+	while ((r = flock(*fd, LOCK_EX | LOCK_NB)) == -1 &&
+	    (errno == EWOULDBLOCK || errno == EINTR) && ms > 0) {
+		(void)nanosleep(&step, NULL);
+		ms -= STEP_MS;
+	}
+	if (r == 0)
+		return CLI_OK;
+	if (errno != EWOULDBLOCK && errno != EINTR)
+		return cli_errno("%s", key);
+	(void)cli_error(CLI_IO,
+	    "%s: another command has it, for more than %d seconds", key,
+	    CLI_SERIAL_SECONDS);
+	cli_hint("nothing was changed: try again when that one is done");
+	return CLI_IO;
+}
 
 /* KEY.serial */
 static int

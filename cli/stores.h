@@ -22,6 +22,10 @@ int cli_store_fail(enum hf_err e, const struct hf_store *store,
 int cli_store_json(json_t *value, const char *what);
 /* members.c: cluster members --store URI */
 int cluster_members(const char *uri);
+/* Keeps other commands with this key waiting until the descriptor is closed;
+ * waits for another one that long. */
+enum { CLI_SERIAL_SECONDS = 30 };
+int cli_serial_lock(int *fd, const char *key);
 /* The highest ring serial seen, in KEY.serial; 0 where there is none. */
 int cli_serial_read(uint64_t *serial, const char *key);
 int cli_serial_write(const char *key, uint64_t serial);

@@ -471,12 +471,15 @@ HF_MUST_USE enum hf_err hf_cluster_open(struct hf_cluster **cluster,
     uint64_t now, uint64_t least);
 /** Frees; accepts NULL. */
 void hf_cluster_close(struct hf_cluster *cluster);
-/** The highest serial of all rings. */
+/** The serial that all rings have, or the lowest where a change stopped on the
+ * way. */
 uint64_t hf_cluster_serial(const struct hf_cluster *cluster);
 /** Gives a server, by its leaf certificate, the keys of a scope: `scope` says
  * its name and targets, and no more.
  * @return HF_OK; HF_E_ARG where the scope has other targets, or cannot be named
- * so; HF_E_SPACE: it has HF_SCOPES_MAX; HF_E_STORE; as hf_keygrant_make() */
+ * so; HF_E_SPACE: it has HF_SCOPES_MAX, or there are too many scopes;
+ * HF_E_STORE; HF_E_FENCED: others changed it meanwhile, again and again, as
+ * with each of these; as hf_keygrant_make() */
 HF_MUST_USE enum hf_err hf_cluster_admit(struct hf_cluster *cluster,
     struct hf_span cert, const struct hf_keygrant *scope);
 /** Takes a member out, with new keys for all scopes. Evicted: what anybody

@@ -37,26 +37,48 @@ hf_member_id(char out[HF_MEMBER_ID_TEXT], struct hf_span cert)
 	sodium_bin2hex(out, HF_MEMBER_ID_TEXT, hash, sizeof(hash));
 }
 
-/* Puts a value in the place of whatever is there. */
+static void
+note(struct hf__seen *seen, struct hf_span value)
+{
+	memset(seen, 0, sizeof(*seen));
+	if (value.len > 0 &&
+	    crypto_generichash(seen->hash, sizeof(seen->hash), value.ptr,
+		value.len, NULL, 0) != 0)
+		sodium_misuse();
+}
+
+enum hf_err
+hf__member_get(struct hf_store *store, struct hf_span key,
+    uint8_t value[HF_STORE_VALUE_MAX], size_t *len, struct hf__seen *seen)
+{
+	enum hf_err e = hf_store_get(store, key, value, len);
+
+	note(seen, (struct hf_span){ value, e == HF_OK ? *len : 0 });
+	return e;
+}
+
+/* The store compares whole values. What stands there is read once more for
+ * that: whatever comes between this and the swap it finds itself. */
 enum hf_err
 hf__member_put(struct hf_store *store, struct hf_span key,
-    struct hf_span value, uint64_t expires)
+    struct hf__seen *seen, struct hf_span value, uint64_t expires)
 {
 	uint8_t old[HF_STORE_VALUE_MAX];
-	enum hf_err e = HF_E_FENCED;
-	size_t len;
-	int tries;
+	struct hf__seen now;
+	enum hf_err e;
+	size_t len = 0;
 
 	if (key.len == 0)
 		return HF_E_ARG;
-	for (tries = 0; e == HF_E_FENCED && tries < 100; tries++) {
-		e = hf_store_get(store, key, old, &len);
-		if (e != HF_OK && e != HF_E_NO_SESSION)
-			break;
-		e = hf_store_swap(store, key, (struct hf_span){ old, len },
-		    value, expires);
-	}
+	e = hf__member_get(store, key, old, &len, &now);
+	if (e == HF_OK || e == HF_E_NO_SESSION)
+		e = memcmp(&now, seen, sizeof(now)) == 0 ?
+		    hf_store_swap(store, key, (struct hf_span){ old, len },
+			value, expires) :
+		    HF_E_FENCED;
 	sodium_memzero(old, sizeof(old));
+	if (e == HF_OK)
+		note(seen, value);
 	return e;
 }
 

@@ -630,6 +630,8 @@ stopped(void **state)
 	assert_ok(hf_cluster_rotate(c, "files", 0, &n));
 	put(&ring);
 	open_at(NOW, 0);
+	/* What is remembered then is what both have. */
+	assert_int_equal(hf_cluster_serial(c), 3);
 	assert_ok(hf_cluster_renew(c, &n));
 	assert_int_equal(n, 3);
 	assert_int_equal(hf_cluster_serial(c), 5);
