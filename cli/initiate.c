@@ -15,13 +15,8 @@
 
 #include "initiate.h"
 
-enum {
-	AGAIN_MS = 20,
-	PAUSE_MS = 100,
-	DOUBLED = 4,
-	REST_MS = 1,
-	CUT_MS = 500 /* for what was sent to go */
-};
+enum { AGAIN_MS = 20, PAUSE_MS = 100, DOUBLED = 4, REST_MS = 1 };
+enum { CUT_MS = 500 }; /* for what was sent to go */
 
 /* The one session of this process. */
 static struct {

@@ -97,6 +97,11 @@ static void *
 work(void *arg)
 {
 	self = arg;
+	/* Who draws lots is who has the turn: each run is as the one before. */
+	pthread_mutex_lock(&race.lock);
+	while (race.turn != self->me)
+		pthread_cond_wait(&race.moved, &race.lock);
+	pthread_mutex_unlock(&race.lock);
 	self->change(self);
 	pthread_mutex_lock(&race.lock);
 	self->over = 1;
