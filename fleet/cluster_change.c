@@ -255,7 +255,7 @@ forget(struct hf_cluster *c, struct reading *all)
 enum hf_err
 hf__cluster_alter(struct hf_cluster *c, struct hf__change *ch)
 {
-	struct reading all = { .serial = c->serial, .lowest = UINT64_MAX };
+	struct reading all = { .serial = c->least + 1, .lowest = UINT64_MAX };
 	struct hf_keygrant ring;
 	enum hf_err e = HF_OK;
 	size_t r;

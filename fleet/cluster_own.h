@@ -17,7 +17,7 @@ struct hf_cluster {
 	struct hf_name name;
 	uint64_t now;
 	uint64_t least;	 /* no ring has a lower serial */
-	uint64_t serial; /* of the next change, as far as rings tell */
+	uint64_t serial; /* of the next ring: above all others */
 	uint64_t kept;	 /* what all rings have, at least */
 	struct hf_name ring[HF__RINGS_MAX];
 	size_t ring_n;

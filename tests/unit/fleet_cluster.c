@@ -651,6 +651,20 @@ stopped(void **state)
 	assert_int_equal(r.generation[0].number, n + 1);
 }
 
+/* Where no grant tells the serial the ring does. */
+static void
+nobody_left(void **state)
+{
+	(void)state;
+	open_at(NOW, 0);
+	assert_ok(hf_cluster_remove(c, span(&cert_one), 0));
+	open_at(NOW, 0);
+	assert_ok(hf_cluster_remove(c, span(&cert_two), 0));
+	assert_int_equal(hf_cluster_serial(c), 4);
+	assert_ok(admit(&cert_two, "default"));
+	assert_int_equal(hf_cluster_serial(c), 5);
+}
+
 static int
 set_up(void **state)
 {
@@ -708,6 +722,7 @@ main(void)
 		TEST(not_to_be_read),
 		TEST(nobody_removed),
 		TEST(stopped),
+		TEST(nobody_left),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
