@@ -336,7 +336,7 @@ ct: deps-ct
 ct-build: $(BUILD)/ct-secrets $(BUILD)/ct-times
 .PHONY: ct ct-build deps-ct
 # tests/ct/times.c looks users up as the program does.
-CT_CLI = $(patsubst %,$(BUILD)/cli/%.o,users term file safe)
+CT_CLI = $(patsubst %,$(BUILD)/cli/%.o,users term file safe option)
 $(BUILD)/ct-secrets: $(patsubst %,$(BUILD)/tests/ct/%.o,secrets sessions \
     objects taint) $(TESTING) $(PROTO_LIB)
 	$(call say,ld $@)$(LINK) -o $@ $^ $(LIBS_tests) $(LIBS_proto)

@@ -105,7 +105,7 @@ def idling(house):
         rest = p.stdout.read()
         took = time.time() - began
         p.stdin.close()
-        if p.wait(30) != 0 or rest:
+        if p.wait(30) != 3 or rest:  # its input had not ended
             wrong.append("exit %s" % p.returncode)
         if not 1.2 < took < 8:
             wrong.append("after %.1f s" % took)

@@ -198,4 +198,8 @@ def closed():
 TESTS = (told, held, ignored, terminal, closed)
 
 if __name__ == "__main__":
+    # Whoever began this in the background may have them ignored.
+    for sig in SIGNALS:
+        if signal.getsignal(sig) == signal.SIG_IGN:
+            signal.signal(sig, signal.SIG_DFL)
     run(TESTS)
