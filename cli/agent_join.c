@@ -25,25 +25,34 @@ struct flow {
 struct join {
 	struct hf_conn *conn;
 	int in, out;
-	int own;	/* they are a program's: `out` is closed at its end */
-	size_t most;	/* that is written at once without blocking */
-	uint64_t taken; /* bytes of its input, in all */
+	/* They are a program's: `out` is closed at its end. */
+	int (*whole)(void);
+	size_t most;	   /* that is written at once without blocking */
+	uint64_t taken;	   /* bytes of its input, in all */
 	int starved, full; /* the connection has, or takes, nothing now */
 	struct flow there, back;
 };
 
 /* The library does not say that it was the file of peers which it could not
- * read. Returns CLI_OK where it can be. */
+ * read. Of who would rather have an agent it is not known that it was. */
 static int
-try_peers(const struct agent_want *want)
+fail_open(enum hf_err e, const struct agent_want *want)
 {
+	int falls_back = (want->flags & HF_FALLBACK) != 0, result;
 	const char *path = want->peers;
 	char where[HF_AGENT_PATH];
 
 	if (path == NULL && hf_agent_where(where, 1) == HF_OK)
 		path = where;
-	return path == NULL || access(path, R_OK) == 0 ? CLI_OK :
-							 cli_errno("%s", path);
+	if (e != HF_E_IO || path == NULL || access(path, R_OK) == 0 ||
+	    ((want->flags & HF_UNSHARED) == 0 && !falls_back))
+		return cli_fail(e, "%s", want->peer);
+	if (!falls_back)
+		return cli_errno("%s", path);
+	result = cli_fail(e, "%s", want->peer);
+	cli_hint("without an agent a session needs %s, which cannot be read",
+	    path);
+	return result;
 }
 
 int
@@ -60,11 +69,8 @@ agent_open(struct hf_conn **conn, const struct agent_want *want)
 		cli_hint("'handfast agent --check --config FILE' says why");
 		return CLI_FORMAT;
 	}
-	if (e == HF_E_IO && (want->flags & HF_UNSHARED) != 0 &&
-	    try_peers(want) != CLI_OK)
-		return CLI_IO;
 	if (e != HF_OK)
-		return cli_fail(e, "%s", want->peer);
+		return fail_open(e, want);
 	hf_conn_info(&info, *conn);
 	if (info.fell_back)
 		cli_warn("%s: there is no agent; a session of its own",
@@ -74,12 +80,11 @@ agent_open(struct hf_conn **conn, const struct agent_want *want)
 
 /* A pipe takes so much at once when it takes anything; a file takes all. */
 static size_t
-most_at_once(int fd, int own)
+most_at_once(int fd)
 {
 	struct stat st;
 
-	return own || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) ? BUFFER :
-								     PIPE_BUF;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? BUFFER : PIPE_BUF;
 }
 
 /* What was read is sent. */
@@ -139,7 +144,7 @@ read_some(struct join *j)
 	j->there.len = (size_t)n;
 	j->taken += (uint64_t)n;
 	j->there.ended = n == 0;
-	return CLI_OK;
+	return n > 0 || j->whole == NULL || j->whole() ? CLI_OK : CLI_IO;
 }
 
 static int
@@ -149,7 +154,7 @@ write_some(struct join *j)
 	ssize_t n = write(j->out, j->back.buf + j->back.at, len);
 
 	/* A program may end before it has read all. */
-	if (n < 0 && errno == EPIPE && j->own)
+	if (n < 0 && errno == EPIPE && j->whole != NULL)
 		n = (ssize_t)j->back.len;
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN ?
@@ -167,7 +172,8 @@ wait_for(struct join *j, const char *peer)
 {
 	struct pollfd p[3] = { { -1, 0, 0 }, { -1, POLLIN, 0 },
 		{ -1, POLLOUT, 0 } };
-	int last = j->back.ended && j->back.len == 0 && !j->own, r;
+	int last = j->back.ended && j->back.len == 0 && j->whole == NULL;
+	int r;
 
 	if (j->starved || j->full)
 		p[0].fd = hf_conn_poll_fd(j->conn, &p[0].events);
@@ -185,7 +191,7 @@ wait_for(struct join *j, const char *peer)
 	if (r == 0 && last && p[1].fd != -1)
 		return cli_error(CLI_IO,
 		    "%s: the peer has finished, and standard input had not "
-		    "ended: %llu bytes of it were sent",
+		    "ended: %llu bytes of it were read",
 		    peer, (unsigned long long)j->taken);
 	if (p[1].revents != 0 && (r = read_some(j)) != CLI_OK)
 		return r;
@@ -205,7 +211,7 @@ carry(struct join *j, const char *peer)
 		if (j->there.ended && j->there.len == 0 && j->back.ended &&
 		    j->back.len == 0)
 			return CLI_OK;
-		if (j->own && j->back.ended && j->back.len == 0 &&
+		if (j->whole != NULL && j->back.ended && j->back.len == 0 &&
 		    j->out != -1) {
 			(void)close(j->out);
 			j->out = -1;
@@ -216,7 +222,8 @@ carry(struct join *j, const char *peer)
 }
 
 int
-agent_join(struct hf_conn *conn, const char *peer, int in, int out, int own)
+agent_join(struct hf_conn *conn, const char *peer, int in, int out,
+    int (*whole)(void))
 {
 	static struct join j;
 	enum hf_err e;
@@ -225,11 +232,11 @@ agent_join(struct hf_conn *conn, const char *peer, int in, int out, int own)
 	j.conn = conn;
 	j.in = in;
 	j.out = out;
-	j.own = own;
-	j.most = most_at_once(out, own);
+	j.whole = whole;
+	j.most = whole != NULL ? BUFFER : most_at_once(out);
 	hf_conn_wait(conn, 0);
 	r = carry(&j, peer);
-	if (own) {
+	if (whole != NULL) {
 		(void)close(j.in);
 		if (j.out != -1)
 			(void)close(j.out);
@@ -254,5 +261,6 @@ initiate_shared(const struct initiate *args)
 
 	if ((r = agent_open(&conn, &want)) != CLI_OK)
 		return r;
-	return agent_join(conn, args->shared, STDIN_FILENO, STDOUT_FILENO, 0);
+	return agent_join(conn, args->shared, STDIN_FILENO, STDOUT_FILENO,
+	    NULL);
 }

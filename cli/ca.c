@@ -185,28 +185,41 @@ ca_init(int argc, char **argv)
 	return init_dir(argv[optind], &terms.info, &pass, ask);
 }
 
+/* A list of this CA and of no other; the caller frees it. */
+static int
+load_own(uint8_t **list, struct hf_list_info *info, const char *path,
+    const struct cadir *ca)
+{
+	size_t len;
+	enum hf_err e;
+	int result;
+
+	if ((result = cli_load_list(list, &len, path)) != CLI_OK)
+		return result;
+	if ((e = hf_list_read(info, *list, len)) != HF_OK)
+		result = cli_fail(e, "%s", path);
+	else if (strcmp(info->issuer.text, ca->info.subject.text) != 0)
+		result = cli_error(CLI_PEER, "%s: a list of another CA", path);
+	if (result != CLI_OK)
+		free(*list);
+	return result;
+}
+
 /* Fills the ids with those of the last list, if there is one. */
 static int
 read_state(struct idset *set, uint64_t *number, const struct cadir *ca)
 {
 	struct hf_list_info info;
 	uint8_t cti[HF_CTI_BYTES], *list;
-	size_t i, len;
 	enum hf_err e;
+	size_t i;
 	int result;
 
 	*number = 0;
 	if (access(ca->paths.list, F_OK) == -1 && errno == ENOENT)
 		return CLI_OK;
-	result = cli_load_list(&list, &len, ca->paths.list);
-	if (result != CLI_OK)
+	if ((result = load_own(&list, &info, ca->paths.list, ca)) != CLI_OK)
 		return result;
-	e = hf_list_read(&info, list, len);
-	if (e != HF_OK)
-		result = cli_fail(e, "%s", ca->paths.list);
-	else if (strcmp(info.issuer.text, ca->info.subject.text) != 0)
-		result = cli_error(CLI_PEER, "%s: a list of another CA",
-		    ca->paths.list);
 	for (i = 0; result == CLI_OK && i < info.n; i++) {
 		if ((e = hf_list_id(cti, &info, i)) != HF_OK)
 			result = cli_fail(e, "%s", ca->paths.list);
@@ -216,6 +229,28 @@ read_state(struct idset *set, uint64_t *number, const struct cadir *ca)
 	if (result == CLI_OK)
 		*number = info.number;
 	free(list);
+	return result;
+}
+
+/* Whether a list may be written there: what another CA has revoked may stand
+ * nowhere else. */
+static int
+may_write(const char *output, const struct cadir *ca)
+{
+	static const char hint[] = "-o replaces only this CA's lists";
+	struct hf_list_info info;
+	struct stat st;
+	uint8_t *list;
+	int result;
+
+	if ((result = cli_may_replace(output, PEM_LIST, hint)) != CLI_OK ||
+	    strcmp(output, "-") == 0 || stat(output, &st) != 0 ||
+	    st.st_size == 0)
+		return result;
+	if ((result = load_own(&list, &info, output, ca)) == CLI_OK)
+		free(list);
+	else
+		cli_hint("%s", hint);
 	return result;
 }
 
@@ -257,8 +292,7 @@ revoke_certs(const struct cadir *ca, char **certs, size_t n, uint64_t next,
 	size_t i;
 	int fd, result;
 
-	if ((result = cli_may_replace(output, PEM_LIST,
-		 "-o replaces only revocation lists")) != CLI_OK ||
+	if ((result = may_write(output, ca)) != CLI_OK ||
 	    (result = cli_lock(&fd, ca->paths.list)) != CLI_OK)
 		return result;
 	result = read_state(&set, &number, ca);

@@ -24,6 +24,7 @@ const char help_cert[] =
 "      --identity FILE      the key ('handfast keygen')\n"
 "      --subject NAME       the name to be certified\n"
 "      --suite N            a suite the subject has, best first (repeat)\n"
+"      --force              replace REQ, if it is a request\n"
 "\n"
 "issue: certifies the key of a request. What is granted is said here; from\n"
 "the request come key, subject (unless --subject) and suites (--suite).\n"
@@ -61,7 +62,7 @@ const char help_cert[] =
 "\n"
 "exit codes: 0 done, 2 usage, 3 I/O, 4 issuer, signature, name, usage,\n"
 "constraint, revoked or stale list, 5 a key that others can read, a wrong\n"
-"passphrase, an existing file, 6 malformed, 7 expired or not yet valid\n";
+"passphrase, a file that exists or (--force) is another kind, 6 malformed, 7 expired or not yet valid\n";
 /* clang-format on */
 
 enum {

@@ -257,6 +257,7 @@ struct cli_chain {
 };
 
 #define PEM_TICKET "HANDFAST TICKET"
+#define PEM_RING "HANDFAST TICKET RING"
 
 /* Whether CLI_REPLACE may put blocks of this label, or for NULL the line of a
  * port file, in the place of what is at a path: nothing, an empty file, or one

@@ -303,9 +303,42 @@ struct opened {
 	struct hf_identity *id;
 	struct cli_chain chain, server;
 	struct hf_cluster *cluster;
-	uint64_t least; /* the highest ring serial seen */
-	int lock;	/* the key, from before that is read until the end */
+	struct cli_serial serial;
+	int said; /* why a change was not made */
+	int lock; /* the key, from before that is read until the end */
 };
+
+/* Of a change that was not made. */
+static int
+fail(enum hf_err e, const struct opened *o, const char *what)
+{
+	int r;
+
+	if (o->said)
+		return CLI_IO;
+	if (e != HF_E_FENCED) {
+		r = cli_store_fail(e, o->store, what);
+		if (e == HF_E_ROLLBACK)
+			cli_hint("the store has an older ring than %s.serial "
+				 "says, or none: is it that one?",
+			    args.key);
+		return r;
+	}
+	(void)cli_error(CLI_STORE,
+	    "%s: the cluster was changed again and again meanwhile", what);
+	cli_hint("somebody with the same key is at work elsewhere: try again");
+	return CLI_STORE;
+}
+
+static enum hf_err
+remember(void *arg, uint64_t used)
+{
+	struct opened *o = arg;
+
+	o->serial.used = used;
+	o->said = cli_serial_write(args.key, &o->serial) != CLI_OK;
+	return o->said ? HF_E_IO : HF_OK;
+}
 
 static int
 open_all(struct opened *o)
@@ -330,14 +363,14 @@ open_all(struct opened *o)
 	/* Nobody waits for who is asked for a passphrase. */
 	if (r != CLI_OK ||
 	    (r = cli_serial_lock(&o->lock, args.key)) != CLI_OK ||
-	    (r = cli_serial_read(&o->least, args.key)) != CLI_OK)
+	    (r = cli_serial_read(&o->serial, args.key)) != CLI_OK)
 		return r;
 	e = hf_cluster_open(&o->cluster, o->store, o->id, o->chain.spans[0],
-	    cli_now(), o->least);
-	if (e == HF_E_ROLLBACK)
-		cli_hint("the store has an older ring than %s.serial says",
-		    args.key);
-	return e == HF_OK ? CLI_OK : cli_store_fail(e, o->store, cert);
+	    cli_now(), o->serial.seen);
+	if (e != HF_OK)
+		return fail(e, o, cert);
+	hf_cluster_remember(o->cluster, o->serial.used, remember, o);
+	return CLI_OK;
 }
 
 static void
@@ -373,18 +406,6 @@ check_server(struct opened *o)
 		    args.cert, info->cluster.text, args.scope.cluster.text);
 	free(info);
 	return r;
-}
-
-/* Of a change that was not made. */
-static int
-fail(enum hf_err e, const struct opened *o, const char *what)
-{
-	if (e != HF_E_FENCED)
-		return cli_store_fail(e, o->store, what);
-	(void)cli_error(CLI_STORE,
-	    "%s: the cluster was changed again and again meanwhile", what);
-	cli_hint("somebody with the same key is at work elsewhere: try again");
-	return CLI_STORE;
 }
 
 static int
@@ -444,7 +465,7 @@ cmd_cluster(int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : "";
 	size_t i, n = sizeof(words) / sizeof(words[0]);
 	struct opened *o;
-	uint64_t serial;
+	uint64_t seen;
 	int r;
 
 	for (i = 0; i < n && strcmp(word, words[i]) != 0; i++)
@@ -463,10 +484,12 @@ cmd_cluster(int argc, char **argv)
 	o->lock = -1;
 	if ((r = open_all(o)) == CLI_OK) {
 		r = change(o, word);
-		serial = hf_cluster_serial(o->cluster);
-		if (serial > o->least &&
-		    cli_serial_write(args.key, serial) != CLI_OK)
-			r = CLI_IO;
+		seen = hf_cluster_serial(o->cluster);
+		if (seen > o->serial.seen) {
+			o->serial.seen = seen;
+			if (cli_serial_write(args.key, &o->serial) != CLI_OK)
+				r = CLI_IO;
+		}
 	}
 	close_all(o);
 	return r;

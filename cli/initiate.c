@@ -96,7 +96,7 @@ io_silent(void)
 	(void)joined_finished(self.joined, &bytes);
 	settle(cli_error(CLI_IO,
 	    "%s: the responder closed the session, and standard input had "
-	    "not ended: %llu bytes of it were sent",
+	    "not ended: %llu bytes of it were read",
 	    self.name, (unsigned long long)bytes));
 	if (self.link != NULL)
 		hf_link_cut(self.link, HF_E_TRUNCATED, CUT_MS);

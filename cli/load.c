@@ -16,32 +16,47 @@
 #define PEM_IDENTITY "HANDFAST IDENTITY"
 #define PEM_CERT "HANDFAST CERTIFICATE"
 #define PEM_LIST "HANDFAST REVOCATION LIST"
-#define PEM_RING "HANDFAST TICKET RING"
 #define PEM_SEALED "HANDFAST ENCRYPTED IDENTITY"
 
 enum { LABEL_MAX = 64, PORT_MAX = 5 };
 
-/* How many blocks begin; of this label, where it is not NULL. */
-static size_t
-blocks(const char *text, const char *label)
+/* The line -----BEGIN or -----END LABEL-----. */
+static void
+edge_of(char line[LABEL_MAX], const char *word, const char *label)
 {
-	size_t n = 0, len = label == NULL ? 0 : strlen(label);
-	const char *p = text;
-
-	while ((p = strstr(p, "-----BEGIN ")) != NULL) {
-		p += strlen("-----BEGIN ");
-		if (label == NULL ||
-		    (strncmp(p, label, len) == 0 &&
-			strncmp(p + len, "-----", 5) == 0))
-			n++;
-	}
-	return n;
+	(void)snprintf(line, LABEL_MAX, "-----%s %s-----", word, label);
 }
 
 static int
 has_block(const char *text, const char *label)
 {
-	return blocks(text, label) > 0;
+	char begin[LABEL_MAX];
+
+	edge_of(begin, "BEGIN", label);
+	return strstr(text, begin) != NULL;
+}
+
+/* Nothing but blocks of one label: what stands beside them, and may be a
+ * private key, would be lost. */
+static int
+only_blocks(const char *text, const char *label)
+{
+	char begin[LABEL_MAX], end[LABEL_MAX];
+	const char *at = text, *last;
+
+	edge_of(begin, "BEGIN", label);
+	edge_of(end, "END", label);
+	for (;;) {
+		at += strspn(at, " \t\r\n");
+		if (*at == '\0')
+			return at > text;
+		if (strncmp(at, begin, strlen(begin)) != 0 ||
+		    (last = strstr(at + 1, "-----")) == NULL ||
+		    (last = strstr(last + 5, "-----")) == NULL ||
+		    strncmp(last, end, strlen(end)) != 0)
+			return 0;
+		at = last + strlen(end);
+	}
 }
 
 /* One line, with a port or the path of a socket. */
@@ -55,7 +70,6 @@ is_port_file(const char *text)
 		(digits == line && digits > 0 && digits <= PORT_MAX));
 }
 
-/* Blocks of one label alone: beside another's, a private key may be lost. */
 static int
 is_kind(const char *text, size_t len, const char *label)
 {
@@ -65,8 +79,7 @@ is_kind(const char *text, size_t len, const char *label)
 		return 0;
 	if (label == NULL)
 		return is_port_file(text);
-	return has_block(text, label) &&
-	    blocks(text, label) == blocks(text, NULL);
+	return only_blocks(text, label);
 }
 
 int

@@ -207,6 +207,11 @@ cli_pass_new(struct cli_secret *secret, const struct cli_pass *pass, int ask)
 {
 	secret->text = NULL;
 	secret->len = 0;
+	if (ask && cli_pass_given(pass))
+		return cli_usage(cli_running->name,
+		    "either --passphrase or %s",
+		    pass->file != NULL ? "--passphrase-file" :
+					 "--passphrase-fd");
 	if (!ask && !cli_pass_given(pass))
 		return CLI_OK;
 	return cli_pass_read(secret, pass, "New passphrase: ", 1);

@@ -65,7 +65,7 @@ const char help_respond[] =
     "      --channels N         open channels of one session (64); 0: none\n"
     "      --proxy-from CIDR    who comes from there (or: unix) says first for whom,\n"
     "                           by the PROXY protocol, version 2 (repeat)\n"
-    "      --idle T             close sessions on which nothing came or went\n"
+    "      --idle T             end sessions on which nothing came or went\n"
     "                           for T (never)\n"
     "      --passphrase-file F  what the key is sealed under: first line of F\n"
     "      --passphrase-fd N    ... from descriptor N\n"

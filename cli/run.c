@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agenting.h"
@@ -41,7 +42,13 @@ const char help_run[] =
 "peer's store\n";
 /* clang-format on */
 
-enum { NOT_FOUND = 127, SIGNALLED = 128 };
+enum {
+	NOT_FOUND = 127,
+	SIGNALLED = 128,
+	STEP_MS = 1,
+	END_MS = 100,  /* from the end of its output to its own */
+	KILL_MS = 5000 /* from SIGTERM to SIGKILL */
+};
 
 static struct {
 	struct agent_want want;
@@ -51,6 +58,8 @@ static struct {
 	/* Never reaped: as long as this runs the number is nobody else's. */
 	pid_t pid;
 	volatile sig_atomic_t told, ended;
+	volatile sig_atomic_t over; /* the channel; how it ended is known */
+	int broke; /* a signal ended the command, and that the channel */
 } run;
 
 /* The environment, with what it says of the peer replaced. Returns 0 when
@@ -73,18 +82,12 @@ make_env(const char *name)
 	return run.ours[0] != NULL && run.ours[1] != NULL;
 }
 
-/* dup2() leaves what is in its place as it was: closed to programs. */
-static int
-place(int fd, int at)
-{
-	return fd == at ? fcntl(fd, F_SETFD, 0) : dup2(fd, at);
-}
-
-/* In the child: only what it shall have. */
+/* In the child: only what it shall have. No pipe of ours has a number of the
+ * standard ones. */
 static void
 become(int in, int out, const sigset_t *mask)
 {
-	if (place(in, STDIN_FILENO) != -1 && place(out, STDOUT_FILENO) != -1) {
+	if (dup2(in, STDIN_FILENO) != -1 && dup2(out, STDOUT_FILENO) != -1) {
 		(void)signal(SIGPIPE, SIG_DFL);
 		(void)sigprocmask(SIG_SETMASK, mask, NULL);
 		(void)execvpe(run.command[0], run.command, run.env);
@@ -100,8 +103,9 @@ ended_as(const siginfo_t *end)
 					    SIGNALLED + end->si_status;
 }
 
-/* A signal that the command is to have. A terminal's it has already. When it
- * has ended, and only its channel has not, nobody but this is left to end. */
+/* A signal that the command is to have. One of the terminal's keys its group
+ * has already; a hangup is for who leads the session alone. When it has ended,
+ * and only its channel has not, nobody but this is left to end. */
 static void
 tell(int sig, siginfo_t *from, void *unused)
 {
@@ -111,9 +115,20 @@ tell(int sig, siginfo_t *from, void *unused)
 	if (run.ended)
 		_exit(SIGNALLED + sig);
 	run.told = 1;
-	if (from->si_code != SI_KERNEL)
+	if (from->si_code != SI_KERNEL || sig == SIGHUP ||
+	    getpgid(run.pid) != getpgrp())
 		(void)kill(run.pid, sig);
 	errno = saved;
+}
+
+/* How the command has ended; 0 when it has not. */
+static int
+look(siginfo_t *end)
+{
+	end->si_pid = 0;
+	return waitid(P_PID, (id_t)run.pid, end,
+		   WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    end->si_pid != 0;
 }
 
 /* The command has ended. Where it was told to and did not do so by itself,
@@ -121,15 +136,13 @@ tell(int sig, siginfo_t *from, void *unused)
 static void
 left(int sig, siginfo_t *from, void *unused)
 {
-	siginfo_t end = { .si_pid = 0 };
 	int saved = errno;
+	siginfo_t end;
 
 	(void)sig;
 	(void)from;
 	(void)unused;
-	if (waitid(P_PID, (id_t)run.pid, &end, WEXITED | WNOHANG | WNOWAIT) ==
-		0 &&
-	    end.si_pid != 0) {
+	if (!run.over && look(&end)) {
 		if (run.told && end.si_code != CLD_EXITED)
 			_exit(ended_as(&end));
 		run.ended = 1;
@@ -179,18 +192,49 @@ start(int in, int out)
 	return run.pid != -1;
 }
 
-/* Its end is ours; where the channel was cut, ours comes first. */
+/* Waits for its end; 0 when it has not come in that time. */
+static int
+look_for(siginfo_t *end, int ms)
+{
+	const struct timespec step = { 0, STEP_MS * 1000000L };
+
+	for (; !look(end); ms -= STEP_MS) {
+		if (ms <= 0)
+			return 0;
+		(void)nanosleep(&step, NULL);
+	}
+	return 1;
+}
+
+/* The output of the command has ended: it may have closed it, and go on. Where
+ * a signal ended it, which is known only a moment later, that was not all. */
+static int
+whole(void)
+{
+	siginfo_t end;
+
+	run.broke = look_for(&end, END_MS) && end.si_code != CLD_EXITED;
+	return !run.broke;
+}
+
+/* Its end is ours; where the channel was cut that comes first, and who does
+ * not end then is made to. */
 static int
 wait_for(int joined)
 {
-	siginfo_t end = { .si_pid = 0 };
+	siginfo_t end;
 
-	if (joined != CLI_OK)
+	run.over = 1;
+	if (joined != CLI_OK && !run.broke) {
 		(void)kill(run.pid, SIGTERM);
+		if (!look_for(&end, KILL_MS))
+			(void)kill(run.pid, SIGKILL);
+		return joined;
+	}
 	while (waitid(P_PID, (id_t)run.pid, &end, WEXITED | WNOWAIT) == -1)
 		if (errno != EINTR)
 			return cli_errno("%s", run.command[0]);
-	return joined != CLI_OK ? joined : ended_as(&end);
+	return ended_as(&end);
 }
 
 static int
@@ -214,7 +258,8 @@ run_command(void)
 	}
 	(void)close(to[0]);
 	(void)close(from[1]);
-	return wait_for(agent_join(conn, run.want.peer, from[0], to[1], 1));
+	return wait_for(
+	    agent_join(conn, run.want.peer, from[0], to[1], whole));
 }
 
 int

@@ -2,7 +2,8 @@
 /*
  * The highest ring serial that was seen, kept beside a key on this machine's
  * own disk: no store can bring an older ring back. Who changes a cluster has
- * its key to himself from before he reads that until it is written.
+ * its key to himself from before he reads that until it is written, and keeps
+ * the serial of what he begins there too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,36 +56,56 @@ serial_path(char out[4096], const char *key)
 	    cli_error(CLI_USAGE, "%s: too long a path", key);
 }
 
-int
-cli_serial_read(uint64_t *serial, const char *key)
+/* One number, or two, a line each. */
+static int
+parse(struct cli_serial *serial, const char *text)
 {
-	char path[4096], *text = NULL, *end;
+	uint64_t *to[] = { &serial->seen, &serial->used };
+	char *end;
+	int i;
+
+	for (i = 0; i < 2 && (i == 0 || *text != '\0'); i++) {
+		errno = 0;
+		*to[i] = strtoull(text, &end, 10);
+		if (errno != 0 || end == text ||
+		    (*end != '\n' && *end != '\0'))
+			return 0;
+		text = end + (*end == '\n');
+	}
+	return *text == '\0';
+}
+
+int
+cli_serial_read(struct cli_serial *serial, const char *key)
+{
+	char path[4096], *text = NULL;
 	size_t len;
 	int r;
 
-	*serial = 0;
+	serial->seen = serial->used = 0;
 	if ((r = serial_path(path, key)) != CLI_OK)
 		return r;
 	if (access(path, F_OK) != 0 && errno == ENOENT)
 		return CLI_OK;
 	if ((r = cli_read_file(path, 64, &text, &len)) != CLI_OK)
 		return r;
-	errno = 0;
-	*serial = strtoull(text, &end, 10);
-	if (errno != 0 || end == text || (*end != '\n' && *end != '\0'))
+	if (!parse(serial, text))
 		r = cli_error(CLI_FORMAT, "%s: not a number", path);
 	cli_free_file(text, len);
 	return r;
 }
 
 int
-cli_serial_write(const char *key, uint64_t serial)
+cli_serial_write(const char *key, const struct cli_serial *serial)
 {
-	char path[4096], text[32];
+	char path[4096], text[64];
 	int r, n;
 
 	if ((r = serial_path(path, key)) != CLI_OK)
 		return r;
-	n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)serial);
+	n = snprintf(text, sizeof(text),
+	    serial->used == 0 ? "%llu\n" : "%llu\n%llu\n",
+	    (unsigned long long)serial->seen,
+	    (unsigned long long)serial->used);
 	return cli_write_file(path, text, (size_t)n, 0600, CLI_REPLACE);
 }

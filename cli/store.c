@@ -61,8 +61,9 @@ read_uri(char **uri, size_t *len, const char *text)
 	}
 	if (has_password(text)) {
 		(void)cli_error(CLI_POLICY,
-		    "--store: a password in words that all can read");
-		cli_hint("--store @FILE, or passfile= in the URI");
+		    "%sstore: a password in words that all can read",
+		    cli_has_option("store") ? "--" : "");
+		cli_hint("@FILE in its place, or passfile= in the URI");
 		return CLI_POLICY;
 	}
 	if ((*uri = strdup(text)) == NULL)
@@ -76,9 +77,9 @@ fail(enum hf_err e, const char *reason, const char *what)
 {
 	if (e == HF_E_ARG) {
 		(void)cli_error(CLI_USAGE,
-		    "--store %s: not lmdb:DIR, redis://... or "
+		    "%sstore %s: not lmdb:DIR, redis://... or "
 		    "postgresql://...",
-		    what);
+		    cli_has_option("store") ? "--" : "", what);
 		if (*reason != '\0')
 			cli_hint("%s", reason);
 		return CLI_USAGE;

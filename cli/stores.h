@@ -26,8 +26,12 @@ int cluster_members(const char *uri);
  * waits for another one that long. */
 enum { CLI_SERIAL_SECONDS = 30 };
 int cli_serial_lock(int *fd, const char *key);
-/* The highest ring serial seen, in KEY.serial; 0 where there is none. */
-int cli_serial_read(uint64_t *serial, const char *key);
-int cli_serial_write(const char *key, uint64_t serial);
+/* In KEY.serial, 0 where there is none: the highest serial that all rings had,
+ * and of a cluster's key the highest that a change was begun with. */
+struct cli_serial {
+	uint64_t seen, used;
+};
+int cli_serial_read(struct cli_serial *serial, const char *key);
+int cli_serial_write(const char *key, const struct cli_serial *serial);
 
 #endif

@@ -29,8 +29,7 @@ static const struct {
 		  "with the usage it needs?" },
 	{ HF_E_OWN_EXPIRED, "ask its issuer for a new one; check the clock" },
 	{ HF_E_ISSUER,
-	    "name the certificate of the CA at the top of the "
-	    "chain with --trust" },
+	    "trust the certificate of the CA at the top of the chain" },
 	{ HF_E_SIGNATURE, "another CA of the same name, or a changed file" },
 	{ HF_E_NOT_YET, "check the clocks of this machine and the issuer" },
 	{ HF_E_STALE_LIST,

@@ -98,10 +98,11 @@ make_ring(const char *path, int rotate)
 
 	if ((result = cli_lock(&fd, path)) != CLI_OK)
 		return result;
-	if (rotate)
-		result = cli_load_ring(&ring, path);
-	else if ((e = hf_ring_new(&ring)) != HF_OK)
+	if (!rotate && (e = hf_ring_new(&ring)) != HF_OK)
 		result = cli_fail(e, "%s", path);
+	else if (rotate && (result = cli_load_ring(&ring, path)) == CLI_OK)
+		result = cli_may_replace(path, PEM_RING,
+		    "the ring that is rotated has a file of its own");
 	if (result == CLI_OK)
 		result =
 		    write_ring(ring, path, rotate ? CLI_REPLACE : CLI_NEW);

@@ -94,6 +94,7 @@ vault_load(struct generation *g)
 		.now = cli_now(),
 		.tolerance = respond.server.tolerance };
 	struct hf_granted granted = { 0 };
+	struct cli_serial serial;
 	enum hf_err e;
 	int r;
 
@@ -101,8 +102,9 @@ vault_load(struct generation *g)
 		return CLI_OK;
 	if ((chain = malloc(sizeof(*chain))) == NULL)
 		return cli_fail(HF_E_MEMORY, "%s", respond.cluster);
-	if ((r = cli_serial_read(&by.serial, respond.identity)) == CLI_OK &&
+	if ((r = cli_serial_read(&serial, respond.identity)) == CLI_OK &&
 	    (r = load_cluster(g, chain)) == CLI_OK) {
+		by.serial = serial.seen;
 		by.cluster = chain->spans[0];
 		hf_member_id(own_id, by.member);
 		e = hf_vault_new(&g->vault, g->leaf.cluster.text,
@@ -112,8 +114,10 @@ vault_load(struct generation *g)
 			    &by, &granted);
 		if (e != HF_OK)
 			r = explain(e);
-		else if (granted.serial > by.serial)
-			r = cli_serial_write(respond.identity, granted.serial);
+		else if (granted.serial > serial.seen) {
+			serial.seen = granted.serial;
+			r = cli_serial_write(respond.identity, &serial);
+		}
 		g->granted_until = granted.not_after;
 		admitted |= e == HF_OK;
 	}

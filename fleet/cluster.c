@@ -88,7 +88,8 @@ note_ring(void *arg, struct hf_span key, struct hf_span value)
 	struct hf_name *name = &r->name[r->n];
 
 	(void)value;
-	if (key.len < 3 || key.len - 2 > HF_NAME_MAX)
+	if (key.len < 3 || key.len - 2 > HF_NAME_MAX ||
+	    memchr(key.ptr, '\0', key.len) != NULL)
 		return 1; /* no scope can have it */
 	if (r->n == HF__RINGS_MAX)
 		return 0;
@@ -118,7 +119,8 @@ list_rings(struct rings **found, const struct hf_cluster *c)
 static enum hf_err
 look(struct hf_cluster *c)
 {
-	uint64_t top = c->least, lowest = UINT64_MAX;
+	uint64_t top = c->least > c->used ? c->least : c->used;
+	uint64_t lowest = UINT64_MAX;
 	struct hf_keygrant ring;
 	struct hf__seen seen;
 	struct rings *found;
@@ -216,6 +218,17 @@ hf_cluster_open(struct hf_cluster **cluster, struct hf_store *store,
 	}
 	*cluster = c;
 	return HF_OK;
+}
+
+void
+hf_cluster_remember(struct hf_cluster *c, uint64_t used,
+    enum hf_err (*remember)(void *arg, uint64_t used), void *arg)
+{
+	c->used = used;
+	c->remember = remember;
+	c->remember_arg = arg;
+	if (c->serial <= used)
+		c->serial = used + 1;
 }
 
 void
@@ -364,7 +377,9 @@ admit_once(struct hf_cluster *c, struct hf__change *ch)
 	    (e = find_ring(c, ch)) != HF_OK ||
 	    (e = write_member(c, ch)) != HF_OK)
 		return e;
-	return hf__cluster_alter(c, ch);
+	/* Who was let go of meanwhile would have grants and no record. */
+	return (e = hf__cluster_alter(c, ch)) == HF_OK ? write_member(c, ch) :
+							 e;
 }
 
 static enum hf_err
@@ -384,18 +399,12 @@ rotate_once(struct hf_cluster *c, struct hf__change *ch)
 static enum hf_err
 remove_once(struct hf_cluster *c, struct hf__change *ch)
 {
-	static const struct hf_span nothing = { NULL, 0 };
-	char text[HF__MEMBER_KEY_TEXT];
-	enum hf_err e, known;
+	enum hf_err e = load_member(ch, c);
 
-	known = load_member(ch, c);
-	if (known != HF_OK && known != HF_E_NO_SESSION)
-		return known;
-	if ((e = hf__cluster_alter(c, ch)) == HF_OK)
-		e = hf__member_put(c->store,
-		    hf__member_key(text, 'm', ch->who.id, NULL), &ch->record,
-		    nothing, 0);
-	return e == HF_OK ? known : e;
+	if (e != HF_OK && e != HF_E_NO_SESSION)
+		return e;
+	*ch->known |= e == HF_OK;
+	return hf__cluster_alter(c, ch);
 }
 
 /* --- again, where another was at work ------------------------------------------------- */
@@ -464,13 +473,16 @@ hf_cluster_rotate(struct hf_cluster *c, const char *scope, int cut_off,
 enum hf_err
 hf_cluster_remove(struct hf_cluster *c, struct hf_span cert, int evict)
 {
+	int known = 0;
 	struct hf__change ch = { .once = remove_once,
 		.cert = cert,
 		.fresh = 2,
 		.cut_off = evict,
+		.known = &known,
 		.goes = 1 };
+	enum hf_err e = settle(c, &ch);
 
-	return settle(c, &ch);
+	return e == HF_OK && !known ? HF_E_NO_SESSION : e;
 }
 
 enum hf_err

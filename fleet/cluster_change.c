@@ -7,14 +7,14 @@
  *
  * First all rings are read, then who has a record, then each ring's grants, and
  * the ring is put back with its new generations under the serial that it has:
- * it is taken. Whoever reads it
- * after that knows these generations; who read it before has read the grants
- * before too, so that of two who write a grant the later one is stopped, and
- * who lost leaves none of older keys where the other was done. Then come the
- * grants under a serial above those of all rings and grants that were read,
- * and last the rings under the same: until then the old serial says who is a
- * member, by old grants and new ones, should this stop on the way. What was
- * made by who lost does not count by the ring of who won, or stops it.
+ * it is taken. Whoever reads it after that knows these generations; who read it
+ * before has read the grants before too, so that of two who write a grant the
+ * later one is stopped, and who lost leaves none of older keys where the other
+ * was done. Then come the grants under a serial above those of all rings and
+ * grants that were read, and of all changes that were begun, and last the rings
+ * under the same: until then the old serial says who is a member, by old grants
+ * and new ones, should this stop on the way. What was made by who lost does not
+ * count by the ring of who won, or stops it.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -138,6 +138,16 @@ is_of(const struct hf__change *ch, const char *scope)
 	return ch->scope == NULL || strcmp(ch->scope, scope) == 0;
 }
 
+/* One that there was: who took it away was at work meanwhile. */
+static enum hf_err
+read_ring(struct hf_keygrant *ring, struct hf__seen *seen,
+    const struct hf_cluster *c, size_t r)
+{
+	enum hf_err e = hf__ring_load(ring, seen, c, c->ring[r].text);
+
+	return e == HF_E_NO_SESSION ? HF_E_FENCED : e;
+}
+
 /* A ring that is still what was read. */
 static enum hf_err
 load(struct hf_keygrant *ring, const struct hf_cluster *c,
@@ -146,10 +156,29 @@ load(struct hf_keygrant *ring, const struct hf_cluster *c,
 	struct hf__seen now;
 	enum hf_err e;
 
-	if ((e = hf__ring_load(ring, &now, c, c->ring[r].text)) != HF_OK)
+	if ((e = read_ring(ring, &now, c, r)) != HF_OK)
 		return e;
 	return memcmp(&now, &all->ring[r], sizeof(now)) == 0 ? HF_OK :
 							       HF_E_FENCED;
+}
+
+/* A generation that no member was given is of a change that stopped: it makes
+ * room, so that none goes which something stored may need. Where there is no
+ * member that is not known. Returns its number, which none has again. */
+static uint32_t
+drop_unused(struct hf_keygrant *ring, uint32_t newest)
+{
+	uint32_t above = newest;
+
+	while (newest > 0 && ring->generation_n > 1 &&
+	    ring->generation[0].number > newest) {
+		if (ring->generation[0].number > above)
+			above = ring->generation[0].number;
+		ring->generation_n--;
+		memmove(&ring->generation[0], &ring->generation[1],
+		    ring->generation_n * sizeof(ring->generation[0]));
+	}
+	return above;
 }
 
 /* Reads a ring's grants, and takes it. */
@@ -180,6 +209,7 @@ take_ring(struct hf_cluster *c, struct hf__change *ch, struct reading *all,
 			at->stays = 1;
 	}
 	if (ch->fresh == 2 || (ch->fresh == 1 && here)) {
+		newest = drop_unused(ring, newest);
 		if (ch->cut_off)
 			cut_off(ring, c->now);
 		hf__ring_generation(ring, newest);
@@ -234,17 +264,20 @@ give_ring(struct hf_cluster *c, struct hf__change *ch, struct reading *all,
 }
 
 /* What stands there of who goes is removed last: what was put there meanwhile
- * is found by that. */
+ * is found by that. The record, which may be put there as it was, goes before
+ * the grants, which may not. */
 static enum hf_err
-forget(struct hf_cluster *c, struct reading *all)
+forget(struct hf_cluster *c, struct hf__change *ch, struct reading *all)
 {
 	static const struct hf_span nothing = { NULL, 0 };
 	const struct hf_member *m = &all->member[all->n - 1];
 	struct place *at = &all->place[(all->n - 1) * c->ring_n];
 	char text[HF__MEMBER_KEY_TEXT];
-	enum hf_err e = HF_OK;
+	enum hf_err e;
 	size_t r;
 
+	e = hf__member_put(c->store, hf__member_key(text, 'm', m->id, NULL),
+	    &ch->record, nothing, 0);
 	for (r = 0; e == HF_OK && r < c->ring_n; r++)
 		e = hf__member_put(c->store,
 		    hf__member_key(text, 'g', m->id, c->ring[r].text),
@@ -252,16 +285,34 @@ forget(struct hf_cluster *c, struct reading *all)
 	return e;
 }
 
+/* Before anything is signed under it: what a change that stops has given is
+ * void by the next one, also where that does not see it. */
+static enum hf_err
+begin(struct hf_cluster *c, uint64_t serial)
+{
+	enum hf_err e = HF_OK;
+
+	if (c->remember != NULL)
+		e = c->remember(c->remember_arg, serial);
+	if (e == HF_OK)
+		c->used = serial;
+	return e;
+}
+
 enum hf_err
 hf__cluster_alter(struct hf_cluster *c, struct hf__change *ch)
 {
-	struct reading all = { .serial = c->least + 1, .lowest = UINT64_MAX };
+	struct reading all = { .lowest = UINT64_MAX };
 	struct hf_keygrant ring;
 	enum hf_err e = HF_OK;
 	size_t r;
 
+	/* Another store, or one that lost all: it says nothing of members. */
+	if (c->ring_n == 0 && c->least > 0)
+		return HF_E_ROLLBACK;
+	all.serial = (c->least > c->used ? c->least : c->used) + 1;
 	for (r = 0; e == HF_OK && r < c->ring_n; r++)
-		e = hf__ring_load(&ring, &all.ring[r], c, c->ring[r].text);
+		e = read_ring(&ring, &all.ring[r], c, r);
 	if (e == HF_OK)
 		e = read_members(&all, c, ch);
 	for (r = 0; e == HF_OK && r < c->ring_n; r++)
@@ -269,12 +320,14 @@ hf__cluster_alter(struct hf_cluster *c, struct hf__change *ch)
 	if (e == HF_OK)
 		e = hf__ring_overlooked(c);
 	/* Where a change stopped on the way, some have a higher one. */
-	if (all.lowest + 1 != all.serial)
+	if (c->ring_n > 0 && all.lowest + 1 != all.serial)
 		ch->unchanged = 0;
+	if (e == HF_OK && !ch->unchanged)
+		e = begin(c, all.serial);
 	for (r = 0; e == HF_OK && r < c->ring_n; r++)
 		e = give_ring(c, ch, &all, r, &ring);
 	if (e == HF_OK && ch->goes)
-		e = forget(c, &all);
+		e = forget(c, ch, &all);
 	if (e == HF_OK && !ch->unchanged) {
 		c->kept = all.serial;
 		c->serial = all.serial + 1;

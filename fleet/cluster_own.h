@@ -16,7 +16,10 @@ struct hf_cluster {
 	struct hf_span cert;
 	struct hf_name name;
 	uint64_t now;
-	uint64_t least;	 /* no ring has a lower serial */
+	uint64_t least; /* no ring has a lower serial */
+	uint64_t used;	/* the highest that a change was begun with */
+	enum hf_err (*remember)(void *arg, uint64_t used);
+	void *remember_arg;
 	uint64_t serial; /* of the next ring: above all others */
 	uint64_t kept;	 /* what all rings have, at least */
 	struct hf_name ring[HF__RINGS_MAX];
@@ -31,6 +34,7 @@ struct hf__change {
 	struct hf__seen record; /* his, as it was read */
 	const char *scope;	/* whose grants are counted; NULL: of all */
 	int comes, goes;
+	int *known;    /* who goes had a record, by any of the tries */
 	int fresh;     /* a new generation: 1 of the scope, 2 of all */
 	int cut_off;   /* the others are refused from now on */
 	int unchanged; /* the serial stays */

@@ -469,6 +469,13 @@ void hf_member_id(char out[HF_MEMBER_ID_TEXT], struct hf_span cert);
 HF_MUST_USE enum hf_err hf_cluster_open(struct hf_cluster **cluster,
     struct hf_store *store, const struct hf_identity *id, struct hf_span cert,
     uint64_t now, uint64_t least);
+/** The serials that changes were begun with: `used` is the highest, 0 at first,
+ * and each further one is told to `remember` before anything is signed under
+ * it, to be kept where no store can change it; where that fails the change is
+ * not made, with its error. Without this whoever hides what a change that
+ * stopped had given him is a member again after he was removed. */
+void hf_cluster_remember(struct hf_cluster *cluster, uint64_t used,
+    enum hf_err (*remember)(void *arg, uint64_t used), void *arg);
 /** Frees; accepts NULL. */
 void hf_cluster_close(struct hf_cluster *cluster);
 /** The serial that all rings have, or the lowest where a change stopped on the
@@ -479,7 +486,8 @@ uint64_t hf_cluster_serial(const struct hf_cluster *cluster);
  * @return HF_OK; HF_E_ARG where the scope has other targets, or cannot be named
  * so; HF_E_SPACE: it has HF_SCOPES_MAX, or there are too many scopes;
  * HF_E_STORE; HF_E_FENCED: others changed it meanwhile, again and again, as
- * with each of these; as hf_keygrant_make() */
+ * with each of these; HF_E_ROLLBACK, as with each: a ring is older than `least`,
+ * or, but for this one, there is none though there was; as hf_keygrant_make() */
 HF_MUST_USE enum hf_err hf_cluster_admit(struct hf_cluster *cluster,
     struct hf_span cert, const struct hf_keygrant *scope);
 /** Takes a member out, with new keys for all scopes. Evicted: what anybody

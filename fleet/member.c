@@ -121,14 +121,15 @@ walk_one(void *arg, struct hf_span key, struct hf_span value)
 {
 	struct walk *w = arg;
 	struct hf_member *m = malloc(sizeof(*m));
-
 	int more = 1;
 
-	(void)key;
 	if (m == NULL)
 		w->e = HF_E_MEMORY;
-	/* What is no record is nobody's, and hides nobody. */
-	else if (hf__member_read(m, value) == HF_OK)
+	/* What is no record is nobody's, and hides nobody; nor is a copy that
+	 * stands elsewhere. */
+	else if (hf__member_read(m, value) == HF_OK &&
+	    key.len == strlen(m->id) + 2 &&
+	    memcmp(key.ptr + 2, m->id, key.len - 2) == 0)
 		more = w->each(w->arg, m);
 	free(m);
 	return more && w->e == HF_OK;

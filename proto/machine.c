@@ -186,8 +186,7 @@ static bool
 is_over(const struct hf_session *s)
 {
 	return !s->authenticated || s->now >= s->expires ||
-	    (s->lost.lost && s->move == NULL) || s->error == HF_E_ROLLBACK ||
-	    s->error == HF_E_FENCED;
+	    s->error == HF_E_ROLLBACK || s->error == HF_E_FENCED;
 }
 
 enum hf_err

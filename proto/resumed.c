@@ -427,6 +427,7 @@ hf__give_up(struct hf_session *s)
 	if (s->move == NULL)
 		return;
 	s->lost.lost = 1;
+	s->authenticated = false; /* until the one in its place is open */
 	hf__move_free(s);
 	sodium_memzero(&s->send, sizeof(s->send));
 	sodium_memzero(&s->recv, sizeof(s->recv));

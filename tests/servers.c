@@ -346,6 +346,42 @@ postgres_over(pid_t pid)
 	must(waitpid(pid, &status, 0) == pid && status == 0, "aside");
 }
 
+/* --- what is none -------------------------------------------------------------------------- */
+
+void
+redis_start_false(struct server *s, void (*serve)(int, const void *),
+    const void *arg)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd, client;
+
+	*s = (struct server){ .dir = "/tmp/handfast-false.XXXXXX" };
+	must(mkdtemp(s->dir) != NULL, "a folder in /tmp");
+	(void)snprintf(s->socket, sizeof(s->socket), "%s/sock", s->dir);
+	(void)snprintf(s->uri, sizeof(s->uri), "redis://%s", s->socket);
+	(void)strcpy(at.sun_path, s->socket);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(fd != -1 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+		listen(fd, 8) == 0,
+	    s->socket);
+	must((s->pid = fork()) != -1, "fork");
+	if (s->pid != 0) {
+		(void)close(fd);
+		return;
+	}
+	(void)prctl(PR_SET_PDEATHSIG, SIGQUIT, 0, 0, 0);
+	(void)signal(SIGQUIT, _exit); /* no core of it */
+	(void)signal(SIGCHLD, SIG_IGN);
+	while ((client = accept(fd, NULL, NULL)) != -1) {
+		if (fork() == 0) {
+			serve(client, arg);
+			_exit(0);
+		}
+		(void)close(client);
+	}
+	_exit(1);
+}
+
 /* --- all ---------------------------------------------------------------------------------- */
 
 void

@@ -26,6 +26,10 @@ void redis_start(struct server *server, const char *const *more);
 void redis_start_at(struct server *server, int port, const char *master);
 /* A Sentinel of a master that it calls `web`; one vote is enough. */
 void redis_start_sentinel(struct server *server, int port, int master);
+/* One that is no Redis, on a socket: each who connects is given to `serve`, in a
+ * process of its own, which ends when that returns. */
+void redis_start_false(struct server *server,
+    void (*serve)(int fd, const void *arg), const void *arg);
 /* A port that was free just now. */
 int server_free_port(void);
 /* A cluster with TLS on the port and the role `postgres`, trusted on the

@@ -57,7 +57,7 @@ static struct {
 	size_t key_n;
 	uint8_t given[KEYS][32]; /* known to somebody */
 	size_t given_n;
-	uint64_t least;
+	uint64_t least, used;
 } truth;
 
 static struct value *
@@ -222,6 +222,15 @@ hf_store_swap(struct hf_store *store, struct hf_span key,
 /* --- the cluster's changes --------------------------------------------------------- */
 
 static enum hf_err
+remember(void *arg, uint64_t used)
+{
+	(void)arg;
+	CLAIM(used > truth.used && used > truth.least);
+	truth.used = used;
+	return HF_OK;
+}
+
+static enum hf_err
 change_it(unsigned what, unsigned who, unsigned scope, bool evict)
 {
 	struct hf_span cert = { people.cert[who].bytes, people.cert[who].len };
@@ -237,6 +246,7 @@ change_it(unsigned what, unsigned who, unsigned scope, bool evict)
 		     people.cluster_cert.len },
 		 FUZZ_NOW, truth.least)) != HF_OK)
 		return e;
+	hf_cluster_remember(c, truth.used, remember, NULL);
 	if (what == 0)
 		e = hf_cluster_admit(c, cert, &g);
 	else if (what == 1)

@@ -186,6 +186,12 @@ def programs():
             s.same("programs: no file of peers", (
                 3, "handfast: error: %s: No such file or directory\n" %
                 missing), (p.returncode, p.stderr.decode()))
+        p = h.run("run", "one", "--agent", none, "--fallback", "--", "cat",
+                  env={"HANDFAST_PEERS": missing})
+        s.same("programs: neither an agent nor a file of peers", (
+            3, "handfast: error: one: input or output failed (HF_E_IO)\n"
+            "handfast: hint: without an agent a session needs %s, which "
+            "cannot be read\n" % missing), (p.returncode, p.stderr.decode()))
         p = h.run("run", "one", "--agent", none, "--fallback", "--", "sh",
                   "-c", script, env=peers)
         s.check("programs: it says that it fell back", p.returncode == 0 and
@@ -210,7 +216,7 @@ def paused():
         s.same("paused: what came", b"lin", p.stdout.read())
         words = p.stderr.read()
         s.check("paused: words", b"one: the peer has finished, and standard "
-                b"input had not ended: 7 bytes of it were sent" in words,
+                b"input had not ended: 7 bytes of it were read" in words,
                 words)
         p.stdin.close()
         h.stop()

@@ -3,7 +3,7 @@
 """handfast cluster, twice at the same time: an eviction beside a renewal, or
 an admission, by the same key, or by a copy of it as on another machine. The
 evicted one is out, all others are in; and who does not get the key in time
-says so.
+says so. And changes in another store than the cluster's.
 """
 import fcntl
 import os
@@ -33,7 +33,7 @@ def end(process):
 
 def serial(c, key):
     with open(c.path(key + ".serial"), encoding="ascii") as f:
-        return int(f.read())
+        return int(f.readline())
 
 
 def names(c):
@@ -108,8 +108,41 @@ def waits():
     c.close()
 
 
+def elsewhere():
+    """Another store than the cluster's, by mistake, or one that lost all: the
+    command says so, and the right one is as good as before."""
+    c = k.Cluster()
+    right, c.store = c.store, "lmdb:" + c.path("wrong")
+    before = serial(c, "web.key")
+    for words in (("renew",), ("evict", "--cert", "b.cert")):
+        code, said = end(begin(c, "web.key", *words))
+        s.same("elsewhere: %s: exit code" % words[0], 8, code)
+        s.check("elsewhere: %s: words" % words[0], "HF_E_ROLLBACK" in said and
+                "hint: the store has an older ring than web.key.serial says, "
+                "or none: is it that one?\n" in said, said)
+    s.same("elsewhere: nothing is remembered", before, serial(c, "web.key"))
+    c.store = right
+    s.same("elsewhere: then in the right one", "2 grants\n", grants(c))
+    # What a change was begun with is there before it is done.
+    with open(c.path("web.key.serial"), encoding="ascii") as f:
+        seen, used = map(int, f.read().split())
+    s.same("elsewhere: the serial of a change", seen, used)
+    with open(c.path("web.key.serial"), "w", encoding="ascii") as f:
+        f.write("%d\n%d\n" % (seen, used + 5))
+    s.same("elsewhere: a renewal ends what was begun", "2 grants\n",
+           grants(c))
+    s.same("elsewhere: above that", used + 6, serial(c, "web.key"))
+    for bad in ("", "x\n", "1\nx\n", "1\n2\n3\n", "1 2\n"):
+        with open(c.path("web.key.serial"), "w", encoding="ascii") as f:
+            f.write(bad)
+        s.same("elsewhere: %r" % bad,
+               (6, "handfast: error: web.key.serial: not a number\n"),
+               end(begin(c, "web.key", "renew")))
+    c.close()
+
+
 def main():
-    for test in (one_machine, two_machines, waits):
+    for test in (one_machine, two_machines, waits, elsewhere):
         if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
             began = time.monotonic()
             try:

@@ -381,7 +381,7 @@ def tired():
     arrived(c, b"first")
     s.same("tired: exit code", 3, client.wait(timeout=WAIT))
     s.check("tired: words", "the responder closed the session, and standard "
-            "input had not ended: 5 bytes of it were sent" in c.words(),
+            "input had not ended: 5 bytes of it were read" in c.words(),
             c.words())
     wait_for(lambda: "event=session" in c.log("a"), "a line of the log")
     s.check("tired: log", "result=lost" in c.log("a") and

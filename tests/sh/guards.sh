@@ -137,10 +137,13 @@ else, not replaced handfast: hint: $hint" "$said $(sed -n 2p err)"
 	issue="cert issue --ca ca --request alice.req --usage initiator --force"
 	cat alice.cert other.key >both
 	cat carol.ticket other.key >ticket+key
+	{ cat carol.ticket; echo 'the passphrase is in the safe'; } >ticket+words
+	{ echo 'of carol:'; cat carol.ticket; } >words+ticket
+	cat ring other.key >ring+key
 	{ cat carol.ticket; printf '\0'; cat other.key; } >ticket+nul
 	printf '4711\nmore\n' >lines
 	echo 471100 >number
-	chmod 600 both ticket+* lines number
+	chmod 600 both ticket+* words+ticket ring+key lines number
 	hint='--port-file replaces only port files'
 	keeps5 'port over a key' other.key "$hint" $respond --port-file other.key
 	for f in short number lines alice.cert; do
@@ -158,12 +161,19 @@ else, not replaced handfast: hint: $hint" "$said $(sed -n 2p err)"
 	    --ticket-out ticket+key
 	keeps5 'ticket over a key behind a NUL' ticket+nul "$hint" $initiate \
 	    --ticket-out ticket+nul
+	for f in ticket+words words+ticket; do
+		keeps5 'ticket over words beside one' $f "$hint" $initiate \
+		    --ticket-out $f
+	done
 	keeps5 'ticket over a ring' ring "$hint" $initiate --ticket-out ring
 	ln -s other.key link.key
 	keeps5 'ticket over a link to a key' link.key "$hint" $initiate \
 	    --ticket-out link.key
 	mkfifo pipe
 	run 5 'ticket over no file' $initiate --ticket-out pipe
+	keeps5 'ring over a key beside one' ring+key \
+	    'the ring that is rotated has a file of its own' ticket ring \
+	    --rotate ring+key
 	hint='--force replaces only certificate requests'
 	keeps5 'request over its key' other.key "$hint" $request -o other.key
 	keeps5 'request over a certificate' alice.cert "$hint" $request \
@@ -184,7 +194,16 @@ else, not replaced handfast: hint: $hint" "$said $(sed -n 2p err)"
 	done
 	rm own.cert
 	keeps5 'list over a certificate' alice.cert \
-	    '-o replaces only revocation lists' ca revoke ca -o alice.cert
+	    "-o replaces only this CA's lists" ca revoke ca -o alice.cert
+	rm -rf elsewhere
+	must hf ca init elsewhere --name Elsewhere
+	must hf ca revoke elsewhere -o elsewhere.list
+	for f in elsewhere.list elsewhere/ca.list; do
+		keeps 4 "list over another CA's" $f ca revoke ca -o $f
+		same "list over another CA's: $f: says so" "handfast: error: \
+$f: a list of another CA handfast: hint: -o replaces only this CA's lists" \
+		    "$said $(sed -n 2p err)"
+	done
 	# of its own kind it does, and an empty file
 	: >fresh
 	cp alice.req again.req

@@ -71,6 +71,13 @@ for c in keygen 'ca init' 'ca revoke' 'cert request' 'cert issue' 'user add' \
 	hf 2 $c --passphrase-fd 0 --passphrase-file pass
 	says '^handfast: error: either --passphrase-file or --passphrase-fd$'
 done
+for c in 'keygen -o never.key' 'ca init never --name CA'; do
+	hf 2 $c --passphrase --passphrase-file pass
+	says '^handfast: error: either --passphrase or --passphrase-file$'
+	hf 2 $c --passphrase-fd 0 --passphrase
+	says '^handfast: error: either --passphrase or --passphrase-fd$'
+done
+[ -e never.key ] || [ -e never ] && fail 'made with two passphrases'
 
 # CAs
 hf 2 ca init ca
@@ -287,7 +294,7 @@ verify 4 $trust --revoked stale.list --at "@$(($(date +%s) + 172800))" \
     full.cert
 says 'HF_E_STALE_LIST'
 hf 5 ca revoke ca -o alice.key
-says 'replaces only revocation lists'
+says "replaces only this CA's lists"
 grep -q IDENTITY alice.key || fail 'ca revoke wrote over a key'
 cp ca/ca.list keep
 echo rubbish >ca/ca.list

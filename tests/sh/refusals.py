@@ -51,8 +51,7 @@ def before_sending(what, r, code, text, hint=None):
 # Certificates --------------------------------------------------------------
 
 ISSUER = "no trusted authority issued the certificate (HF_E_ISSUER)"
-ISSUER_HINT = "name the certificate of the CA at the top of the chain with " \
-    "--trust"
+ISSUER_HINT = "trust the certificate of the CA at the top of the chain"
 
 
 def authorities(h, r):

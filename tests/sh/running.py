@@ -66,9 +66,9 @@ def ended(pid):
         return True
 
 
-def end_of(p):
+def end_of(p, seconds=WAIT / 3):
     try:
-        return p.wait(WAIT / 3)
+        return p.wait(seconds)
     except subprocess.TimeoutExpired:
         p.kill()
         return p.wait()
@@ -94,6 +94,58 @@ def told():
             s.same("told: %s a command that ends by itself" % " ".join(how),
                    (1, b"heard bye\n"), (p.wait(WAIT), p.stderr.read()))
         h.stop()
+
+
+# The other end of the channel: whether that was all.
+HEARS = """#!/bin/sh
+trap 'echo cut >>ends; exit' TERM
+cat >/dev/null
+sleep 0.2
+echo whole >>ends
+"""
+
+
+def killed():
+    """Whoever's signal ends the command, the peer is not told that its output
+    was whole; one that closes it and goes on has ended it."""
+    with Hall(()) as h:
+        os.chmod(h.house.write("hears", HEARS), 0o755)
+        h.respond("one", sink=("--exec", "./hears"))
+        h.peer("one", h.responder["one"].address)
+        h.start()
+        for how in HOW:
+            for script, code, end in (
+                    ("echo half; sleep 0.3; kill -9 $$", 137, "cut"),
+                    ("echo half; sleep 0.3; kill -TERM $$", 143, "cut"),
+                    ("echo all; exit 7", 7, "whole"),
+                    ("echo all; exec >&-; sleep 0.5; kill -9 $$", 137,
+                     "whole")):
+                h.house.write("ends", "")
+                p = start(h, how, "sh", "-c", script)
+                what = "killed: %s %s" % (" ".join(how), script)
+                s.same(what, code, end_of(p))
+                path = os.path.join(h.dir, "ends")
+                wait_for(lambda: os.path.getsize(path) > 0, what)
+                with open(path) as f:
+                    s.same(what + ": the peer", end + "\n", f.read())
+        h.stop()
+
+
+def stubborn():
+    """Where the channel was cut, a command that does not want to end is made
+    to, and the exit code is that of the channel."""
+    with Hall() as h:
+        h.start()
+        p = start(h, (), "sh", "-c", "trap '' TERM; echo $$ >&2; "
+                  "while :; do sleep 1; done")
+        pid = int(p.stderr.readline())
+        h.agent.kill()
+        time.sleep(1)
+        p.send_signal(signal.SIGTERM)
+        s.same("stubborn: the end", 3, end_of(p, WAIT))
+        s.check("stubborn: its command", ended(pid))
+        if not ended(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 def held():
@@ -159,6 +211,38 @@ def terminal():
         h.stop()
 
 
+def in_terminal(h, *command):
+    """run as the leader of a terminal's session; and the terminal."""
+    ours, theirs = pty.openpty()
+    p = start(h, (), *command, start_new_session=True,
+              preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0))
+    os.close(theirs)
+    return p, ours
+
+
+def hangup():
+    """A terminal that goes tells who leads its session, and nobody else; and
+    its keys are not heard in another session."""
+    with Hall() as h:
+        h.start()
+        for command, end, what in (
+                ("exec sleep 60", lambda at: os.close(at), "hangup"),
+                ("exec setsid sh -c 'echo $$ >&2; exec sleep 60'",
+                 lambda at: os.write(at, b"\x03"), "hangup: setsid")):
+            p, at = in_terminal(h, "sh", "-c", "echo $$ >&2; " + command)
+            pid = int(p.stderr.readline())
+            if "setsid" in what:
+                pid = int(p.stderr.readline())
+            end(at)
+            s.same(what, 130 if "setsid" in what else 129, end_of(p))
+            s.check(what + ": its command", ended(pid))
+            if not ended(pid):
+                os.kill(pid, signal.SIGKILL)
+            if "setsid" in what:
+                os.close(at)
+        h.stop()
+
+
 def without(h, closed, *words, **more):
     """The program, with such descriptors of its own closed."""
     return subprocess.Popen(
@@ -195,7 +279,7 @@ def closed():
         s.same("closed: the agent ends", 0, h.stop())
 
 
-TESTS = (told, held, ignored, terminal, closed)
+TESTS = (told, killed, stubborn, held, ignored, terminal, hangup, closed)
 
 if __name__ == "__main__":
     # Whoever began this in the background may have them ignored.

@@ -468,6 +468,132 @@ all_brought_back(void **state)
 	assert_int_equal(hf_cluster_serial(c), serial + 1);
 }
 
+/* Another store than the cluster's, or one that lost all: nothing is done
+ * there, and nothing remembered of it that would keep one from the right one. */
+static void
+emptied(void **state)
+{
+	struct value ring;
+	uint64_t serial;
+	size_t n;
+
+	(void)state;
+	open_at(NOW, 0);
+	serial = hf_cluster_serial(c);
+	look(&ring, 'r', NULL, "default");
+	hide(&ring);
+	open_at(NOW, serial);
+	assert_err(hf_cluster_renew(c, &n), HF_E_ROLLBACK);
+	assert_err(hf_cluster_remove(c, span(&cert_one), 1), HF_E_ROLLBACK);
+	assert_int_equal(hf_cluster_serial(c), serial);
+	/* Where there never was one there is nothing to be done. */
+	open_at(NOW, 0);
+	assert_ok(hf_cluster_renew(c, &n));
+	assert_int_equal(n, 0);
+	assert_int_equal(hf_cluster_serial(c), 0);
+	put(&ring);
+	open_at(NOW, serial);
+	assert_ok(hf_cluster_renew(c, &n));
+	assert_int_equal(n, 2);
+}
+
+static enum hf_err
+keep_used(void *arg, uint64_t serial)
+{
+	uint64_t *used = arg;
+
+	assert_true(serial > *used);
+	*used = serial;
+	return HF_OK;
+}
+
+static enum hf_err
+no_room(void *arg, uint64_t serial)
+{
+	(void)arg;
+	(void)serial;
+	return HF_E_IO;
+}
+
+/* What a change that stopped had given, hidden until who has it is evicted:
+ * the serial that it was begun with was told before, and is not used again. */
+static void
+hidden_since_a_stop(void **state)
+{
+	struct value m, g, kept, other, ring;
+	uint64_t serial, used = 0;
+	size_t n;
+
+	(void)state;
+	look(&m, 'm', &cert_one, NULL);
+	look(&g, 'g', &cert_one, "default");
+	look(&other, 'g', &cert_two, "default");
+	look(&ring, 'r', NULL, "default");
+	open_at(NOW, 0);
+	serial = hf_cluster_serial(c);
+	hf_cluster_remember(c, used, keep_used, &used);
+	assert_ok(hf_cluster_rotate(c, "default", 0, &n));
+	assert_int_equal(used, serial + 1);
+	look(&kept, 'g', &cert_one, "default");
+	put(&g);
+	put(&other);
+	put(&ring);
+	open_at(NOW, serial);
+	hf_cluster_remember(c, used, keep_used, &used);
+	assert_ok(hf_cluster_remove(c, span(&cert_one), 1));
+	assert_int_equal(used, serial + 2);
+	assert_int_equal(hf_cluster_serial(c), serial + 2);
+	put(&m);
+	put(&kept);
+	change_all();
+	assert_same(&kept, 'g', &cert_one, "default");
+}
+
+/* A serial that cannot be kept is not used. */
+static void
+not_remembered(void **state)
+{
+	struct value one_s, two_s;
+	size_t n;
+
+	(void)state;
+	look(&one_s, 'g', &cert_one, "default");
+	look(&two_s, 'g', &cert_two, "default");
+	open_at(NOW, 0);
+	hf_cluster_remember(c, 0, no_room, NULL);
+	assert_err(hf_cluster_rotate(c, "default", 0, &n), HF_E_IO);
+	assert_err(hf_cluster_remove(c, span(&cert_one), 1), HF_E_IO);
+	assert_same(&one_s, 'g', &cert_one, "default");
+	assert_same(&two_s, 'g', &cert_two, "default");
+	/* A renewal signs under what all have. */
+	open_at(NOW, 0);
+	hf_cluster_remember(c, hf_cluster_serial(c), no_room, NULL);
+	assert_ok(hf_cluster_renew(c, &n));
+	assert_int_equal(n, 2);
+}
+
+/* Copies, of a member's record and of a ring, are none, and in nobody's way. */
+static void
+copies(void **state)
+{
+	static const uint8_t name[] = "r/default\0x";
+	const struct hf_span key = { name, sizeof(name) - 1 };
+	struct value v, ring;
+	size_t n;
+
+	(void)state;
+	look(&v, 'm', &cert_two, NULL);
+	(void)strcpy(v.key, "m/elsewhere");
+	put(&v);
+	look(&ring, 'r', NULL, "default");
+	assert_ok(hf_store_swap(store, key, (struct hf_span){ NULL, 0 },
+	    (struct hf_span){ ring.bytes, ring.len }, (uint64_t)1 << 53));
+	open_at(NOW, 0);
+	assert_ok(hf_cluster_rotate(c, "default", 0, &n));
+	assert_int_equal(n, 2);
+	assert_ok(hf_cluster_remove(c, span(&cert_one), 1));
+}
+
 /* --- who is ----------------------------------------------------------------------------- */
 
 static enum hf_err
@@ -716,6 +842,10 @@ main(void)
 		TEST(no_last_grant),
 		TEST(hidden_meanwhile),
 		TEST(all_brought_back),
+		TEST(emptied),
+		TEST(hidden_since_a_stop),
+		TEST(not_remembered),
+		TEST(copies),
 		TEST(two_scopes),
 		TEST(too_many_rings),
 		TEST(lapsed),

@@ -139,7 +139,9 @@ static struct {
 	uint32_t number;
 } logged[LOGGED]; /* every grant that ever stood there */
 static size_t logged_n;
-static unsigned rewrites; /* of a ring, each time that one is put */
+static unsigned rewrites;    /* of a ring, each time that one is put */
+static unsigned refusals;    /* of a grant */
+static const char *vanishes; /* when a ring is put next */
 
 static struct value *
 find(struct hf_span key)
@@ -238,6 +240,17 @@ rewrite(struct hf_span key)
 	    cert.bytes, cert.len));
 }
 
+static void
+vanish(void)
+{
+	struct value *v = find(
+	    (struct hf_span){ (const uint8_t *)vanishes, strlen(vanishes) });
+
+	vanishes = NULL;
+	assert_non_null(v);
+	*v = shelf[--shelf_n];
+}
+
 enum hf_err
 hf_store_swap(struct hf_store *store, struct hf_span key,
     struct hf_span expected, struct hf_span next, uint64_t expires)
@@ -250,6 +263,12 @@ hf_store_swap(struct hf_store *store, struct hf_span key,
 		return HF_E_STORE;
 	if (key.ptr[0] == 'r' && rewrites > 0)
 		rewrite(key);
+	if (key.ptr[0] == 'r' && vanishes != NULL)
+		vanish();
+	if (key.ptr[0] == 'g' && refusals > 0) {
+		refusals--;
+		return HF_E_FENCED;
+	}
 	v = find(key);
 	if (expected.len != (v == NULL ? 0 : v->len) ||
 	    (v != NULL && memcmp(v->bytes, expected.ptr, v->len) != 0))
@@ -602,6 +621,93 @@ again(void **state)
 	}
 }
 
+/* What comes to nothing again and again leaves no generation behind: those
+ * that were there stay until something is done. */
+static void
+nothing_used_up(void **state)
+{
+	struct hf_keygrant before, after;
+	struct side s = { .me = 0 };
+
+	(void)state;
+	begin();
+	assert_true(look(&before, 'r', 0, "default"));
+	refusals = 4;
+	evict_two(&s);
+	assert_ok(s.e);
+	assert_int_equal(refusals, 0);
+	assert_true(look(&after, 'r', 0, "default"));
+	assert_int_equal(after.generation_n, before.generation_n + 1);
+	assert_int_equal(after.generation[0].number,
+	    before.generation[0].number + 5);
+	assert_int_equal(after.generation[1].number,
+	    before.generation[0].number);
+	is_out(TWO);
+}
+
+/* A ring that is taken away during a change does not end it as if there were
+ * nobody to be evicted. */
+static void
+ring_taken_away(void **state)
+{
+	struct side s = { .me = 0 };
+
+	(void)state;
+	begin();
+	vanishes = "r/files";
+	evict_two(&s);
+	assert_ok(s.e);
+	assert_null(vanishes);
+	is_out(TWO);
+}
+
+static void
+admit_two(struct side *s)
+{
+	admit(s, TWO, "default");
+}
+
+static void
+release_two(struct side *s)
+{
+	struct hf_cluster *c = take_up(s);
+
+	if (c == NULL)
+		return;
+	s->e = hf_cluster_remove(c, span(&cert_of[TWO]), 0);
+	put_down(s, c);
+}
+
+/* A server that is admitted once more while it is let go of is a member with
+ * a record and a grant, or none with neither. */
+static void
+comes_and_goes(void **state)
+{
+	char key[HF_MEMBER_ID_TEXT + 2] = "m/";
+	struct hf_keygrant g;
+	int first;
+	unsigned seed;
+
+	(void)state;
+	hf_member_id(key + 2, span(&cert_of[TWO]));
+	for (first = 0; first < 2; first++)
+		for (seed = 0; seed < 120; seed++) {
+			struct side side[2] = {
+				{ .change = first ? admit_two : release_two },
+				{ .change = first ? release_two : admit_two }
+			};
+
+			race.chance = seed < 60 ? 0 : seed * 2654435761u;
+			race.first = seed;
+			both(side);
+			assert_ok(side[0].e);
+			assert_ok(side[1].e);
+			assert_int_equal(look(&g, 'g', TWO, "default"),
+			    find((struct hf_span){ (const uint8_t *)key,
+				strlen(key) }) != NULL);
+		}
+}
+
 static int
 set_up(void **state)
 {
@@ -646,6 +752,9 @@ main(void)
 		cmocka_unit_test(between),
 		cmocka_unit_test(by_chance),
 		cmocka_unit_test(one_dies),
+		cmocka_unit_test(nothing_used_up),
+		cmocka_unit_test(ring_taken_away),
+		cmocka_unit_test(comes_and_goes),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -463,6 +463,8 @@ count(void *arg, const struct hf_member *m)
 static void
 bad_records(void **state)
 {
+	static const struct blob none;
+	enum { SCOPES = 2 * (HF_SCOPES_MAX + 1) }; /* their bytes */
 	struct blob good, bad;
 
 	(void)state;
@@ -487,12 +489,19 @@ bad_records(void **state)
 	force('m', &one_cert, NULL, &bad); \
 	assert_ok(hf_cluster_members(store, count, NULL))
 	TRY(bad.bytes[0] = HF_SCOPES_MAX + 1);
-	TRY(bad.bytes[0] = HF_SCOPES_MAX + 1;
-	    memset(bad.bytes + 1, 1, 2 * HF_SCOPES_MAX + 2));
-	TRY(bad.bytes[1] = 0);
+	TRY(bad.bytes[0] = HF_SCOPES_MAX + 1; memset(bad.bytes + 1, 1, SCOPES);
+	    memcpy(bad.bytes + 1 + SCOPES, one_cert.bytes, one_cert.len);
+	    bad.len = 1 + SCOPES + one_cert.len);
+	TRY(bad.bytes[0] = 1; bad.bytes[1] = 0;
+	    memcpy(bad.bytes + 2, one_cert.bytes, one_cert.len);
+	    bad.len = 2 + one_cert.len);
 	TRY(bad.bytes[9] = 255; bad.len = 10 + 254);
 	TRY(memset(bad.bytes + good.len, 0, 4096 - good.len); bad.len = 4000);
 #undef TRY
+	bad = good;
+	bad.len = 11;
+	force('m', &none, NULL, &bad);
+	assert_ok(hf_cluster_members(store, count, NULL));
 	assert_int_equal(members, 1);
 	force('m', &one_cert, NULL, &good);
 	assert_ok(hf_cluster_members(store, count, NULL));

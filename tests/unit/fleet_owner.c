@@ -304,6 +304,27 @@ handed_nothing_over(void **state)
 	finish();
 }
 
+/* Whose grants have ended stores nothing more: the session is asked to go
+ * elsewhere, however quiet it is then. */
+static void
+granted_no_more(void **state)
+{
+	(void)state;
+	begin(HF_CHECKPOINT_BYTES, 100);
+	stored();
+	hear("one");
+	link_.bytes = 200;
+	c.vault[0]->scope[0].not_after = 1;
+	hf_owner_moved(owner);
+	assert_asks(0);
+	assert_int_equal(link_.queries, 0);
+	store();
+	assert_int_equal(link_.queries, 1);
+	assert_false(port.waits);
+	assert_int_equal(link_.aborted, 0);
+	finish();
+}
+
 /* --- looks, and the end ------------------------------------------------------------------------ */
 
 static void
@@ -408,6 +429,7 @@ main(void)
 		cmocka_unit_test(policies),
 		cmocka_unit_test(hand_over),
 		cmocka_unit_test(handed_nothing_over),
+		cmocka_unit_test(granted_no_more),
 		cmocka_unit_test(looks),
 		cmocka_unit_test(ends),
 	};

@@ -4,17 +4,13 @@
  * end: the exact words, in bounded time and memory, and the loop's timers run
  * meanwhile. By one that says what it is told to.
  */
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "servers.h"
 #include "store.h"
 #include "storing.h"
 #include "testing.h"
@@ -31,8 +27,7 @@ enum {
 
 /* --- one that says what it is told ------------------------------------------------------ */
 
-static char dir[40], uri[80];
-static pid_t fake;
+static struct server server;
 
 /* It says this to a scan, to any other question, and after that. */
 struct says {
@@ -55,8 +50,9 @@ say(int fd, const char *words, size_t more)
 }
 
 static void
-serve(int fd, const struct says *says)
+lie(int fd, const void *arg)
 {
+	const struct says *says = arg;
 	char heard[8192];
 	ssize_t n;
 
@@ -71,50 +67,14 @@ serve(int fd, const struct says *says)
 		else
 			say(fd, says->other, says->more);
 	}
-	_exit(0);
-}
-
-static void
-fake_start(const struct says *says)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd, client;
-
-	(void)strcpy(dir, "/tmp/handfast-lies.XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/sock", dir);
-	(void)snprintf(uri, sizeof(uri), "redis://%s/sock", dir);
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	if ((fake = fork()) != 0) {
-		assert_true(fake > 0);
-		(void)close(fd);
-		return;
-	}
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)signal(SIGCHLD, SIG_IGN);
-	while ((client = accept(fd, NULL, NULL)) != -1) {
-		if (fork() == 0)
-			serve(client, says);
-		(void)close(client);
-	}
-	_exit(1);
 }
 
 static int
 leave(void **state)
 {
-	char command[80];
-
 	(void)state;
-	if (fake <= 0)
-		return 0;
-	(void)kill(fake, SIGKILL);
-	(void)waitpid(fake, NULL, 0);
-	fake = 0;
-	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	server_stop(&server);
+	return 0;
 }
 
 /* --- what it costs ------------------------------------------------------------------------- */
@@ -217,8 +177,8 @@ claimed_arrays(void **state)
 	size_t i;
 
 	for (i = 0; i < HF__ARRAY_N(of); i++) {
-		fake_start(&of[i]);
-		s = store_open(uri);
+		redis_start_false(&server, lie, &of[i]);
+		s = store_open(server.uri);
 		before = peak();
 		assert_err(store_swap(s, "k", NULL, "v"), HF_E_STORE);
 		assert_string_equal(hf_store_reason(s), NOT_ASKED);
@@ -248,8 +208,8 @@ claimed_lengths(void **state)
 	size_t i;
 
 	for (i = 0; i < HF__ARRAY_N(of); i++) {
-		fake_start(&of[i].says);
-		s = store_open(uri);
+		redis_start_false(&server, lie, &of[i].says);
+		s = store_open(server.uri);
 		hf_port_deadline(s->port,
 		    strcmp(of[i].words, SILENT) == 0 ? 300 : 20000);
 		before = peak();
@@ -286,8 +246,8 @@ endless_scan(void **state)
 
 	(void)state;
 	memset(&seen, 0, sizeof(seen));
-	fake_start(&says);
-	s = store_open(uri);
+	redis_start_false(&server, lie, &says);
+	s = store_open(server.uri);
 	op->ask.kind = HF__OP_PAGE;
 	op->ask.page = page;
 	op->done = answered;
@@ -324,8 +284,8 @@ endless_names(void **state)
 	for (i = 0; i < NAMES; i++)
 		at += sprintf(at, "$139\r\nhandfast:e:m/%0126d\r\n", i);
 	says.scan = page;
-	fake_start(&says);
-	s = store_open(uri);
+	redis_start_false(&server, lie, &says);
+	s = store_open(server.uri);
 	before = peak();
 	assert_err(hf_store_list(s, store_text("m/"), none, NULL), HF_E_STORE);
 	assert_string_equal(hf_store_reason(s),

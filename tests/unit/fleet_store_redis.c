@@ -297,51 +297,19 @@ replicas(void **state)
 
 /* --- one that says what it is told --------------------------------------------------------------- */
 
-static char fake_dir[] = "/tmp/handfast-fake.XXXXXX";
-static char fake_uri[120];
-static pid_t fake;
-
 /* Whatever it hears, it says the next of these; after the last one, nothing. */
 static void
-fake_start(const char *const *says)
+say_next(int fd, const void *arg)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	const char *const *says = arg;
 	char heard[4096];
-	int fd, client;
 
-	(void)strcpy(fake_dir, "/tmp/handfast-fake.XXXXXX");
-	assert_non_null(mkdtemp(fake_dir));
-	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/sock", fake_dir);
-	(void)snprintf(fake_uri, sizeof(fake_uri), "redis://%s/sock",
-	    fake_dir);
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	if ((fake = fork()) != 0) {
-		assert_true(fake > 0);
-		(void)close(fd);
-		return;
-	}
-	if ((client = accept(fd, NULL, NULL)) == -1)
-		_exit(1);
-	while (read(client, heard, sizeof(heard)) > 0)
+	while (read(fd, heard, sizeof(heard)) > 0)
 		if (*says != NULL) {
-			if (write(client, *says, strlen(*says)) < 0)
+			if (write(fd, *says, strlen(*says)) < 0)
 				break;
 			says++;
 		}
-	_exit(0);
-}
-
-static void
-fake_stop(void)
-{
-	char command[80];
-
-	(void)kill(fake, SIGKILL);
-	(void)waitpid(fake, NULL, 0);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", fake_dir);
-	assert_int_equal(system(command), 0);
 }
 
 #define LOADED "$40\r\n0123456789012345678901234567890123456789\r\n"
@@ -375,12 +343,12 @@ at_once(void **state)
 	(void)state;
 	for (i = 0; i < HF__ARRAY_N(of); i++) {
 		says[0] = of[i].says;
-		fake_start(says);
-		e = hf_store_open(&s, fake_uri);
+		redis_start_false(&server, say_next, says);
+		e = hf_store_open(&s, server.uri);
 		assert_string_equal(hf_store_reason(s), of[i].words);
 		assert_err(e, HF_E_STORE);
 		hf_store_close(s);
-		fake_stop();
+		server_stop(&server);
 	}
 }
 
@@ -404,12 +372,12 @@ nonsense(void **state)
 	(void)strcat(huge, "\r\n");
 	for (i = 0; i <= HF__ARRAY_N(of); i++) {
 		says[1] = i < HF__ARRAY_N(of) ? of[i] : huge;
-		fake_start(says);
-		s = store_open(fake_uri);
+		redis_start_false(&server, say_next, says);
+		s = store_open(server.uri);
 		assert_err(store_get(s, "k"), HF_E_STORE);
 		assert_int_equal(store_len, 0);
 		hf_store_close(s);
-		fake_stop();
+		server_stop(&server);
 	}
 }
 
@@ -432,13 +400,13 @@ endless(void **state)
 		len += (size_t)sprintf(answer + len, "%s%s",
 		    n % 1000 == 0 ? "*1000\r\n" : "", part);
 	says[1] = answer;
-	fake_start(says);
-	s = store_open(fake_uri);
+	redis_start_false(&server, say_next, says);
+	s = store_open(server.uri);
 	assert_err(store_swap(s, "k", NULL, "v"), HF_E_STORE);
 	assert_string_equal(hf_store_reason(s),
 	    "the store answers what was not asked");
 	hf_store_close(s);
-	fake_stop();
+	server_stop(&server);
 	free(answer);
 }
 
