@@ -470,11 +470,14 @@ load(unsigned who)
 	hf_vault_free(v);
 }
 
-/* How many scopes, each with its length, and a certificate. */
+/* How many scopes, each with its length, and the certificate whose record it
+ * is. */
 static bool
-record_fits(struct hf_span value)
+record_fits(const struct value *v)
 {
+	struct hf_span value = { v->bytes, v->len };
 	unsigned n = in_byte(&value), len;
+	char hex[HF_MEMBER_ID_TEXT];
 
 	if (n > HF_SCOPES_MAX)
 		return false;
@@ -482,7 +485,11 @@ record_fits(struct hf_span value)
 		if ((len = in_byte(&value)) == 0 ||
 		    in_span(&value, len).len != len)
 			return false;
-	return value.len > 0 && value.len <= HF_CERT_MAX;
+	if (value.len == 0 || value.len > HF_CERT_MAX)
+		return false;
+	hf_member_id(hex, value);
+	return v->key_len == strlen(hex) + 2 &&
+	    memcmp(v->key + 2, hex, strlen(hex)) == 0;
 }
 
 static int
@@ -503,8 +510,7 @@ list(void)
 	MUST(hf_cluster_members(NULL, count, &n));
 	for (i = 0; i < shelf.n; i++)
 		due += shelf.value[i].key[0] == 'm' &&
-		    record_fits((struct hf_span){ shelf.value[i].bytes,
-			shelf.value[i].len });
+		    record_fits(&shelf.value[i]);
 	CLAIM(n == due);
 }
 
