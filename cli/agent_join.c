@@ -208,14 +208,14 @@ carry(struct join *j, const char *peer)
 		if ((e = send_some(j)) != HF_OK ||
 		    (e = receive_some(j)) != HF_OK)
 			return cli_fail(e, "%s", peer);
-		if (j->there.ended && j->there.len == 0 && j->back.ended &&
-		    j->back.len == 0)
-			return CLI_OK;
 		if (j->whole != NULL && j->back.ended && j->back.len == 0 &&
 		    j->out != -1) {
 			(void)close(j->out);
 			j->out = -1;
 		}
+		if (j->there.ended && j->there.len == 0 && j->back.ended &&
+		    j->back.len == 0)
+			return CLI_OK;
 		if ((r = wait_for(j, peer)) != CLI_OK)
 			return r;
 	}
@@ -236,11 +236,6 @@ agent_join(struct hf_conn *conn, const char *peer, int in, int out,
 	j.most = whole != NULL ? BUFFER : most_at_once(out);
 	hf_conn_wait(conn, 0);
 	r = carry(&j, peer);
-	if (whole != NULL) {
-		(void)close(j.in);
-		if (j.out != -1)
-			(void)close(j.out);
-	}
 	hf_conn_wait(conn, -1);
 	if (r == CLI_OK && (e = hf_conn_finish(conn)) != HF_OK)
 		r = cli_fail(e, "%s", peer);

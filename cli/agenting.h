@@ -24,7 +24,7 @@ struct agent_want {
 int agent_open(struct hf_conn **conn, const struct agent_want *want);
 /* Carries bytes until both ends have finished, and closes the connection. The
  * descriptors stay open. With `whole` they are pipes to and from a program
- * that do not block, and are closed, `out` as soon as nothing more comes; it is
+ * that do not block, and `out` is closed as soon as nothing more comes; it is
  * asked at the end of `in`, and where it says 0 the channel is cut. */
 int agent_join(struct hf_conn *conn, const char *peer, int in, int out,
     int (*whole)(void));

@@ -37,6 +37,7 @@ const char help_cluster[] =
     "      --cert S.cert        a server's certificate: usage responder,server\n"
     "                           and --cluster N\n"
     "      --scope S[=T,...]    a named set of targets (default, every target)\n"
+    "      --anew               (admit) in a store that lost all\n"
     "  -o, --output X.cert      a new file\n"
     "      --days N             of the cluster's certificate (3650)\n"
     "      --passphrase-file F  what the CA's key is sealed under (init), or\n"
@@ -61,7 +62,8 @@ enum {
 	OPT_SCOPE,
 	OPT_DAYS,
 	OPT_FILE,
-	OPT_FD
+	OPT_FD,
+	OPT_ANEW
 };
 
 static const struct option options[] = { { "ca", required_argument, NULL,
@@ -71,6 +73,7 @@ static const struct option options[] = { { "ca", required_argument, NULL,
 	{ "key", required_argument, NULL, OPT_KEY },
 	{ "cert", required_argument, NULL, OPT_CERT },
 	{ "scope", required_argument, NULL, OPT_SCOPE },
+	{ "anew", no_argument, NULL, OPT_ANEW },
 	{ "days", required_argument, NULL, OPT_DAYS },
 	{ "output", required_argument, NULL, 'o' },
 	{ "passphrase-file", required_argument, NULL, OPT_FILE },
@@ -83,7 +86,7 @@ static struct {
 	struct hf_keygrant scope; /* its name and targets */
 	uint64_t days;
 	struct cli_pass pass;
-	int scope_given;
+	int scope_given, anew;
 } args;
 
 static int
@@ -149,6 +152,9 @@ take_option(int c)
 		return CLI_OK;
 	case OPT_SCOPE:
 		return set_scope(optarg);
+	case OPT_ANEW:
+		args.anew = 1;
+		return CLI_OK;
 	case OPT_DAYS:
 		return cli_number(&args.days, "--days", optarg, 1, 36500);
 	case OPT_FILE:
@@ -320,7 +326,8 @@ fail(enum hf_err e, const struct opened *o, const char *what)
 		r = cli_store_fail(e, o->store, what);
 		if (e == HF_E_ROLLBACK)
 			cli_hint("the store has an older ring than %s.serial "
-				 "says, or none: is it that one?",
+				 "says, or none: is it that one? Where it "
+				 "lost all: admit --anew",
 			    args.key);
 		return r;
 	}
@@ -336,7 +343,8 @@ remember(void *arg, uint64_t used)
 	struct opened *o = arg;
 
 	o->serial.used = used;
-	o->said = cli_serial_write(args.key, &o->serial) != CLI_OK;
+	o->said = cli_serial_write(args.key, &o->serial) != CLI_OK ||
+	    cli_sync_beside(args.key) != CLI_OK;
 	return o->said ? HF_E_IO : HF_OK;
 }
 
@@ -370,6 +378,8 @@ open_all(struct opened *o)
 	if (e != HF_OK)
 		return fail(e, o, cert);
 	hf_cluster_remember(o->cluster, o->serial.used, remember, o);
+	if (args.anew)
+		hf_cluster_anew(o->cluster);
 	return CLI_OK;
 }
 
@@ -475,6 +485,8 @@ cmd_cluster(int argc, char **argv)
 		    "init, admit, release, evict, renew, rotate or members");
 	if ((r = read_options(argc - 1, argv + 1)) != CLI_OK)
 		return r;
+	if (args.anew && strcmp(word, "admit") != 0)
+		return cli_usage("cluster", "--anew is for admit");
 	if (strcmp(word, "init") == 0)
 		return cluster_init();
 	if (strcmp(word, "members") == 0)
@@ -487,7 +499,8 @@ cmd_cluster(int argc, char **argv)
 		seen = hf_cluster_serial(o->cluster);
 		if (seen > o->serial.seen) {
 			o->serial.seen = seen;
-			if (cli_serial_write(args.key, &o->serial) != CLI_OK)
+			if (cli_serial_write(args.key, &o->serial) != CLI_OK ||
+			    cli_sync_beside(args.key) != CLI_OK)
 				r = CLI_IO;
 		}
 	}

@@ -201,6 +201,23 @@ cli_write_file(const char *path, const void *data, size_t len, unsigned mode,
 }
 
 int
+cli_sync_beside(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int n = slash == NULL ? 0 : (int)(slash - path) + 1, fd, result;
+	char dir[4096];
+
+	n = snprintf(dir, sizeof(dir), "%.*s.", n, path);
+	if (n < 0 || (size_t)n >= sizeof(dir))
+		return cli_error(CLI_USAGE, "%s: too long a path", path);
+	if ((fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return cli_errno("%s", dir);
+	result = fsync(fd) == -1 ? cli_errno("%s", dir) : CLI_OK;
+	(void)close(fd);
+	return result;
+}
+
+int
 cli_write_pem(const char *path, const char *label, const void *data,
     size_t len, unsigned mode, enum cli_write how)
 {

@@ -36,20 +36,21 @@ has_block(const char *text, const char *label)
 	return strstr(text, begin) != NULL;
 }
 
-/* Nothing but blocks of one label: what stands beside them, and may be a
- * private key, would be lost. */
+/* How many blocks of one label there are; 0 where there is anything else, which
+ * may be a private key, and would be lost. */
 static int
 only_blocks(const char *text, const char *label)
 {
 	char begin[LABEL_MAX], end[LABEL_MAX];
 	const char *at = text, *last;
+	int n;
 
 	edge_of(begin, "BEGIN", label);
 	edge_of(end, "END", label);
-	for (;;) {
+	for (n = 0;; n++) {
 		at += strspn(at, " \t\r\n");
 		if (*at == '\0')
-			return at > text;
+			return n;
 		if (strncmp(at, begin, strlen(begin)) != 0 ||
 		    (last = strstr(at + 1, "-----")) == NULL ||
 		    (last = strstr(last + 5, "-----")) == NULL ||
@@ -70,16 +71,20 @@ is_port_file(const char *text)
 		(digits == line && digits > 0 && digits <= PORT_MAX));
 }
 
+/* Of a chain there are several; of anything else the first alone counts. */
 static int
 is_kind(const char *text, size_t len, const char *label)
 {
+	int n;
+
 	if (len == 0)
 		return 1;
 	if (strlen(text) != len)
 		return 0;
 	if (label == NULL)
 		return is_port_file(text);
-	return only_blocks(text, label);
+	n = only_blocks(text, label);
+	return n == 1 || (n > 1 && strcmp(label, PEM_CERT) == 0);
 }
 
 int

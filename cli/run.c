@@ -45,8 +45,7 @@ const char help_run[] =
 enum {
 	NOT_FOUND = 127,
 	SIGNALLED = 128,
-	STEP_MS = 1,
-	END_MS = 100,  /* from the end of its output to its own */
+	END_MS = 250,  /* from the end of its output to its own */
 	KILL_MS = 5000 /* from SIGTERM to SIGKILL */
 };
 
@@ -57,7 +56,9 @@ static struct {
 	char *ours[2]; /* in it */
 	/* Never reaped: as long as this runs the number is nobody else's. */
 	pid_t pid;
-	volatile sig_atomic_t told, ended;
+	volatile sig_atomic_t ended;
+	volatile sig_atomic_t
+	    whole; /* its output, which it had closed before */
 	volatile sig_atomic_t over; /* the channel; how it ended is known */
 	int broke; /* a signal ended the command, and that the channel */
 } run;
@@ -114,8 +115,8 @@ tell(int sig, siginfo_t *from, void *unused)
 	(void)unused;
 	if (run.ended)
 		_exit(SIGNALLED + sig);
-	run.told = 1;
-	if (from->si_code != SI_KERNEL || sig == SIGHUP ||
+	if (from->si_code != SI_KERNEL ||
+	    (sig == SIGHUP && getsid(0) == getpid()) ||
 	    getpgid(run.pid) != getpgrp())
 		(void)kill(run.pid, sig);
 	errno = saved;
@@ -131,8 +132,8 @@ look(siginfo_t *end)
 	    end->si_pid != 0;
 }
 
-/* The command has ended. Where it was told to and did not do so by itself,
- * what it sent is not whole: the channel is cut, whoever could write to it. */
+/* The command has ended. Where a signal ended it what it sent is not whole: the
+ * channel is cut, whoever could write to it. */
 static void
 left(int sig, siginfo_t *from, void *unused)
 {
@@ -143,7 +144,7 @@ left(int sig, siginfo_t *from, void *unused)
 	(void)from;
 	(void)unused;
 	if (!run.over && look(&end)) {
-		if (run.told && end.si_code != CLD_EXITED)
+		if (!run.whole && end.si_code != CLD_EXITED)
 			_exit(ended_as(&end));
 		run.ended = 1;
 	}
@@ -171,15 +172,17 @@ forward(int sig)
 		watch(sig, tell);
 }
 
-/* No signal comes before it is known whom it is for. Returns 0 and errno where
- * there is no child. */
+/* No signal comes before it is known whom it is for; whoever began this may not
+ * want to hear of children. Returns 0 and errno where there is no child. */
 static int
 start(int in, int out)
 {
-	sigset_t all, before;
+	sigset_t all, before, ours;
 
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	ours = before;
+	(void)sigdelset(&ours, SIGCHLD);
 	watch(SIGCHLD, left);
 	if ((run.pid = fork()) == 0)
 		become(in, out, &before);
@@ -188,18 +191,28 @@ start(int in, int out)
 		forward(SIGINT);
 		forward(SIGTERM);
 	}
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	(void)sigprocmask(SIG_SETMASK, &ours, NULL);
 	return run.pid != -1;
+}
+
+static int64_t
+clock_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Waits for its end; 0 when it has not come in that time. */
 static int
 look_for(siginfo_t *end, int ms)
 {
-	const struct timespec step = { 0, STEP_MS * 1000000L };
+	const struct timespec step = { 0, 1000000 };
+	int64_t until = clock_ms() + ms;
 
-	for (; !look(end); ms -= STEP_MS) {
-		if (ms <= 0)
+	while (!look(end)) {
+		if (clock_ms() >= until)
 			return 0;
 		(void)nanosleep(&step, NULL);
 	}
@@ -214,6 +227,7 @@ whole(void)
 	siginfo_t end;
 
 	run.broke = look_for(&end, END_MS) && end.si_code != CLD_EXITED;
+	run.whole = !run.broke;
 	return !run.broke;
 }
 

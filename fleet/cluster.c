@@ -113,6 +113,13 @@ list_rings(struct rings **found, const struct hf_cluster *c)
 	return e == HF_OK && (*found)->n == HF__RINGS_MAX ? HF_E_SPACE : e;
 }
 
+/* That is no ring of the cluster's; it is not that nobody knows. */
+static int
+is_none(enum hf_err e)
+{
+	return e != HF_E_ROLLBACK && e != HF_E_STORE && e != HF_E_MEMORY;
+}
+
 /* What rings there are, and the serial above all of them. One that the cluster
  * did not make, or that stands in another's place, is none: it keeps nobody
  * from changes, and where it hides the right one that is an old one then. */
@@ -137,13 +144,15 @@ look(struct hf_cluster *c)
 				top = ring.serial;
 			if (ring.serial < lowest)
 				lowest = ring.serial;
-		} else if (e != HF_E_ROLLBACK && e != HF_E_STORE)
+		} else if (is_none(e))
 			e = HF_OK;
 		sodium_memzero(&ring, sizeof(ring));
 	}
 	free(found);
 	c->serial = top + 1;
-	c->kept = c->ring_n > 0 ? lowest : c->least;
+	/* Of rings that were not looked at nothing is known. */
+	if (e == HF_OK)
+		c->kept = c->ring_n > 0 ? lowest : c->least;
 	return e;
 }
 
@@ -175,7 +184,7 @@ hf__ring_overlooked(const struct hf_cluster *c)
 			sodium_memzero(&ring, sizeof(ring));
 			if (e == HF_OK)
 				e = HF_E_FENCED;
-			else if (e != HF_E_ROLLBACK && e != HF_E_STORE)
+			else if (is_none(e))
 				e = HF_OK;
 		}
 	free(found);
@@ -229,6 +238,12 @@ hf_cluster_remember(struct hf_cluster *c, uint64_t used,
 	c->remember_arg = arg;
 	if (c->serial <= used)
 		c->serial = used + 1;
+}
+
+void
+hf_cluster_anew(struct hf_cluster *c)
+{
+	c->anew = 1;
 }
 
 void
@@ -360,6 +375,7 @@ find_ring(struct hf_cluster *c, struct hf__change *ch)
 		e = HF_OK;
 	}
 	if (e == HF_OK && ch->made &&
+	    (e = hf__cluster_begin(c, c->serial)) == HF_OK &&
 	    (e = hf__ring_save(c, &ring, &seen)) == HF_OK)
 		c->ring[c->ring_n++] = ring.scope;
 	sodium_memzero(&ring, sizeof(ring));
@@ -426,14 +442,18 @@ settle(struct hf_cluster *c, struct hf__change *ch)
 	enum hf_err e;
 	int tries;
 
-	for (tries = 1; (e = ch->once(c, ch)) == HF_E_FENCED && tries < TRIES;
-	     tries++) {
+	for (tries = 1;; tries++) {
+		/* Another store, or one that lost all: it says nothing of
+		 * members. */
+		if (c->ring_n == 0 && c->least > 0 && !(ch->comes && c->anew))
+			return HF_E_ROLLBACK;
+		if ((e = ch->once(c, ch)) != HF_E_FENCED || tries == TRIES)
+			return e;
 		wait_a_moment(tries);
 		*ch = begun;
 		if ((e = look(c)) != HF_OK)
-			break;
+			return e;
 	}
-	return e;
 }
 
 enum hf_err

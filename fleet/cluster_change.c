@@ -162,14 +162,17 @@ load(struct hf_keygrant *ring, const struct hf_cluster *c,
 							       HF_E_FENCED;
 }
 
-/* A generation that no member was given is of a change that stopped: it makes
- * room, so that none goes which something stored may need. Where there is no
- * member that is not known. Returns its number, which none has again. */
+/* Where there is no room for one more: a generation that no member was given is
+ * of a change that stopped, and goes, so that none does which something stored
+ * may need. Without a member that is not known. Returns its number, which none
+ * has again. */
 static uint32_t
 drop_unused(struct hf_keygrant *ring, uint32_t newest)
 {
 	uint32_t above = newest;
 
+	if (ring->generation_n < HF_GENERATIONS_MAX)
+		return newest;
 	while (newest > 0 && ring->generation_n > 1 &&
 	    ring->generation[0].number > newest) {
 		if (ring->generation[0].number > above)
@@ -285,13 +288,13 @@ forget(struct hf_cluster *c, struct hf__change *ch, struct reading *all)
 	return e;
 }
 
-/* Before anything is signed under it: what a change that stops has given is
- * void by the next one, also where that does not see it. */
-static enum hf_err
-begin(struct hf_cluster *c, uint64_t serial)
+enum hf_err
+hf__cluster_begin(struct hf_cluster *c, uint64_t serial)
 {
 	enum hf_err e = HF_OK;
 
+	if (serial <= c->used)
+		return HF_OK;
 	if (c->remember != NULL)
 		e = c->remember(c->remember_arg, serial);
 	if (e == HF_OK)
@@ -302,19 +305,19 @@ begin(struct hf_cluster *c, uint64_t serial)
 enum hf_err
 hf__cluster_alter(struct hf_cluster *c, struct hf__change *ch)
 {
-	struct reading all = { .lowest = UINT64_MAX };
+	struct reading all = { .serial = c->serial, .lowest = UINT64_MAX };
 	struct hf_keygrant ring;
 	enum hf_err e = HF_OK;
 	size_t r;
 
-	/* Another store, or one that lost all: it says nothing of members. */
-	if (c->ring_n == 0 && c->least > 0)
-		return HF_E_ROLLBACK;
-	all.serial = (c->least > c->used ? c->least : c->used) + 1;
+	if (c->ring_n == 0)
+		ch->unchanged = 1;
 	for (r = 0; e == HF_OK && r < c->ring_n; r++)
 		e = read_ring(&ring, &all.ring[r], c, r);
 	if (e == HF_OK)
 		e = read_members(&all, c, ch);
+	if (e == HF_OK && !ch->unchanged)
+		e = hf__cluster_begin(c, all.serial);
 	for (r = 0; e == HF_OK && r < c->ring_n; r++)
 		e = take_ring(c, ch, &all, r, &ring);
 	if (e == HF_OK)
@@ -323,7 +326,7 @@ hf__cluster_alter(struct hf_cluster *c, struct hf__change *ch)
 	if (c->ring_n > 0 && all.lowest + 1 != all.serial)
 		ch->unchanged = 0;
 	if (e == HF_OK && !ch->unchanged)
-		e = begin(c, all.serial);
+		e = hf__cluster_begin(c, all.serial);
 	for (r = 0; e == HF_OK && r < c->ring_n; r++)
 		e = give_ring(c, ch, &all, r, &ring);
 	if (e == HF_OK && ch->goes)

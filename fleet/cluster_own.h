@@ -24,6 +24,7 @@ struct hf_cluster {
 	uint64_t kept;	 /* what all rings have, at least */
 	struct hf_name ring[HF__RINGS_MAX];
 	size_t ring_n;
+	int anew; /* a store without a ring is begun again */
 };
 
 struct hf__change {
@@ -53,6 +54,10 @@ HF_MUST_USE enum hf_err hf__ring_overlooked(const struct hf_cluster *c);
 /* One more generation, the newest, above all that was ever given out; the
  * oldest beyond the limit goes. */
 void hf__ring_generation(struct hf_keygrant *ring, uint32_t above);
+/* Before anything is signed under it: what a change that stops has given is
+ * void by the next one, also where that does not see it. */
+HF_MUST_USE enum hf_err hf__cluster_begin(struct hf_cluster *c,
+    uint64_t serial);
 /* All of a change but the records. HF_E_FENCED: somebody else was at work. */
 HF_MUST_USE enum hf_err hf__cluster_alter(struct hf_cluster *c,
     struct hf__change *ch);

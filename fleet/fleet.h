@@ -476,6 +476,9 @@ HF_MUST_USE enum hf_err hf_cluster_open(struct hf_cluster **cluster,
  * stopped had given him is a member again after he was removed. */
 void hf_cluster_remember(struct hf_cluster *cluster, uint64_t used,
     enum hf_err (*remember)(void *arg, uint64_t used), void *arg);
+/** hf_cluster_admit() may begin a store anew that has no ring, though there was
+ * one: it lost all, or it is another one. Whoever was a member is none then. */
+void hf_cluster_anew(struct hf_cluster *cluster);
 /** Frees; accepts NULL. */
 void hf_cluster_close(struct hf_cluster *cluster);
 /** The serial that all rings have, or the lowest where a change stopped on the
@@ -487,7 +490,8 @@ uint64_t hf_cluster_serial(const struct hf_cluster *cluster);
  * so; HF_E_SPACE: it has HF_SCOPES_MAX, or there are too many scopes;
  * HF_E_STORE; HF_E_FENCED: others changed it meanwhile, again and again, as
  * with each of these; HF_E_ROLLBACK, as with each: a ring is older than `least`,
- * or, but for this one, there is none though there was; as hf_keygrant_make() */
+ * or there is none though there was, see hf_cluster_anew(); as
+ * hf_keygrant_make() */
 HF_MUST_USE enum hf_err hf_cluster_admit(struct hf_cluster *cluster,
     struct hf_span cert, const struct hf_keygrant *scope);
 /** Takes a member out, with new keys for all scopes. Evicted: what anybody

@@ -456,7 +456,7 @@ looked(void *arg, enum hf_err e, const uint8_t *entry, size_t len)
 	    now.epoch > ours.epoch)
 		hf_link_abort(o->link, HF_E_FENCED);
 	/* One that hands over checkpoints first, where it can. */
-	else if (o->leaving && !o->handing_over)
+	else if (o->leaving && !o->queried && !o->handing_over)
 		let_go(o);
 	else
 		hf_owner_moved(o);

@@ -248,6 +248,8 @@ change_it(unsigned what, unsigned who, unsigned scope, bool evict)
 		return e;
 	hf_cluster_remember(c, truth.used, remember, NULL);
 	if (what == 0)
+		hf_cluster_anew(c);
+	if (what == 0)
 		e = hf_cluster_admit(c, cert, &g);
 	else if (what == 1)
 		e = hf_cluster_rotate(c, g.scope.text, 0, &n);
@@ -255,11 +257,10 @@ change_it(unsigned what, unsigned who, unsigned scope, bool evict)
 		e = hf_cluster_remove(c, cert, evict);
 	else
 		e = hf_cluster_renew(c, &n);
-	if (e == HF_OK || (what == 2 && e == HF_E_NO_SESSION)) {
-		CLAIM(hf_cluster_serial(c) >= truth.least);
-		truth.least = hf_cluster_serial(c);
+	if (what == 2 && e == HF_E_NO_SESSION)
 		e = HF_OK;
-	}
+	CLAIM(hf_cluster_serial(c) >= truth.least);
+	truth.least = hf_cluster_serial(c);
 	hf_cluster_close(c);
 	return e;
 }

@@ -114,13 +114,17 @@ def elsewhere():
     c = k.Cluster()
     right, c.store = c.store, "lmdb:" + c.path("wrong")
     before = serial(c, "web.key")
-    for words in (("renew",), ("evict", "--cert", "b.cert")):
+    for words in (("renew",), ("rotate",), ("admit", "--cert", "b.cert"),
+                  ("evict", "--cert", "b.cert")):
         code, said = end(begin(c, "web.key", *words))
         s.same("elsewhere: %s: exit code" % words[0], 8, code)
         s.check("elsewhere: %s: words" % words[0], "HF_E_ROLLBACK" in said and
                 "hint: the store has an older ring than web.key.serial says, "
-                "or none: is it that one?\n" in said, said)
+                "or none: is it that one? Where it lost all: admit "
+                "--anew\n" in said, said)
     s.same("elsewhere: nothing is remembered", before, serial(c, "web.key"))
+    s.same("elsewhere: --anew is for admit", 2,
+           end(begin(c, "web.key", "renew", "--anew"))[0])
     c.store = right
     s.same("elsewhere: then in the right one", "2 grants\n", grants(c))
     # What a change was begun with is there before it is done.
@@ -132,6 +136,11 @@ def elsewhere():
     s.same("elsewhere: a renewal ends what was begun", "2 grants\n",
            grants(c))
     s.same("elsewhere: above that", used + 6, serial(c, "web.key"))
+    c.store = "lmdb:" + c.path("wrong")
+    s.same("elsewhere: anew", 0, end(begin(
+        c, "web.key", "admit", "--anew", "--cert", "b.cert"))[0])
+    s.same("elsewhere: one", "1 grants\n", grants(c))
+    s.same("elsewhere: above all", used + 7, serial(c, "web.key"))
     for bad in ("", "x\n", "1\nx\n", "1\n2\n3\n", "1 2\n"):
         with open(c.path("web.key.serial"), "w", encoding="ascii") as f:
             f.write(bad)

@@ -204,7 +204,12 @@ else, not replaced handfast: hint: $hint" "$said $(sed -n 2p err)"
 $f: a list of another CA handfast: hint: -o replaces only this CA's lists" \
 		    "$said $(sed -n 2p err)"
 	done
+	cat elsewhere.list elsewhere/ca.list >lists
+	keeps5 'list over two' lists "-o replaces only this CA's lists" \
+	    ca revoke elsewhere -o lists
 	# of its own kind it does, and an empty file
+	cat server.cert ca/ca.cert >chain
+	run 0 'certificate over a chain' $issue -o chain
 	: >fresh
 	cp alice.req again.req
 	for f in fresh again.req; do

@@ -100,7 +100,8 @@ def told():
 HEARS = """#!/bin/sh
 trap 'echo cut >>ends; exit' TERM
 cat >/dev/null
-sleep 0.2
+sleep 1 &
+wait $!
 echo whole >>ends
 """
 
@@ -117,10 +118,13 @@ def killed():
             for script, code, end in (
                     ("echo half; sleep 0.3; kill -9 $$", 137, "cut"),
                     ("echo half; sleep 0.3; kill -TERM $$", 143, "cut"),
+                    ("sleep 0.3; exec >&-; sleep 0.05; kill -9 $$", 137,
+                     "cut"),
                     ("echo all; exit 7", 7, "whole"),
                     ("echo all; exec >&-; sleep 0.5; kill -9 $$", 137,
                      "whole")):
                 h.house.write("ends", "")
+                h.responder["one"].skip()
                 p = start(h, how, "sh", "-c", script)
                 what = "killed: %s %s" % (" ".join(how), script)
                 s.same(what, code, end_of(p))
@@ -128,6 +132,9 @@ def killed():
                 wait_for(lambda: os.path.getsize(path) > 0, what)
                 with open(path) as f:
                     s.same(what + ": the peer", end + "\n", f.read())
+                if how:
+                    s.same(what + ": the session", end == "whole",
+                           " result=ok " in h.responder["one"].session())
         h.stop()
 
 
@@ -135,6 +142,12 @@ def stubborn():
     """Where the channel was cut, a command that does not want to end is made
     to, and the exit code is that of the channel."""
     with Hall() as h:
+        h.start()
+        p = start(h, (), "sh", "-c", "echo >&2; exec sleep 60")
+        p.stderr.readline()
+        h.agent.kill()
+        h.agent.wait()
+        s.same("stubborn: one that is not", 3, end_of(p))
         h.start()
         p = start(h, (), "sh", "-c", "trap '' TERM; echo $$ >&2; "
                   "while :; do sleep 1; done")
@@ -153,6 +166,10 @@ def held():
     a command that ended by itself it may go on, until the next signal."""
     with Hall() as h:
         h.start()
+        p = start(h, (), "sh", "-c", "sleep 60 & echo $! >&2; kill -9 $$")
+        sleep = int(p.stderr.readline())
+        s.same("held: by a signal of its own: the end", 137, end_of(p))
+        os.kill(sleep, signal.SIGKILL)
         for trap, what in (("", "by the signal"),
                            ("trap 'exit 5' TERM; ", "by itself")):
             p = start(h, (), "sh", "-c", trap +

@@ -464,6 +464,9 @@ all_brought_back(void **state)
 	/* A store that was lost is begun anew, above it. */
 	hide(&ring);
 	assert_ok(hf_cluster_open(&c, store, id, span(&cert), NOW, serial));
+	assert_err(hf_cluster_admit(c, span(&cert_two), &scope),
+	    HF_E_ROLLBACK);
+	hf_cluster_anew(c);
 	assert_ok(hf_cluster_admit(c, span(&cert_two), &scope));
 	assert_int_equal(hf_cluster_serial(c), serial + 1);
 }
@@ -484,12 +487,17 @@ emptied(void **state)
 	hide(&ring);
 	open_at(NOW, serial);
 	assert_err(hf_cluster_renew(c, &n), HF_E_ROLLBACK);
+	assert_err(hf_cluster_rotate(c, "default", 0, &n), HF_E_ROLLBACK);
 	assert_err(hf_cluster_remove(c, span(&cert_one), 1), HF_E_ROLLBACK);
+	hf_cluster_anew(c);
+	assert_err(hf_cluster_renew(c, &n), HF_E_ROLLBACK);
 	assert_int_equal(hf_cluster_serial(c), serial);
 	/* Where there never was one there is nothing to be done. */
 	open_at(NOW, 0);
 	assert_ok(hf_cluster_renew(c, &n));
 	assert_int_equal(n, 0);
+	assert_err(hf_cluster_remove(c, span(&cert_thief), 1),
+	    HF_E_NO_SESSION);
 	assert_int_equal(hf_cluster_serial(c), 0);
 	put(&ring);
 	open_at(NOW, serial);
@@ -553,16 +561,18 @@ hidden_since_a_stop(void **state)
 static void
 not_remembered(void **state)
 {
-	struct value one_s, two_s;
+	struct value one_s, two_s, ring;
 	size_t n;
 
 	(void)state;
+	look(&ring, 'r', NULL, "default");
 	look(&one_s, 'g', &cert_one, "default");
 	look(&two_s, 'g', &cert_two, "default");
 	open_at(NOW, 0);
 	hf_cluster_remember(c, 0, no_room, NULL);
 	assert_err(hf_cluster_rotate(c, "default", 0, &n), HF_E_IO);
 	assert_err(hf_cluster_remove(c, span(&cert_one), 1), HF_E_IO);
+	assert_same(&ring, 'r', NULL, "default");
 	assert_same(&one_s, 'g', &cert_one, "default");
 	assert_same(&two_s, 'g', &cert_two, "default");
 	/* A renewal signs under what all have. */
@@ -781,6 +791,11 @@ stopped(void **state)
 static void
 nobody_left(void **state)
 {
+	struct hf_cluster *late;
+	struct hf_keygrant g;
+	struct value ring;
+	int i;
+
 	(void)state;
 	open_at(NOW, 0);
 	assert_ok(hf_cluster_remove(c, span(&cert_one), 0));
@@ -789,6 +804,25 @@ nobody_left(void **state)
 	assert_int_equal(hf_cluster_serial(c), 4);
 	assert_ok(admit(&cert_two, "default"));
 	assert_int_equal(hf_cluster_serial(c), 5);
+	/* Also that of a change that was made since it was opened. */
+	open_at(NOW, 0);
+	assert_ok(hf_cluster_open(&late, store, id, span(&cert), NOW, 0));
+	assert_ok(hf_cluster_remove(c, span(&cert_two), 0));
+	assert_int_equal(hf_cluster_serial(c), 6);
+	assert_err(hf_cluster_remove(late, span(&cert_two), 0),
+	    HF_E_NO_SESSION);
+	assert_int_equal(hf_cluster_serial(late), 7);
+	hf_cluster_close(late);
+	/* Nor which keys were given out: what is stored stays as long as it
+	 * can. */
+	for (i = 0; i < HF_GENERATIONS_MAX; i++) {
+		open_at(NOW, 0);
+		assert_err(hf_cluster_remove(c, span(&cert_two), 0),
+		    HF_E_NO_SESSION);
+	}
+	look(&ring, 'r', NULL, "default");
+	assert_ok(hf_keygrant_read(&g, ring.bytes, ring.len));
+	assert_int_equal(g.generation_n, HF_GENERATIONS_MAX);
 }
 
 static int

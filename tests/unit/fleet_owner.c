@@ -322,6 +322,16 @@ granted_no_more(void **state)
 	assert_int_equal(link_.queries, 1);
 	assert_false(port.waits);
 	assert_int_equal(link_.aborted, 0);
+	/* It has some again; and what comes while it looks is written then. */
+	c.vault[0]->scope[0].not_after = 0;
+	hf_owner_look(owner);
+	hear("two");
+	link_.bytes = 400;
+	hf_owner_moved(owner);
+	store();
+	assert_asks(1);
+	store();
+	assert_int_equal(link_.queries, 1);
 	finish();
 }
 
