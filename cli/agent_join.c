@@ -25,8 +25,7 @@ struct flow {
 struct join {
 	struct hf_conn *conn;
 	int in, out;
-	/* They are a program's: `out` is closed at its end. */
-	int (*whole)(void);
+	const struct agent_program *program; /* whose they are, or NULL */
 	size_t most;	   /* that is written at once without blocking */
 	uint64_t taken;	   /* bytes of its input, in all */
 	int starved, full; /* the connection has, or takes, nothing now */
@@ -144,7 +143,8 @@ read_some(struct join *j)
 	j->there.len = (size_t)n;
 	j->taken += (uint64_t)n;
 	j->there.ended = n == 0;
-	return n > 0 || j->whole == NULL || j->whole() ? CLI_OK : CLI_IO;
+	return n > 0 || j->program == NULL || j->program->whole() ? CLI_OK :
+								    CLI_IO;
 }
 
 static int
@@ -154,7 +154,7 @@ write_some(struct join *j)
 	ssize_t n = write(j->out, j->back.buf + j->back.at, len);
 
 	/* A program may end before it has read all. */
-	if (n < 0 && errno == EPIPE && j->whole != NULL)
+	if (n < 0 && errno == EPIPE && j->program != NULL)
 		n = (ssize_t)j->back.len;
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN ?
@@ -172,7 +172,7 @@ wait_for(struct join *j, const char *peer)
 {
 	struct pollfd p[3] = { { -1, 0, 0 }, { -1, POLLIN, 0 },
 		{ -1, POLLOUT, 0 } };
-	int last = j->back.ended && j->back.len == 0 && j->whole == NULL;
+	int last = j->back.ended && j->back.len == 0 && j->program == NULL;
 	int r;
 
 	if (j->starved || j->full)
@@ -208,7 +208,7 @@ carry(struct join *j, const char *peer)
 		if ((e = send_some(j)) != HF_OK ||
 		    (e = receive_some(j)) != HF_OK)
 			return cli_fail(e, "%s", peer);
-		if (j->whole != NULL && j->back.ended && j->back.len == 0 &&
+		if (j->program != NULL && j->back.ended && j->back.len == 0 &&
 		    j->out != -1) {
 			(void)close(j->out);
 			j->out = -1;
@@ -223,7 +223,7 @@ carry(struct join *j, const char *peer)
 
 int
 agent_join(struct hf_conn *conn, const char *peer, int in, int out,
-    int (*whole)(void))
+    const struct agent_program *program)
 {
 	static struct join j;
 	enum hf_err e;
@@ -232,10 +232,16 @@ agent_join(struct hf_conn *conn, const char *peer, int in, int out,
 	j.conn = conn;
 	j.in = in;
 	j.out = out;
-	j.whole = whole;
-	j.most = whole != NULL ? BUFFER : most_at_once(out);
+	j.program = program;
+	j.most = program != NULL ? BUFFER : most_at_once(out);
 	hf_conn_wait(conn, 0);
 	r = carry(&j, peer);
+	if (program != NULL) {
+		program->over();
+		(void)close(j.in);
+		if (j.out != -1)
+			(void)close(j.out);
+	}
 	hf_conn_wait(conn, -1);
 	if (r == CLI_OK && (e = hf_conn_finish(conn)) != HF_OK)
 		r = cli_fail(e, "%s", peer);

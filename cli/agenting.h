@@ -23,10 +23,16 @@ struct agent_want {
 /* Opens it, or says why not. */
 int agent_open(struct hf_conn **conn, const struct agent_want *want);
 /* Carries bytes until both ends have finished, and closes the connection. The
- * descriptors stay open. With `whole` they are pipes to and from a program
- * that do not block, and `out` is closed as soon as nothing more comes; it is
- * asked at the end of `in`, and where it says 0 the channel is cut. */
+ * descriptors stay open; a program's are pipes that do not block, and are
+ * closed, `out` as soon as nothing more comes. */
+struct agent_program {
+	/* Its output has ended: 0 where that is not all, and the channel is
+	 * cut. */
+	int (*whole)(void);
+	/* The channel has ended, and the pipes are closed next. */
+	void (*over)(void);
+};
 int agent_join(struct hf_conn *conn, const char *peer, int in, int out,
-    int (*whole)(void));
+    const struct agent_program *program);
 
 #endif

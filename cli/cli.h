@@ -204,11 +204,11 @@ int cli_write_file(const char *path, const void *data, size_t len,
 /* The same, as one block of text with this label. */
 int cli_write_pem(const char *path, const char *label, const void *data,
     size_t len, unsigned mode, enum cli_write how);
-/* Locks a file (.NAME.lock beside the path) against other writers of ours,
- * until the descriptor is closed. */
 /* What was renamed in the directory of that file stays so when the machine goes
  * down. */
 int cli_sync_beside(const char *path);
+/* Locks a file (.NAME.lock beside the path) against other writers of ours,
+ * until the descriptor is closed. */
 int cli_lock(int *fd, const char *path);
 
 /* pass.c: passphrases and passwords */

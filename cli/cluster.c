@@ -326,8 +326,8 @@ fail(enum hf_err e, const struct opened *o, const char *what)
 		r = cli_store_fail(e, o->store, what);
 		if (e == HF_E_ROLLBACK)
 			cli_hint("the store has an older ring than %s.serial "
-				 "says, or none: is it that one? Where it "
-				 "lost all: admit --anew",
+				 "says, or none: is it that one? See --anew "
+				 "in handfast(1)",
 			    args.key);
 		return r;
 	}

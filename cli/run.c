@@ -231,6 +231,13 @@ whole(void)
 	return !run.broke;
 }
 
+/* How the command ends then says nothing of the channel. */
+static void
+over(void)
+{
+	run.over = 1;
+}
+
 /* Its end is ours; where the channel was cut that comes first, and who does
  * not end then is made to. */
 static int
@@ -238,7 +245,6 @@ wait_for(int joined)
 {
 	siginfo_t end;
 
-	run.over = 1;
 	if (joined != CLI_OK && !run.broke) {
 		(void)kill(run.pid, SIGTERM);
 		if (!look_for(&end, KILL_MS))
@@ -254,6 +260,7 @@ wait_for(int joined)
 static int
 run_command(void)
 {
+	static const struct agent_program program = { whole, over };
 	struct hf_conn_info info;
 	struct hf_conn *conn;
 	int to[2], from[2], r;
@@ -273,7 +280,7 @@ run_command(void)
 	(void)close(to[0]);
 	(void)close(from[1]);
 	return wait_for(
-	    agent_join(conn, run.want.peer, from[0], to[1], whole));
+	    agent_join(conn, run.want.peer, from[0], to[1], &program));
 }
 
 int

@@ -151,8 +151,8 @@ look(struct hf_cluster *c)
 	free(found);
 	c->serial = top + 1;
 	/* Of rings that were not looked at nothing is known. */
-	if (e == HF_OK)
-		c->kept = c->ring_n > 0 ? lowest : c->least;
+	if (e == HF_OK && c->ring_n > 0)
+		c->least = c->kept = lowest;
 	return e;
 }
 
@@ -211,7 +211,7 @@ hf_cluster_open(struct hf_cluster **cluster, struct hf_store *store,
 	c->id = id;
 	c->cert = cert;
 	c->now = now;
-	c->least = least;
+	c->least = c->kept = least;
 	hf_identity_public(own, NULL, id);
 	if ((e = hf_cert_read(info, cert.ptr, cert.len)) == HF_OK &&
 	    (info->usage != HF_USAGE_CLUSTER ||
@@ -236,8 +236,6 @@ hf_cluster_remember(struct hf_cluster *c, uint64_t used,
 	c->used = used;
 	c->remember = remember;
 	c->remember_arg = arg;
-	if (c->serial <= used)
-		c->serial = used + 1;
 }
 
 void
@@ -442,6 +440,9 @@ settle(struct hf_cluster *c, struct hf__change *ch)
 	enum hf_err e;
 	int tries;
 
+	/* Above that of any that came to nothing. */
+	if (c->serial <= c->used)
+		c->serial = c->used + 1;
 	for (tries = 1;; tries++) {
 		/* Another store, or one that lost all: it says nothing of
 		 * members. */

@@ -57,7 +57,7 @@ _handfast_options() {
 	'cluster init' | 'cluster admit' | 'cluster release' | 'cluster evict' | \
 	    'cluster renew' | 'cluster rotate' | 'cluster members')
 		echo -o --output --ca --name --store --key --cert --scope \
-		    --days $pass --json
+		    --anew --days $pass --json
 		;;
 	'session list' | 'session show' | 'session evict')
 		echo --store --json

@@ -120,8 +120,8 @@ def elsewhere():
         s.same("elsewhere: %s: exit code" % words[0], 8, code)
         s.check("elsewhere: %s: words" % words[0], "HF_E_ROLLBACK" in said and
                 "hint: the store has an older ring than web.key.serial says, "
-                "or none: is it that one? Where it lost all: admit "
-                "--anew\n" in said, said)
+                "or none: is it that one? See --anew in handfast(1)\n" in
+                said, said)
     s.same("elsewhere: nothing is remembered", before, serial(c, "web.key"))
     s.same("elsewhere: --anew is for admit", 2,
            end(begin(c, "web.key", "renew", "--anew"))[0])

@@ -149,6 +149,14 @@ def stubborn():
         h.agent.wait()
         s.same("stubborn: one that is not", 3, end_of(p))
         h.start()
+        p = start(h, (), "sh", "-c", "trap '' TERM; echo >&2; cat; exit 0")
+        p.stderr.readline()
+        h.agent.kill()
+        h.agent.wait()
+        began = time.monotonic()
+        s.same("stubborn: one that waits for its end", (3, True),
+               (end_of(p), time.monotonic() - began < 4))
+        h.start()
         p = start(h, (), "sh", "-c", "trap '' TERM; echo $$ >&2; "
                   "while :; do sleep 1; done")
         pid = int(p.stderr.readline())

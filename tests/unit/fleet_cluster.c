@@ -492,6 +492,12 @@ emptied(void **state)
 	hf_cluster_anew(c);
 	assert_err(hf_cluster_renew(c, &n), HF_E_ROLLBACK);
 	assert_int_equal(hf_cluster_serial(c), serial);
+	/* Also where one was seen to be there before. */
+	put(&ring);
+	open_at(NOW, 0);
+	hide(&ring);
+	assert_err(hf_cluster_renew(c, &n), HF_E_ROLLBACK);
+	assert_int_equal(hf_cluster_serial(c), serial);
 	/* Where there never was one there is nothing to be done. */
 	open_at(NOW, 0);
 	assert_ok(hf_cluster_renew(c, &n));

@@ -654,6 +654,39 @@ nothing_used_up(void **state)
 	is_out(TWO);
 }
 
+static enum hf_err
+keep_used(void *arg, uint64_t serial)
+{
+	uint64_t *used = arg;
+
+	assert_true(serial > *used);
+	*used = serial;
+	return HF_OK;
+}
+
+/* Each change has a serial of its own, also after one that came to nothing. */
+static void
+one_serial_each(void **state)
+{
+	uint64_t used = 0, before;
+	struct side s = { .me = 0 };
+	struct hf_cluster *c;
+	size_t n;
+
+	(void)state;
+	begin();
+	assert_non_null(c = take_up(&s));
+	hf_cluster_remember(c, used, keep_used, &used);
+	refusals = 5;
+	assert_err(hf_cluster_rotate(c, "default", 0, &n), HF_E_FENCED);
+	assert_int_equal(refusals, 0);
+	before = used;
+	assert_ok(hf_cluster_rotate(c, "default", 0, &n));
+	assert_int_equal(used, before + 1);
+	assert_int_equal(hf_cluster_serial(c), used);
+	put_down(&s, c);
+}
+
 /* A change had stopped when one ring had its serial; the second try of the next
  * cannot read the other one. What is remembered is what both have. */
 static void
@@ -793,6 +826,7 @@ main(void)
 		cmocka_unit_test(by_chance),
 		cmocka_unit_test(one_dies),
 		cmocka_unit_test(nothing_used_up),
+		cmocka_unit_test(one_serial_each),
 		cmocka_unit_test(not_looked_at),
 		cmocka_unit_test(ring_taken_away),
 		cmocka_unit_test(comes_and_goes),
