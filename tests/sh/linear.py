@@ -125,11 +125,11 @@ def planted():
 # Real ones ----------------------------------------------------------------------------
 
 
-def record(uri, during=lambda process: None):
+def record(uri, during=lambda process: None, ms=MS):
     """A history, while something happens."""
     with tempfile.TemporaryFile("w+") as f:
         process = subprocess.Popen(
-            [HISTORY, uri, str(PROCESSES), str(KEYS), str(MS)], stdout=f)
+            [HISTORY, uri, str(PROCESSES), str(KEYS), str(ms)], stdout=f)
         try:
             time.sleep(0.5)
             during(process)
@@ -141,8 +141,8 @@ def record(uri, during=lambda process: None):
     return found, counts
 
 
-def judged(what, uri, during=lambda process: None, unknown=0):
-    found, counts = record(uri, during)
+def judged(what, uri, during=lambda process: None, unknown=0, ms=MS):
+    found, counts = record(uri, during, ms)
     bad = linear.judge(found)
     s.same(what + ": one after the other", [], bad)
     total = collections.Counter(op.result for op in found)
@@ -188,7 +188,8 @@ def engine(name, cut, sweep):
                 time.sleep(0.6)
                 server.signal(signal.SIGCONT)
                 time.sleep(0.2)
-        judged(name + ", stopped", server.uri, stop, unknown=2)
+        # Whoever was stopped goes on slowly, beside others.
+        judged(name + ", stopped", server.uri, stop, unknown=2, ms=2 * MS)
         sweep(server)
 
         def cuts(_):
