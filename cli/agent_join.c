@@ -143,8 +143,9 @@ read_some(struct join *j)
 	j->there.len = (size_t)n;
 	j->taken += (uint64_t)n;
 	j->there.ended = n == 0;
-	return n > 0 || j->program == NULL || j->program->whole() ? CLI_OK :
-								    CLI_IO;
+	if (n == 0 && j->program != NULL)
+		j->program->output_ended();
+	return CLI_OK;
 }
 
 static int

@@ -22,16 +22,15 @@ struct agent_want {
 };
 /* Opens it, or says why not. */
 int agent_open(struct hf_conn **conn, const struct agent_want *want);
+/* What a program behind a channel is told of: its output has ended, of which the
+ * peer hears next; the channel has, and the pipes are closed next. */
+struct agent_program {
+	void (*output_ended)(void);
+	void (*over)(void);
+};
 /* Carries bytes until both ends have finished, and closes the connection. The
  * descriptors stay open; a program's are pipes that do not block, and are
  * closed, `out` as soon as nothing more comes. */
-struct agent_program {
-	/* Its output has ended: 0 where that is not all, and the channel is
-	 * cut. */
-	int (*whole)(void);
-	/* The channel has ended, and the pipes are closed next. */
-	void (*over)(void);
-};
 int agent_join(struct hf_conn *conn, const char *peer, int in, int out,
     const struct agent_program *program);
 

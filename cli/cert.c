@@ -62,7 +62,8 @@ const char help_cert[] =
 "\n"
 "exit codes: 0 done, 2 usage, 3 I/O, 4 issuer, signature, name, usage,\n"
 "constraint, revoked or stale list, 5 a key that others can read, a wrong\n"
-"passphrase, a file that exists or (--force) is another kind, 6 malformed, 7 expired or not yet valid\n";
+"passphrase, a file that exists or (--force) is another kind, 6 malformed,\n"
+"7 expired or not yet valid\n";
 /* clang-format on */
 
 enum {

@@ -57,10 +57,8 @@ static struct {
 	/* Never reaped: as long as this runs the number is nobody else's. */
 	pid_t pid;
 	volatile sig_atomic_t ended;
-	volatile sig_atomic_t
-	    whole; /* its output, which it had closed before */
-	volatile sig_atomic_t over; /* the channel; how it ended is known */
-	int broke; /* a signal ended the command, and that the channel */
+	volatile sig_atomic_t whole; /* its output was, before it ended */
+	volatile sig_atomic_t over;  /* the channel; how it ended is known */
 } run;
 
 /* The environment, with what it says of the peer replaced. Returns 0 when
@@ -220,15 +218,14 @@ look_for(siginfo_t *end, int ms)
 }
 
 /* The output of the command has ended: it may have closed it, and go on. Where
- * a signal ended it, which is known only a moment later, that was not all. */
-static int
-whole(void)
+ * a signal ended it that is known only a moment later, and left() hears it. */
+static void
+output_ended(void)
 {
 	siginfo_t end;
 
-	run.broke = look_for(&end, END_MS) && end.si_code != CLD_EXITED;
-	run.whole = !run.broke;
-	return !run.broke;
+	(void)look_for(&end, END_MS);
+	run.whole = 1;
 }
 
 /* How the command ends then says nothing of the channel. */
@@ -245,7 +242,7 @@ wait_for(int joined)
 {
 	siginfo_t end;
 
-	if (joined != CLI_OK && !run.broke) {
+	if (joined != CLI_OK) {
 		(void)kill(run.pid, SIGTERM);
 		if (!look_for(&end, KILL_MS))
 			(void)kill(run.pid, SIGKILL);
@@ -260,7 +257,7 @@ wait_for(int joined)
 static int
 run_command(void)
 {
-	static const struct agent_program program = { whole, over };
+	static const struct agent_program program = { output_ended, over };
 	struct hf_conn_info info;
 	struct hf_conn *conn;
 	int to[2], from[2], r;
