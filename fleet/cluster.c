@@ -152,7 +152,7 @@ look(struct hf_cluster *c)
 	c->serial = top + 1;
 	/* Of rings that were not looked at nothing is known. */
 	if (e == HF_OK && c->ring_n > 0)
-		c->least = c->kept = lowest;
+		c->least = lowest;
 	return e;
 }
 
@@ -211,7 +211,7 @@ hf_cluster_open(struct hf_cluster **cluster, struct hf_store *store,
 	c->id = id;
 	c->cert = cert;
 	c->now = now;
-	c->least = c->kept = least;
+	c->least = least;
 	hf_identity_public(own, NULL, id);
 	if ((e = hf_cert_read(info, cert.ptr, cert.len)) == HF_OK &&
 	    (info->usage != HF_USAGE_CLUSTER ||
@@ -253,7 +253,7 @@ hf_cluster_close(struct hf_cluster *c)
 uint64_t
 hf_cluster_serial(const struct hf_cluster *c)
 {
-	return c->kept;
+	return c->least;
 }
 
 /* --- members ----------------------------------------------------------------------------- */

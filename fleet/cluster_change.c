@@ -332,7 +332,7 @@ hf__cluster_alter(struct hf_cluster *c, struct hf__change *ch)
 	if (e == HF_OK && ch->goes)
 		e = forget(c, ch, &all);
 	if (e == HF_OK && !ch->unchanged) {
-		c->least = c->kept = all.serial;
+		c->least = all.serial;
 		c->serial = all.serial + 1;
 	}
 	sodium_memzero(&ring, sizeof(ring));

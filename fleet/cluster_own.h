@@ -16,12 +16,11 @@ struct hf_cluster {
 	struct hf_span cert;
 	struct hf_name name;
 	uint64_t now;
-	uint64_t least; /* no ring has a lower serial */
+	uint64_t least; /* what all rings have, at least; none lower counts */
 	uint64_t used;	/* the highest that a change was begun with */
 	enum hf_err (*remember)(void *arg, uint64_t used);
 	void *remember_arg;
 	uint64_t serial; /* of the next ring: above all others */
-	uint64_t kept;	 /* what all rings have, at least */
 	struct hf_name ring[HF__RINGS_MAX];
 	size_t ring_n;
 	int anew; /* a store without a ring is begun again */
