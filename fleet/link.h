@@ -44,6 +44,7 @@ struct hf_link {
 	int family;
 	int message_type;
 	int running, opened, asked, paused, reading, full;
+	int unread;	  /* the peer does not read: no acks */
 	int filled;	  /* the last read took all that it could */
 	uint8_t *waiting; /* data beyond what the peer has acked */
 	size_t waiting_len, waiting_cap;

@@ -95,6 +95,20 @@ unsendable(struct hf_link *l)
 		hf__link_settle(l);
 }
 
+/* Acks would pile up for a peer that sends and does not read. */
+static void
+hold_acks(struct hf_link *l)
+{
+	size_t unread = uv_stream_get_write_queue_size(&l->io.stream);
+	int hold = unread > (l->unread ? HF_LINK_LOW : HF_LINK_HIGH);
+
+	if (hold == l->unread || l->phase != RUNNING)
+		return;
+	l->unread = hold;
+	if (hf_session_hold_acks(l->session, hold) != HF_E_STATE && !hold)
+		hf__link_run(l);
+}
+
 static void
 written(uv_write_t *req, int status)
 {
@@ -115,6 +129,7 @@ written(uv_write_t *req, int status)
 		l->full = 0;
 		l->hooks->drained(l->owner, l);
 	}
+	hold_acks(l);
 }
 
 /* Hands the rest of the output over to a request that owns a copy. Returns 0
@@ -137,6 +152,7 @@ queue(struct hf_link *l, const uint8_t *data, size_t len)
 		return 1;
 	}
 	l->full = 1;
+	hold_acks(l);
 	return 1;
 }
 

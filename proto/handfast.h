@@ -1027,6 +1027,12 @@ void hf_session_lost(struct hf_lost *lost, const struct hf_session *session);
 /** Own records, and bytes in them, that the peer has for good. */
 void hf_session_acked(uint64_t *count, uint64_t *bytes,
     const struct hf_session *session);
+/** While @p hold is 1 no acks are sent; at 0 the one that is owed. For who sees
+ * that the peer does not read: they would pile up behind each other.
+ * @return HF_OK; HF_E_STATE where it is not open or does not move; what sealing
+ * failed with, when the session has failed (spec section 17.6) */
+HF_MUST_USE enum hf_err hf_session_hold_acks(struct hf_session *session,
+    int hold);
 /** With hf_config_release_by_hand(): the application is done with the peer's
  * records up to @p count (see hf_session_digest()).
  * @return HF_OK; HF_E_ARG for a count that was not received, or was before */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What a session that may move keeps while it is open (spec sections 17.6 and
- * 17.7): the marks of its last records, acks and the windows that follow from
- * them, and checkpoints of its state. How it moves is resume.c's.
+ * 17.7): the marks of its last records, and checkpoints of its state. Acks are
+ * ack.c's, and how it moves resume.c's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +11,8 @@
 
 enum {
 	HISTORY_LEAST = 32,
-	ACK_FIELDS = 2,
-	ACK_MAX = 24,
-	ACK_RECORDS = 256,	 /* an initiator acks after so many */
 	CHECKPOINT_RECORDS = 512 /* a responder must have written one */
 };
-#define ACK_BYTES ((uint64_t)1 << 20)
 
 /* --- marks and their history -------------------------------------------------------- */
 
@@ -187,6 +183,7 @@ hf__move_rebase(struct hf_session *s, struct hf__mark own,
 		return e;
 	m->acked = own;
 	m->released = m->told = peers;
+	m->holds_acks = m->owes_ack = false;
 	m->covered = peers.count;
 	return HF_OK;
 }
@@ -229,159 +226,6 @@ hf__move_opened(struct hf_session *s)
 	if (s->config->role == HF_RESPONDER)
 		randombytes_buf(m->token, sizeof(m->token));
 	return begin(s);
-}
-
-/* --- acks and windows ------------------------------------------------------------------ */
-
-uint64_t
-hf__move_left(const struct hf_session *s)
-{
-	const struct hf__move *m = s->move;
-	uint64_t sent;
-
-	if (m == NULL)
-		return UINT64_MAX;
-	sent = s->send.bytes - m->acked.bytes;
-	if (s->send.count - m->acked.count >= HF__WINDOW_RECORDS ||
-	    sent >= HF__WINDOW_BYTES)
-		return 0;
-	return HF__WINDOW_BYTES - sent;
-}
-
-bool
-hf__move_window(const struct hf_session *s, size_t len)
-{
-	return len <= hf__move_left(s);
-}
-
-static void
-ack_values(uint64_t *received, uint64_t *sent, const struct hf_session *s)
-{
-	const struct hf__move *m = s->move;
-
-	if (s->config->role == HF_RESPONDER) {
-		*received = m->stored_received.count;
-		*sent = m->stored_sent.count;
-	} else {
-		*received = m->released.count;
-		*sent = s->send.count;
-	}
-}
-
-enum hf_err
-hf__ack_build(struct hf_session *s)
-{
-	uint64_t received, sent;
-	uint8_t data[ACK_MAX];
-	struct hf__writer w;
-
-	ack_values(&received, &sent, s);
-	hf__write_init(&w, data, sizeof(data));
-	hf__write_list(&w, ACK_FIELDS);
-	hf__write_uint(&w, received);
-	hf__write_uint(&w, sent);
-	if (w.err != HF_OK)
-		return w.err;
-	return hf__record_seal(s, HF__ACK, data, w.len);
-}
-
-enum hf_err
-hf__ack_parse(struct hf_session *s, struct hf_span data)
-{
-	struct hf__move *m = s->move;
-	uint64_t received, sent;
-	struct hf__mark mark;
-	struct hf__reader r;
-	enum hf_err e;
-
-	hf__read_init(&r, data.ptr, data.len);
-	(void)hf__read_list(&r, ACK_FIELDS, ACK_FIELDS);
-	received = hf__read_uint(&r, HF__SEQ_MAX);
-	sent = hf__read_uint(&r, HF__SEQ_MAX);
-	if ((e = hf__read_end(&r)) != HF_OK)
-		return e;
-	if (received > s->send.count || received < m->acked.count ||
-	    sent > s->recv.count || sent < m->covered)
-		return HF_E_SHAPE;
-	m->covered = sent;
-	m->heard = true;
-	if (received > m->acked.count) {
-		if (!hf__history_find(&mark, &m->sent, received))
-			return HF_E_SHAPE;
-		m->acked = mark;
-	}
-	return HF_OK;
-}
-
-/* An initiator tells now and then what it has taken; a responder only after
- * a checkpoint. Where there is no room now there will be at the next. */
-static enum hf_err
-ack_now_and_then(struct hf_session *s)
-{
-	struct hf__move *m = s->move;
-	enum hf_err e;
-
-	if (s->config->role == HF_RESPONDER || s->state != HF__OPEN ||
-	    (m->released.count - m->told.count < ACK_RECORDS &&
-		m->released.bytes - m->told.bytes < ACK_BYTES) ||
-	    !hf__record_fits(s, ACK_MAX))
-		return HF_OK;
-	if ((e = hf__ack_build(s)) == HF_OK)
-		m->told = m->released;
-	return e;
-}
-
-static bool
-close_within(const struct hf_session *s, uint64_t count)
-{
-	return s->got_close && count >= s->move->close_count;
-}
-
-enum hf_err
-hf__move_received(struct hf_session *s, enum hf__content content)
-{
-	bool automatic = content == HF__ACK || content == HF__CONTENT_QUERY ||
-	    content == HF__REFRESH;
-	bool by_hand = s->config->by_hand && !s->channels;
-	struct hf__move *m = s->move;
-
-	if (content == HF__CLOSE)
-		m->close_count = s->recv.count;
-	/* What is released by itself is so when all before it was. Channels
-	 * end with the connection: none of theirs is waited for. */
-	if (!automatic && by_hand)
-		return HF_OK;
-	if (by_hand && m->released.count + 1 != s->recv.count)
-		return HF_OK;
-	hf__mark_get(&m->released, &s->recv);
-	m->released_close = close_within(s, m->released.count);
-	return ack_now_and_then(s);
-}
-
-enum hf_err
-hf_session_release(struct hf_session *s, uint64_t count)
-{
-	struct hf__mark mark;
-	enum hf_err e;
-
-	if (s == NULL || s->move == NULL || !s->config->by_hand || s->channels)
-		return HF_E_ARG;
-	if (s->state != HF__OPEN)
-		return HF_E_STATE;
-	if (count < s->move->released.count ||
-	    !hf__history_find(&mark, &s->move->received, count))
-		return HF_E_ARG;
-	s->move->released = mark;
-	s->move->released_close = close_within(s, count);
-	e = ack_now_and_then(s);
-	return e == HF_OK ? HF_OK : hf__fail(s, e);
-}
-
-void
-hf_session_acked(uint64_t *count, uint64_t *bytes, const struct hf_session *s)
-{
-	*count = s->move == NULL ? 0 : s->move->acked.count;
-	*bytes = s->move == NULL ? 0 : s->move->acked.bytes;
 }
 
 /* --- checkpoints (responder) --------------------------------------------------------------- */
@@ -555,7 +399,7 @@ hf_session_checkpointed(struct hf_session *s, enum hf_err verdict)
 	m->stored = true;
 	m->stored_received = m->writing_received;
 	m->stored_sent = m->writing_sent;
-	e = hf__record_fits(s, ACK_MAX) ? hf__ack_build(s) : HF_OK;
+	e = hf__ack_tell(s);
 	if (e == HF_OK)
 		e = hf__refresh_written(s);
 	return e == HF_OK ? HF_OK : hf__fail(s, e);

@@ -228,7 +228,8 @@ struct hf__move {
 	bool heard;	      /* an ack has come: the session is stored */
 	uint64_t close_count; /* of the peer's records, its close included */
 	const struct hf__suite *suite;
-	struct hf__mark told; /* initiator: released at its last ack */
+	struct hf__mark told;	   /* initiator: released at its last ack */
+	bool holds_acks, owes_ack; /* none are sent now; one was left out */
 	/* responder */
 	const struct hf__scope *scope; /* NULL: its keys were taken away */
 	bool reseal, resealing; /* to be stored under the newest key; is now */
@@ -510,7 +511,8 @@ bool hf__history_find(struct hf__mark *, const struct hf__history *,
 bool hf__move_window(const struct hf_session *, size_t len);
 /* How many bytes that are at most. */
 uint64_t hf__move_left(const struct hf_session *);
-enum hf_err hf__ack_build(struct hf_session *);
+/* Tells what is stored, or was released; owes it while acks are held. */
+enum hf_err hf__ack_tell(struct hf_session *);
 enum hf_err hf__ack_parse(struct hf_session *, struct hf_span data);
 /* A record was taken by the application, or is released by itself. */
 enum hf_err hf__move_received(struct hf_session *, enum hf__content);

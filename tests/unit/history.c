@@ -59,7 +59,7 @@ acks_without_end(void)
 	int n;
 
 	for (n = 0; n < HF__HISTORY_MAX; n++) {
-		assert_ok(hf__ack_build(i));
+		assert_ok(hf__ack_tell(i));
 		assert_ok(converse(&c, i, &a));
 		assert_int_equal(received(a.s, NULL), HF_CONTENT_ACK);
 	}
@@ -195,12 +195,12 @@ behind_data(void **state)
 	i = cluster_meet(&c, &a, 0);
 	assert_ok(converse(&c, i, &a));
 	assert_int_equal(received(i, NULL), HF_CONTENT_ACK);
-	assert_ok(hf__ack_build(i));
+	assert_ok(hf__ack_tell(i));
 	assert_ok(converse(&c, i, &a));
 	assert_int_equal(received(a.s, NULL), HF_CONTENT_ACK);
 	assert_int_equal(a.s->move->released.count, 1);
 	forth("kept back");
-	assert_ok(hf__ack_build(i));
+	assert_ok(hf__ack_tell(i));
 	assert_ok(converse(&c, i, &a));
 	assert_int_equal(received(a.s, NULL), HF_CONTENT_ACK);
 	assert_int_equal(a.s->recv.count, 3);
@@ -276,7 +276,7 @@ initiator_by_hand(void **state)
 	say(a.s, "back");
 	assert_ok(converse(&c, i, &a));
 	assert_int_equal(received(i, "back"), HF_CONTENT_DATA);
-	assert_ok(hf__ack_build(i));
+	assert_ok(hf__ack_tell(i));
 	assert_ok(converse(&c, i, &a));
 	assert_int_equal(received(a.s, NULL), HF_CONTENT_ACK);
 	assert_int_equal(a.s->move->acked.count, 1);

@@ -165,6 +165,52 @@ slow_store(void **state)
 	finish();
 }
 
+/* What is owed meanwhile is told at once of all; not beyond the connection. */
+static void
+held_acks(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	assert_err(hf_session_hold_acks(NULL, 1), HF_E_ARG);
+	begin(&by_cert, HF_MOVES_SOFT);
+	before = i->move->acked.bytes;
+	assert_ok(hf_session_hold_acks(a.s, 1));
+	for (int n = 0; n < 2; n++) {
+		say(i, "x");
+		assert_ok(converse(&c, i, &a));
+		assert_int_equal(received(a.s, "x"), HF_CONTENT_DATA);
+		assert_ok(end_checkpoint(&a));
+		assert_int_equal(hf_session_output(a.s).len, 0);
+	}
+	assert_ok(hf_session_hold_acks(a.s, 0));
+	assert_ok(converse(&c, i, &a));
+	assert_int_equal(received(i, NULL), HF_CONTENT_ACK);
+	assert_int_equal(i->move->acked.bytes, before + 2);
+	assert_ok(hf_session_hold_acks(a.s, 0));
+	assert_int_equal(hf_session_output(a.s).len, 0);
+	before = a.s->send.bytes;
+	assert_ok(hf_session_hold_acks(i, 1));
+	for (int n = 0; n < 300; n++) {
+		say(a.s, "y");
+		assert_ok(converse(&c, i, &a));
+		assert_int_equal(received(i, "y"), HF_CONTENT_DATA);
+		assert_int_equal(hf_session_output(i).len, 0);
+	}
+	assert_ok(hf_session_hold_acks(i, 0));
+	assert_ok(converse(&c, i, &a));
+	assert_int_equal(received(a.s, NULL), HF_CONTENT_ACK);
+	assert_int_equal(a.s->move->acked.bytes, before + 300);
+	assert_ok(end_checkpoint(&a));
+	assert_ok(converse(&c, i, &a));
+	assert_int_equal(received(i, NULL), HF_CONTENT_ACK);
+	assert_ok(hf_session_hold_acks(i, 1));
+	assert_ok(cluster_move(&c, i, &b, 1));
+	assert_int_equal(i->state, HF__OPEN);
+	assert_false(i->move->holds_acks);
+	finish();
+}
+
 static void
 after_close(void **state)
 {
@@ -195,6 +241,7 @@ does_not_move(void **state)
 	assert_int_equal(hf_session_mobility(i), HF_MOVES_NOT);
 	assert_int_equal(hf_session_can_reconnect(i), 0);
 	assert_err(hf_session_reconnect(i, START_MS, NOW), HF_E_STATE);
+	assert_err(hf_session_hold_acks(i, 1), HF_E_STATE);
 	assert_int_equal(hf_session_checkpoint_due(a.s), 0);
 	assert_err(record(HF__ACK, "820000"), HF_E_UNEXPECTED);
 	memset(&b, 0, sizeof(b));
@@ -282,6 +329,7 @@ main(void)
 		cmocka_unit_test(own_certificate),
 		cmocka_unit_test(bad_acks),
 		cmocka_unit_test(slow_store),
+		cmocka_unit_test(held_acks),
 		cmocka_unit_test(after_close),
 		cmocka_unit_test(does_not_move),
 		cmocka_unit_test(exhausted),
