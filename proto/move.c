@@ -355,6 +355,9 @@ hf_session_checkpoint(struct hf_session *s, uint8_t *out, size_t cap,
 	    s->state != HF__OPEN || s->move->writing ||
 	    hf__refresh_waits(s->move))
 		return HF_E_STATE;
+	/* Before there is work that would be in vain. */
+	if (s->move->scope == NULL || !hf__scope_valid(s->move->scope, s->now))
+		return HF_E_EXPIRED;
 	hf__move_state(&state, s);
 	e = hf__refresh_begins(s) ? hf__refresh_build(s, &state) : HF_OK;
 	if (e == HF_OK &&

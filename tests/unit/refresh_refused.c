@@ -179,6 +179,35 @@ long_chain(void **state)
 	proved_in_the_end();
 }
 
+#ifdef HAVE_HEAP
+static enum hf_err
+checkpoint(void)
+{
+	uint8_t entry[HF_ENTRY_MAX];
+	size_t len;
+
+	return hf_session_checkpoint(b.s, entry, sizeof(entry), &len);
+}
+
+/* Whose keys were taken away asks again and again: none is begun in vain. */
+static void
+keys_taken_away(void **state)
+{
+	const struct hf__scope *scope;
+
+	(void)state;
+	begin(HF_MOVES_SOFT);
+	scope = b.s->move->scope;
+	b.s->move->scope = NULL;
+	assert_err(heap_refuse(checkpoint, 100000, 0), HF_E_EXPIRED);
+	assert_int_equal(heap.n, 0);
+	b.s->move->scope = scope;
+	assert_ok(heap_refuse(checkpoint, 100000, 0));
+	assert_true(heap.n > 0);
+	finish();
+}
+#endif
+
 /* The server must be of the cluster, and may hold sessions; and it must have
  * the key that is certified. */
 static void
@@ -603,6 +632,7 @@ main(void)
 		cmocka_unit_test(old_keys),
 		cmocka_unit_test(old_secret),
 #ifdef HAVE_HEAP
+		cmocka_unit_test(keys_taken_away),
 		cmocka_unit_test(every_allocation),
 #endif
 	};

@@ -82,6 +82,27 @@ nonce_of(uint8_t nonce[24], const struct hf__stored *st, const char *random)
 	memcpy(nonce, at + 2, 24);
 }
 
+/* A grant that has ended, or that was taken away, seals nothing. */
+static void
+void_grants(void **state)
+{
+	uint8_t entry[HF_ENTRY_MAX];
+	struct hf__stored st;
+	size_t len;
+
+	(void)state;
+	begin();
+	st = state_there();
+	assert_ok(hf__state_seal(entry, &len, c.vault[0], &st, NOW));
+	c.vault[0]->scope[0].not_after = NOW;
+	assert_err(hf__state_seal(entry, &len, c.vault[0], &st, NOW),
+	    HF_E_EXPIRED);
+	st.scope = NULL;
+	assert_err(hf__state_seal(entry, &len, c.vault[0], &st, NOW - 1),
+	    HF_E_EXPIRED);
+	finish();
+}
+
 /* A clone of a machine, or a source that repeats itself: only the very same
  * state has the same nonce. */
 static void
@@ -356,6 +377,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(void_grants),
 		cmocka_unit_test(nonces),
 		cmocka_unit_test(generations),
 		cmocka_unit_test(no_previous),
