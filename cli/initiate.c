@@ -172,7 +172,7 @@ opened(void *owner, struct hf_link *link)
 	self.session = hf_session_mobility(s) != HF_MOVES_NOT ?
 	    hf_link_keep_session(link) :
 	    NULL;
-	joined_restart(self.joined, link);
+	joined_restart(self.joined, link, lost.own_bytes);
 }
 
 /* Where that fails the key is made when it is needed. */
@@ -346,7 +346,8 @@ begin_anew(enum hf_err err)
 	if (self.args.no_fallback)
 		return 0;
 	hf_session_lost(&self.given_up, self.session);
-	if (self.given_up.lost == 0)
+	/* Of one that could go on none was told, or the one before it. */
+	if (self.given_up.lost == 0 || hf_session_can_reconnect(self.session))
 		hf_session_acked(&self.given_up.own_count,
 		    &self.given_up.own_bytes, self.session);
 	self.given_up.lost = 1;

@@ -87,9 +87,10 @@ void joined_suspend(struct joined *joined);
  * sent again. */
 void joined_relink(struct joined *joined, struct hf_link *link,
     uint64_t bytes);
-/* It has come with another session, which begins at the first byte that was
- * not acked in the one before. */
-void joined_restart(struct joined *joined, struct hf_link *link);
+/* It has come with another session, which begins where so many bytes of the
+ * one before were acked. */
+void joined_restart(struct joined *joined, struct hf_link *link,
+    uint64_t bytes);
 /* 1 when all input was read to its end, of which so many bytes were read. */
 int joined_finished(const struct joined *joined, uint64_t *bytes);
 /* 1 while output waits to be written, or a read is under way. */

@@ -146,21 +146,33 @@ joined_keep(struct joined *j)
 	j->keeping = 1;
 }
 
-void
-joined_acked(struct joined *j, uint64_t bytes)
+/* How much of what is kept stands before there. */
+static size_t
+before(const struct joined *j, uint64_t bytes)
 {
-	size_t n;
+	uint64_t n = bytes > j->kept_at ? bytes - j->kept_at : 0;
 
-	if (bytes <= j->kept_at)
-		return;
-	n = bytes - j->kept_at < j->kept_len ? (size_t)(bytes - j->kept_at) :
-					       j->kept_len;
-	/* Moved only when much is gone: not for every ack. */
-	if (n < j->kept_len / 2 && n < (1 << 20))
+	return n < j->kept_len ? (size_t)n : j->kept_len;
+}
+
+static void
+drop(struct joined *j, size_t n)
+{
+	if (n == 0)
 		return;
 	memmove(j->kept, j->kept + n, j->kept_len - n);
 	j->kept_len -= n;
 	j->kept_at += n;
+}
+
+void
+joined_acked(struct joined *j, uint64_t bytes)
+{
+	size_t n = before(j, bytes);
+
+	/* Moved only when much is gone: not for every ack. */
+	if (n >= j->kept_len / 2 || n >= (1 << 20))
+		drop(j, n);
 }
 
 void
@@ -174,12 +186,10 @@ joined_suspend(struct joined *j)
 static void
 go_on(struct joined *j, struct hf_link *link, uint64_t bytes)
 {
-	size_t skip = bytes > j->kept_at ? (size_t)(bytes - j->kept_at) : 0;
+	size_t skip = before(j, bytes);
 
 	j->suspended = 0;
 	j->link = link;
-	if (skip > j->kept_len)
-		skip = j->kept_len;
 	if (j->paused)
 		hf_link_pause(link);
 	if (j->kept_len > skip)
@@ -201,8 +211,9 @@ joined_relink(struct joined *j, struct hf_link *link, uint64_t bytes)
 }
 
 void
-joined_restart(struct joined *j, struct hf_link *link)
+joined_restart(struct joined *j, struct hf_link *link, uint64_t bytes)
 {
+	drop(j, before(j, bytes));
 	j->kept_at = 0;
 	/* What the peer closed was the session before. */
 	atomic_store(&j->idle_ms, -1);
