@@ -122,18 +122,18 @@ trust(void *owner, struct hf_link *link)
 	}
 }
 
+/* A new session. Where it took the place of another in the same object, that
+ * is kept already, whether it may move or not. */
 static void
-opened_first(struct hf_link *link)
+hold(struct hf_link *link)
 {
 	struct hf_session *s = hf_link_session(link);
 
 	self.opened_once = 1;
 	self.moving = hf_session_mobility(s) != HF_MOVES_NOT;
-	if (hf_session_mobility(s) != HF_MOVES_NOT) {
+	if (self.moving)
 		self.session = hf_link_keep_session(link);
-		joined_keep(self.joined);
-	}
-	joined_open(self.joined, link);
+	joined_keep(self.joined, self.moving);
 }
 
 static void
@@ -152,7 +152,8 @@ opened(void *owner, struct hf_link *link)
 	self.spare = 0;
 	self.heard &= same;
 	if (!self.opened_once) {
-		opened_first(link);
+		hold(link);
+		joined_open(self.joined, link);
 		return;
 	}
 	if (same && hf_session_bases(&bases, s) == HF_OK) {
@@ -169,9 +170,7 @@ opened(void *owner, struct hf_link *link)
 		lost = self.given_up;
 	self.lost = 1;
 	initiate_tell_lost(&lost);
-	self.session = hf_session_mobility(s) != HF_MOVES_NOT ?
-	    hf_link_keep_session(link) :
-	    NULL;
+	hold(link);
 	joined_restart(self.joined, link, lost.own_bytes);
 }
 
@@ -229,7 +228,7 @@ reroute(void)
 static void
 later(uv_timer_t *timer)
 {
-	if (reroute() || self.session == NULL)
+	if (reroute() || self.session == NULL || !self.moving)
 		(void)uv_timer_stop(timer);
 }
 

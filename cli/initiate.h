@@ -77,8 +77,8 @@ void joined_drained(struct joined *joined);
 void joined_peer_closed(struct joined *joined);
 /* The link is gone: reads no more; what was received is still written. */
 void joined_unlink(struct joined *joined);
-/* The session may move: what is sent is kept until it is acked. */
-void joined_keep(struct joined *joined);
+/* Whether the session may move: what is sent is kept until it is acked. */
+void joined_keep(struct joined *joined, int on);
 /* The peer has so many bytes of this session for good. */
 void joined_acked(struct joined *joined, uint64_t bytes);
 /* The link is gone, and another will come. */

@@ -76,6 +76,16 @@ grow(size_t *most, size_t len)
 		*most = len;
 }
 
+static void
+keep_nothing(struct joined *j)
+{
+	if (j->kept != NULL)
+		sodium_memzero(j->kept, j->kept_cap);
+	free(j->kept);
+	j->kept = NULL;
+	j->kept_len = j->kept_cap = 0;
+}
+
 void
 joined_free(struct joined *j)
 {
@@ -88,9 +98,7 @@ joined_free(struct joined *j)
 		sodium_memzero(j->in[i], j->in_most);
 		sodium_memzero(j->store[i], j->store_most);
 	}
-	if (j->kept != NULL)
-		sodium_memzero(j->kept, j->kept_cap);
-	free(j->kept);
+	keep_nothing(j);
 	sodium_memzero(j, offsetof(struct joined, in));
 	free(j);
 }
@@ -141,9 +149,9 @@ keep(struct joined *j, const uint8_t *data, size_t len)
 }
 
 void
-joined_keep(struct joined *j)
+joined_keep(struct joined *j, int on)
 {
-	j->keeping = 1;
+	j->keeping = on;
 }
 
 /* How much of what is kept stands before there. */
@@ -218,6 +226,8 @@ joined_restart(struct joined *j, struct hf_link *link, uint64_t bytes)
 	/* What the peer closed was the session before. */
 	atomic_store(&j->idle_ms, -1);
 	go_on(j, link, 0);
+	if (!j->keeping)
+		keep_nothing(j); /* it was sent for the last time */
 }
 
 /* While there is no link, what was being read is kept for the next one. */

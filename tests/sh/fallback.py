@@ -5,6 +5,7 @@ first byte that was not acked, and no byte arrives twice, wherever in what was
 sent that is.
 """
 import os
+import re
 import subprocess
 import sys
 import time
@@ -75,6 +76,15 @@ class Led(k.Cluster):
         self.way.cut()
         super().close()
 
+    def serve_alone(self, name):
+        """A server that has no store."""
+        self.servers[name] = subprocess.Popen(
+            [s.PROGRAM, "respond", "--listen", self.at(name), "--identity",
+             name + ".key", "--cert", name + ".cert", "--trust",
+             "ca/ca.cert", "--receive", "in"], cwd=self.dir,
+            stderr=open(self.path(name + ".log"), "ab"))
+        k.wait_for(lambda: self.listens(name), "a socket")
+
     def forget(self):
         """The store has lost the session."""
         self.do("session", "evict", "--store", self.store,
@@ -129,6 +139,39 @@ def no_byte_twice():
     c.close()
 
 
+def memory(process):
+    with open("/proc/%d/status" % process.pid, encoding="ascii") as f:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) << 10
+
+
+def moves_no_more():
+    """The one in its place does not move: nothing is kept for another one, and
+    when it is cut off that is the end."""
+    c, client = in_part(1)
+    c.kill("b")
+    c.serve_alone("b")
+    c.way.leads("b")
+    c.lost(1)
+    k.wait_for(lambda: c.received() == len(DATA), "the rest")
+    s.same("moves no more: the parts",
+           [(0, RECORD), (RECORD, len(DATA) - RECORD)], c.parts())
+    before, more = memory(client), bytes(32 << 20)
+    k.say(client, more)
+    k.wait_for(lambda: c.received() == len(DATA) + len(more), "all of it")
+    grown = memory(client) - before
+    s.check("moves no more: nothing is kept", s.SAN or grown < len(more) // 2,
+            grown)
+    c.way.leads("b")
+    c.way.cut()
+    s.same("moves no more: exit code", 3, k.ends(client)[0])
+    s.check("moves no more: the cause", "HF_E_TRUNCATED" in c.words(),
+            c.words())
+    s.same("moves no more: one was lost", 1,
+           c.words().count("continuity lost"))
+    s.same("moves no more: nothing came after it", 2, len(c.files()))
+    c.close()
+
+
 def lost_again():
     """Of a session that was itself in the place of another, it counts what
     was acked of it, not of the one before."""
@@ -151,7 +194,7 @@ def lost_again():
 
 
 def main():
-    for test in (no_byte_twice, lost_again):
+    for test in (no_byte_twice, lost_again, moves_no_more):
         if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
             try:
                 test()
