@@ -15,7 +15,7 @@
 
 #include "initiate.h"
 
-enum { AGAIN_MS = 20, PAUSE_MS = 100, DOUBLED = 4, REST_MS = 1 };
+enum { AGAIN_MS = 20, REST_MS = 1 };
 enum { CUT_MS = 500 }; /* for what was sent to go */
 
 /* The one session of this process. */
@@ -34,16 +34,16 @@ static struct {
 	struct hf_stretch *stretch;
 	struct hf_address address[CONNECT_MAX * HF_ADDRESSES_MAX];
 	const char *names[CONNECT_MAX * HF_ADDRESSES_MAX]; /* what was said */
-	size_t addresses, next, tried;
-	unsigned pauses;  /* since the link broke */
+	size_t addresses, next;
 	const char *name; /* of the present one */
 	int connected, timed_out, connect_errno, reconnect;
 	/* A session that may move outlives its link. */
 	struct hf_session *session;
 	uint8_t sid[HF_SID_BYTES];
-	uint64_t broken_ms; /* since when it has none; 0: it has */
-	unsigned refused;   /* attempts in a row that it was */
-	int heard;	    /* a record of the responder's, in this session */
+	int broken;	  /* it has none */
+	struct pace pace; /* of what is tried then */
+	unsigned refused; /* attempts in a row that it was */
+	int heard;	  /* a record of the responder's, in this session */
 	struct hf_lost given_up;
 	int opened_once, moving, lost, elsewhere;
 	int spare;		   /* the next takeover's key is made */
@@ -54,17 +54,11 @@ static struct {
 
 static void attempt(uv_timer_t *);
 
-static uint64_t
-clock_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
-
 /* Stops reading when nothing is left to do, so that the loop ends. */
 static void
 wind_up(void)
 {
-	if (self.link == NULL && self.joined != NULL && self.broken_ms == 0 &&
+	if (self.link == NULL && self.joined != NULL && !self.broken &&
 	    !uv_is_closing((uv_handle_t *)&self.timer))
 		uv_close((uv_handle_t *)&self.timer, NULL);
 }
@@ -148,7 +142,8 @@ opened(void *owner, struct hf_link *link)
 	(void)owner;
 	cli_idle();
 	memcpy(self.sid, id.ptr, HF_SID_BYTES);
-	self.broken_ms = self.refused = 0;
+	self.broken = self.refused = 0;
+	pace_opened(&self.pace, link, !self.opened_once);
 	self.spare = 0;
 	self.heard &= same;
 	if (!self.opened_once) {
@@ -195,6 +190,7 @@ moved(void *owner, struct hf_link *link)
 		self.heard |= count > 0;
 	hf_session_acked(&count, &bytes, s);
 	joined_acked(self.joined, bytes);
+	pace_moved(&self.pace, link);
 	/* Nothing that is on its way now waits for the next takeover's key. */
 	if (!self.spare && !uv_is_active((uv_handle_t *)&self.rest))
 		(void)uv_timer_start(&self.rest, prepare, REST_MS, 0);
@@ -217,8 +213,8 @@ reroute(void)
 		target = self.args.target[self.target];
 	if (self.link == NULL || hf_link_reroute(self.link, target) != HF_OK)
 		return 0;
-	self.broken_ms = clock_ms();
-	self.tried = 0;
+	self.broken = 1;
+	pace_begin(&self.pace);
 	joined_suspend(self.joined);
 	return 1;
 }
@@ -356,23 +352,13 @@ begin_anew(enum hf_err err)
 	return 1;
 }
 
-/* After all addresses: longer each time, and by chance, so that the many who
- * lost one server do not come back together. */
-static uint64_t
-pause_ms(void)
-{
-	unsigned n = self.pauses < DOUBLED ? self.pauses++ : DOUBLED;
-	uint32_t most = (uint32_t)PAUSE_MS << n;
-
-	return most / 2 + randombytes_uniform(most);
-}
-
 /* The link of a session that may move is gone. Returns 0 when that was the
  * end. */
 static int
 go_on(enum hf_err err)
 {
-	uint64_t now = clock_ms(), wait = 0;
+	uint64_t wait = 0;
+	int goes_on;
 
 	if (err == HF_OK || err == HF_E_TARGET || self.result != CLI_OK ||
 	    !self.moving)
@@ -381,7 +367,8 @@ go_on(enum hf_err err)
 	if (self.args.no_fallback &&
 	    (err == HF_E_NO_SESSION || err == HF_E_STORE))
 		return 0;
-	if (self.broken_ms == 0) {
+	goes_on = pace_goes_on(&self.pace, !self.broken, self.args.retry_ms);
+	if (!self.broken) {
 		if (self.args.trace)
 			cli_note("broken: %s", hf_error_name((int)err));
 		/* What the session says may stand on the same line. */
@@ -389,13 +376,11 @@ go_on(enum hf_err err)
 			cli_busy("the connection broke; going on where it "
 				 "can, for %u s at most",
 			    (unsigned)(self.args.retry_ms / 1000));
-		self.broken_ms = now;
-		self.tried = 0;
-		self.pauses = 0;
+		self.broken = 1;
 		joined_suspend(self.joined);
-	} else if (now - self.broken_ms >= self.args.retry_ms) {
-		return 0;
 	}
+	if (!goes_on)
+		return 0;
 	/* Where its state may be another's, once more and no more. */
 	self.refused += err == HF_E_REFUSED;
 	if (self.session != NULL &&
@@ -407,10 +392,8 @@ go_on(enum hf_err err)
 		self.next = 0;
 	if (self.session == NULL && self.refused > 2)
 		return 0;
-	if (!self.elsewhere && ++self.tried >= self.addresses) {
-		self.tried = 0;
-		wait = pause_ms();
-	}
+	if (!self.elsewhere)
+		wait = pace_wait(&self.pace, self.addresses);
 	self.elsewhere = 0;
 	if (uv_timer_start(&self.timer, attempt, wait, 0) != 0)
 		return 0;
@@ -437,7 +420,7 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 	if (!never_began(link, err) && go_on(self.connected ? err : HF_E_IO))
 		return;
 	cli_idle();
-	self.broken_ms = 0;
+	self.broken = 0;
 	if (!self.connected) {
 		not_connected();
 		if (self.opened_once)
@@ -491,7 +474,7 @@ connected(uv_connect_t *req, int status)
 	self.connected = 1;
 	if (self.session == NULL)
 		hf_link_start(self.link, self.has.config, NULL, 0);
-	else if ((e = hf_session_reconnect(self.session, clock_ms(),
+	else if ((e = hf_session_reconnect(self.session, pace_ms(),
 		      cli_now())) == HF_OK)
 		hf_link_start_again(self.link, self.session);
 	else

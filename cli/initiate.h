@@ -33,6 +33,28 @@ void initiate_advise(const struct initiate *args, enum hf_err err);
 /* Another session has begun in the place of one that could not go on. */
 void initiate_tell_lost(const struct hf_lost *lost);
 
+/* initiate_pace.c: for how long a session without a connection tries to go on,
+ * and when it does. */
+struct pace {
+	int useful;	    /* something came of the last connection */
+	uint64_t opened_ms; /* when that was open */
+	uint64_t trying_ms; /* since when nothing came of any */
+	uint64_t acked;	    /* bytes, when it was open */
+	size_t tried;	    /* addresses, since the last pause */
+	unsigned pauses;
+};
+uint64_t pace_ms(void);
+/* A connection is open; the first one is useful. */
+void pace_opened(struct pace *, const struct hf_link *, int first);
+/* Whether something came of it: what was acked, or was received. */
+void pace_moved(struct pace *, const struct hf_link *);
+/* It is tried from now on. */
+void pace_begin(struct pace *);
+/* A connection ended, open or not: 0 when retry_ms are over. */
+int pace_goes_on(struct pace *, int was_open, uint64_t retry_ms);
+/* For how long the next one has to wait. */
+uint64_t pace_wait(struct pace *, size_t addresses);
+
 /* agent_join.c: standard input and output joined to a channel of the agent's. */
 int initiate_shared(const struct initiate *args);
 

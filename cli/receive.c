@@ -43,6 +43,26 @@ receive_look(void)
 	return cli_errno("--receive %s", respond.receive);
 }
 
+/* What another server took of it is not there: a hole in its place would look
+ * like a stream that is whole. */
+static void
+lacking(struct lane *lane, const char *path, off_t at)
+{
+	(void)cli_error(CLI_IO,
+	    "%s: the %lld bytes that another server took are not there", path,
+	    (long long)at);
+	cli_hint("--receive is the same directory at all servers of a store");
+	lane_abort(lane, HF_E_IO);
+}
+
+static int
+ends_before(int fd, off_t at)
+{
+	struct stat st;
+
+	return fstat(fd, &st) != 0 || st.st_size < at;
+}
+
 static void
 receive_opened(struct lane *lane)
 {
@@ -60,16 +80,19 @@ receive_opened(struct lane *lane)
 	lane->sink = r;
 	sodium_bin2hex(sid, sizeof(sid), id.ptr, id.len);
 	n = snprintf(path, sizeof(path), "%s/%s", respond.receive, sid);
-	r->fd = -1;
-	if (n > 0 && (size_t)n < sizeof(path))
-		r->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-		    0600);
-	if (r->fd == -1) {
-		broken(lane);
-		return;
-	}
 	if (hf_session_bases(&bases, s) == HF_OK)
 		r->at = (off_t)bases.peer_bytes;
+	r->fd = -1;
+	if (n > 0 && (size_t)n < sizeof(path))
+		r->fd = open(path,
+		    O_WRONLY | O_CLOEXEC | O_NOFOLLOW |
+			(r->at == 0 ? O_CREAT : 0),
+		    0600);
+	if (r->at > 0 &&
+	    (r->fd == -1 ? errno == ENOENT : ends_before(r->fd, r->at)))
+		lacking(lane, path, r->at);
+	else if (r->fd == -1)
+		broken(lane);
 }
 
 /* Written before the record counts as stored anywhere. */

@@ -180,6 +180,16 @@ def ends(client):
     return client.returncode, out
 
 
+def ends_within(client, seconds):
+    try:
+        client.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        client.kill()
+        client.communicate()
+        return False
+    return True
+
+
 def whole(c, what, data):
     files = c.files()
     if s.same(what + ": one file", 1, len(files)):
@@ -460,6 +470,64 @@ def emptied():
     c.close()
 
 
+def no_hole():
+    """What one server took is not where the other looks. It leaves no hole in
+    its place, and who is let in and cut off each time comes to an end."""
+    c = Cluster()
+    os.mkdir(c.path("in2"))
+    c.serve("a", checkpoint="record")
+    c.serve("b", does=("--receive", "in2"), checkpoint="record")
+    client = c.client("--retry", "1s")
+    say(client, b"first ")
+    arrived(c, b"first ")
+    time.sleep(0.5)  # until that is stored
+    c.kill("a")
+    s.check("no hole: in time", ends_within(client, 10))
+    s.same("no hole: exit code", 3, client.returncode)
+    s.same("no hole: at the other", [], os.listdir(c.path("in2")))
+    s.check("no hole: said", "the 6 bytes that another server took are not "
+            "there" in c.log("b"))
+    times = c.log("b").count("event=session")
+    s.check("no hole: a few times", 1 < times < 20, times)
+    whole(c, "no hole", b"first ")
+    c.close()
+    c, client = begun("--retry", "1s")
+    time.sleep(0.5)
+    for f in c.files():
+        os.truncate(f, 5)
+    c.kill("a")
+    s.same("shorter: exit code", 3, ends(client)[0])
+    s.same("shorter: what is there", b"first", open(c.files()[0], "rb").read())
+    c.close()
+
+
+def no_directory():
+    """A server that takes nobody's data lets all in."""
+    c = Cluster()
+    c.serve("a")
+    os.rmdir(c.path("in"))
+    client = c.client("--retry", "1s", to=("a",))
+    s.check("no directory: in time", ends_within(client, 10))
+    s.same("no directory: exit code", 3, client.returncode)
+    times = c.log("a").count("event=session")
+    s.check("no directory: a few times", 0 < times < 40, times)
+    c.close()
+
+
+def quiet():
+    """Who has nothing to say is let in all the same, each time for --retry."""
+    c, client = begun("--retry", "3s")
+    c.kill("a")
+    wait_for(lambda: "moved: epoch 1" in c.words(), "a move")
+    c.serve("a")
+    time.sleep(5.5)
+    c.kill("b")
+    s.same("quiet: exit code", 0, ends(client)[0])
+    s.same("quiet: moves", 2, c.words().count("moved: epoch"))
+    whole(c, "quiet", b"first ")
+    c.close()
+
+
 def brought_back():
     """The store brings back what was before the last ack: the client
     notices."""
@@ -566,7 +634,8 @@ def main():
     if shutil.which("gdb") is None:
         s.note("no gdb: the stopped owner was not tested")
     tests = [killed, refreshed, echoed, read_meanwhile, sent_home, tired,
-             nowhere_to_go, emptied, brought_back, members, evicted, released]
+             nowhere_to_go, emptied, no_hole, no_directory,
+             quiet, brought_back, members, evicted, released]
     if shutil.which("gdb") is not None:
         tests.append(stopped_owner)
     names = sys.argv[1:]
