@@ -449,10 +449,38 @@ turned_away(const char *source, uint64_t n)
 	log_end(&line);
 }
 
+/* Once when sessions cannot be stored, and once when they can again; of a store
+ * that does both in turns, so often at most. */
+enum { STORE_SAID_MS = 10000 };
+
+static void
+stored(enum hf_err err)
+{
+	static atomic_int failing;
+	static atomic_ullong said_ms;
+	unsigned long long now = uv_hrtime() / 1000000;
+	int was = err == HF_OK;
+	struct log_line line;
+
+	if (err == HF_E_FENCED || atomic_load(&failing) != was ||
+	    (!was && now - atomic_load(&said_ms) < STORE_SAID_MS &&
+		atomic_load(&said_ms) != 0) ||
+	    !atomic_compare_exchange_strong(&failing, &was, !was))
+		return;
+	if (err != HF_OK)
+		atomic_store(&said_ms, now);
+	log_begin(&line, "store");
+	log_text(&line, "result", err == HF_OK ? "ok" : "failed");
+	if (err != HF_OK)
+		log_text(&line, "error", hf_error_name((int)err));
+	log_end(&line);
+}
+
 const struct hf_service serve_service = { .configure = configure,
 	.retire = retire,
 	.vault = vault,
 	.renew = respond_renew,
+	.stored = stored,
 	.judge = judge,
 	.opened = opened,
 	.data = data,

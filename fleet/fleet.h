@@ -610,6 +610,9 @@ struct hf_service {
 	 * to be read again, as a new generation. From any thread, at most once a
 	 * second. May be NULL. */
 	void (*renew)(void);
+	/** What became of a session's checkpoint: HF_OK, HF_E_FENCED, or
+	 * HF_E_STORE, when it is tried again. From any thread; may be NULL. */
+	void (*stored)(enum hf_err err);
 	/** Limits and replay are seen to: judge the peer by hf_link_trust() or
 	 * hf_link_verify(), now or later. */
 	void (*judge)(struct hf_served *conn);

@@ -21,9 +21,12 @@ hold(struct hf_served_own *c)
 	e = hf_owner_new(&c->holds, c->conn.loop, c->conn.worker->port,
 	    c->conn.link, s->service->vault(c->conn.generation),
 	    &s->options.checkpoint);
-	if (e == HF_OK && s->service->renew != NULL)
+	if (e != HF_OK)
+		return e;
+	if (s->service->renew != NULL)
 		hf_owner_renew(c->holds, renew, c);
-	return e;
+	hf_owner_stored(c->holds, s->service->stored);
+	return HF_OK;
 }
 
 void

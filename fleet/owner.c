@@ -51,6 +51,7 @@ struct hf_owner {
 	int looked, stands; /* whether it can: what is stored was looked for */
 	hf__owner_renew *renew; /* NULL: nobody reads keys again */
 	void *renew_arg;
+	hf__owner_stored *stored; /* NULL: nobody wants to know */
 	int looks;
 	int refreshes; /* one was timed */
 	int handles;
@@ -110,6 +111,8 @@ tell(struct hf_owner *o, enum doing what, enum hf_err e)
 	}
 	if (what == WRITING)
 		o->stands = o->handing_over && e == HF_OK;
+	if (what == WRITING && o->stored != NULL)
+		o->stored(e);
 	if (what == CLAIMING)
 		hf_link_committed(o->link, e);
 	else
@@ -491,6 +494,12 @@ hf_owner_renew(struct hf_owner *o, hf__owner_renew *renew, void *arg)
 {
 	o->renew = renew;
 	o->renew_arg = arg;
+}
+
+void
+hf_owner_stored(struct hf_owner *o, hf__owner_stored *stored)
+{
+	o->stored = stored;
 }
 
 enum hf_err

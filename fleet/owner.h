@@ -30,6 +30,9 @@ int hf_owner_vault(struct hf_owner *owner, const struct hf_vault *vault);
  * none will come. */
 typedef int hf__owner_renew(void *arg);
 void hf_owner_renew(struct hf_owner *owner, hf__owner_renew *renew, void *arg);
+/* Who is told what became of each checkpoint. */
+typedef void hf__owner_stored(enum hf_err err);
+void hf_owner_stored(struct hf_owner *owner, hf__owner_stored *stored);
 /* Somebody may have taken the session over: looks, and then lets go. */
 void hf_owner_look(struct hf_owner *owner);
 /* Stores what there is and asks the peer to go elsewhere. */

@@ -10,6 +10,7 @@ not to.
     stopped.py [KIND...]     KIND: lmdb, redis, postgres
 """
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -74,10 +75,14 @@ def live_session(kind):
         time.sleep(1)
     s.check("stopped %s: so much as may be without an ack" % kind,
             WINDOW // 2 < so_far <= WINDOW + (1 << 17), so_far)
+    k.wait_for(lambda: "event=store result=failed error=HF_E_STORE\n" in
+               c.log("a"), "a word in the log")
     stopped.go()
     writer.join(timeout=k.WAIT)
     s.same("stopped %s: exit code" % kind, 0, k.ends(client)[0])
     k.whole(c, "stopped %s" % kind, b"first " + data + more)
+    said = re.findall("event=store result=(\\w+)", c.log("a"))
+    s.same("stopped %s: once each" % kind, ["failed", "ok"], said)
     s.same("stopped %s: handshakes" % kind, 1, k.handshakes(c))
     c.close()
 

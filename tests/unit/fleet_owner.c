@@ -170,6 +170,38 @@ no_room(void **state)
 	finish();
 }
 
+static int told;
+static enum hf_err told_err;
+
+static void
+tell(enum hf_err e)
+{
+	told++;
+	told_err = e;
+}
+
+/* Whoever keeps the log hears of each, and of no claim. */
+static void
+tells(void **state)
+{
+	(void)state;
+	begin(HF_CHECKPOINT_RECORD, 0);
+	told = 0;
+	hf_owner_stored(owner, tell);
+	stored();
+	assert_int_equal(told, 1);
+	assert_ok(told_err);
+	hear("one");
+	hf_owner_moved(owner);
+	says(HF_E_STORE);
+	assert_asks(0);
+	assert_int_equal(told, 1);
+	says(HF_E_STORE);
+	assert_int_equal(told, 2);
+	assert_err(told_err, HF_E_STORE);
+	finish();
+}
+
 /* --- when ---------------------------------------------------------------------------------- */
 
 static void
@@ -436,6 +468,7 @@ main(void)
 		cmocka_unit_test(late_write),
 		cmocka_unit_test(late_refresh),
 		cmocka_unit_test(no_room),
+		cmocka_unit_test(tells),
 		cmocka_unit_test(policies),
 		cmocka_unit_test(hand_over),
 		cmocka_unit_test(handed_nothing_over),
