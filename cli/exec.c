@@ -223,7 +223,7 @@ ended(struct lane *lane)
 
 	if (c == NULL)
 		return;
-	joint_end(&c->joint);
+	joint_end(&c->joint, 0);
 	if (!c->running) {
 		uv_close((uv_handle_t *)&c->timer, joint_handle_closed);
 		return;

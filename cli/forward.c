@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * respond --forward: passes each session on to another program's socket, in
- * the clear. It knows addresses; half-closes go through both ways.
+ * the clear. It knows addresses; half-closes go through both ways, and what is
+ * cut off is reset there.
  */
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -143,7 +144,7 @@ static void
 ended(struct lane *lane)
 {
 	if (lane->sink != NULL)
-		joint_end(lane->sink);
+		joint_end(lane->sink, CLOSE_MS);
 }
 
 const struct sink sink_forward = { opened, data, closed, drained, ended, NULL,

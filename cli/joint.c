@@ -5,6 +5,8 @@
  * is held back by the other's queue and closed by itself. It does not know
  * what is at the far end.
  */
+#include <sys/socket.h>
+
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,11 +99,47 @@ joint_data(struct joint *j, const uint8_t *data, size_t len)
 	}
 }
 
+/* Whether to close it is to reset it, also where this process dies. To a unix
+ * socket it makes no difference. */
+static void
+set_reset(struct joint *j, int on)
+{
+	const struct linger at_once = { .l_onoff = on, .l_linger = 0 };
+	uv_os_fd_t fd;
+
+	if (uv_fileno((uv_handle_t *)j->out, &fd) == 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once,
+		    sizeof(at_once));
+}
+
+static void
+close_out(struct joint *j)
+{
+	uv_close((uv_handle_t *)j->out, joint_handle_closed);
+	if (j->waits)
+		uv_close((uv_handle_t *)&j->timer, joint_handle_closed);
+}
+
+/* All was written, and its end: it may be closed now. */
+static void
+shut(uv_shutdown_t *req, int status)
+{
+	struct joint *j = req->handle->data;
+
+	j->shut = 1;
+	if (uv_is_closing((uv_handle_t *)j->out))
+		return;
+	if (status == 0)
+		set_reset(j, 0);
+	if (j->waits)
+		close_out(j);
+}
+
 void
 joint_closed(struct joint *j)
 {
 	j->finished = 1;
-	if (!j->broken && uv_shutdown(&j->shutdown, j->out, NULL) != 0)
+	if (!j->broken && uv_shutdown(&j->shutdown, j->out, shut) != 0)
 		j->broken = 1;
 }
 
@@ -151,6 +189,8 @@ joint_start(struct joint *j)
 		return;
 	}
 	j->ready = 1;
+	/* What is cut off must not look complete there. */
+	set_reset(j, 1);
 	read_back(j);
 	lane_resume(j->lane);
 }
@@ -178,13 +218,40 @@ joint_handle_closed(uv_handle_t *handle)
 	j->hooks->freed(j);
 }
 
+/* It has taken nothing for that long. */
+static void
+overdue(uv_timer_t *timer)
+{
+	struct joint *j = timer->data;
+	size_t left = uv_stream_get_write_queue_size(j->out);
+
+	if (left == j->left)
+		close_out(j);
+	j->left = left;
+}
+
+/* All has come, and is not written yet. Returns 0 where it does not wait. */
+static int
+wait_for_rest(struct joint *j, uint64_t ms)
+{
+	if (!j->finished || j->shut || j->broken || ms == 0 ||
+	    uv_timer_init(j->out->loop, &j->timer) != 0)
+		return 0;
+	j->timer.data = j;
+	j->handles++;
+	j->waits = 1;
+	j->left = uv_stream_get_write_queue_size(j->out);
+	return uv_timer_start(&j->timer, overdue, ms, ms) == 0;
+}
+
 void
-joint_end(struct joint *j)
+joint_end(struct joint *j, uint64_t ms)
 {
 	j->lane = NULL;
 	if (j->in != NULL && j->in != j->out &&
 	    !uv_is_closing((uv_handle_t *)j->in))
 		uv_close((uv_handle_t *)j->in, joint_handle_closed);
-	if (j->out != NULL && !uv_is_closing((uv_handle_t *)j->out))
-		uv_close((uv_handle_t *)j->out, joint_handle_closed);
+	if (j->out != NULL && !uv_is_closing((uv_handle_t *)j->out) &&
+	    !wait_for_rest(j, ms))
+		close_out(j);
 }

@@ -195,6 +195,7 @@ struct joint {
 		uv_pipe_t pipe;
 	} there, back; /* `back` is unused where one stream does both */
 	uv_shutdown_t shutdown;
+	uv_timer_t timer;
 	uv_stream_t *out, *in;
 	const struct joint_hooks *hooks;
 	struct lane *lane; /* NULL: it ended */
@@ -206,14 +207,19 @@ struct joint {
 	int over;     /* nothing comes back any more */
 	int broken;   /* nothing can be sent there */
 	int finished; /* the peer sends nothing more */
+	int shut;     /* that was told there, after all else */
+	int waits;    /* the connection ended, and it was not told yet */
+	size_t left;  /* bytes to write then, when it was looked at last */
 };
 /* The streams are connected: data may flow. */
 void joint_start(struct joint *joint);
 void joint_data(struct joint *joint, const uint8_t *data, size_t len);
 void joint_closed(struct joint *joint);
 void joint_drained(struct joint *joint);
-/* The connection ended: closes the streams. */
-void joint_end(struct joint *joint);
+/* The connection ended: closes the streams. Where the peer had finished what is
+ * not written yet is, as long as some of it goes within `ms`. Where he had not
+ * a TCP connection is reset. */
+void joint_end(struct joint *joint, uint64_t ms);
 /* For uv_close(); handle->data is the joint. */
 void joint_handle_closed(uv_handle_t *handle);
 

@@ -275,7 +275,7 @@ def forwarded(house):
         lambda: c.got[b] == b"re: two") and not b.ended)
     c.mux.reset(b, channels.CANCELLED)
     c.flush()
-    s.same("forward: reset, its connection ends", b"", kept.recv(1))
+    s.same("forward: reset, so is its connection", "reset", end_of(kept))
     listener.close()
     nobody = c.open("c", b"x", False)
     s.check("forward: nobody there", c.until(ended(nobody)))
@@ -283,6 +283,119 @@ def forwarded(house):
     c.close()
     s.same("forward: it stops", 0, r.stop())
     s.same("behind: it stops", 0, target.stop())
+
+
+def end_of(conn, most=1 << 20):
+    """What comes to its end, or that there is none."""
+    data = b""
+    try:
+        while len(data) < most:
+            data += (piece := conn.recv(65536))
+            if not piece:
+                return data
+    except ConnectionResetError:
+        return "reset"
+    except TimeoutError:
+        return "silence"
+
+
+def cut_off(house):
+    """--forward: only what the peer has ended has an end there (9.4)."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(WAIT)
+    r = house.respond("cut", sink=(
+        "--forward", "127.0.0.1:%d" % listener.getsockname()[1]))
+
+    def begin(ask, close):
+        c = Caller(house, r.address, ask=ask)
+        if ask:
+            c.open("", b"word", False)
+        else:
+            c.side.send(records.DATA, b"word")
+        c.flush()
+        conn, _ = listener.accept()
+        conn.settimeout(WAIT)
+        s.same("cut: it has come", b"word", conn.recv(4))
+        if close:
+            c.side.send(records.CLOSE, b"")
+            c.flush()
+        return c, conn
+
+    for ask in (False, True):
+        c, conn = begin(ask, False)
+        c.sock.close()
+        s.same("cut: it is lost", "lost", s.field(r.session(), "result"))
+        s.same("cut: so it is no end there", "reset", end_of(conn))
+    # where the whole session was closed, channels in it were not
+    c, conn = begin(True, True)
+    s.same("cut: a channel that was left open", "reset", end_of(conn))
+    s.same("cut: in it", "ok", s.field(r.session(), "result"))
+    c.sock.close()
+    # the peer has ended it, and is lost before the answer
+    c, conn = begin(False, True)
+    c.sock.close()
+    for _ in range(5):
+        conn.sendall(b"answer")
+        if line := r.session(1):
+            break
+    s.same("cut: lost after that", "lost", s.field(line, "result"))
+    s.same("cut: a good end stays one", b"", end_of(conn))
+    c, conn = begin(False, False)
+    r.kill()
+    s.same("cut: killed", "reset", end_of(conn))
+
+
+def sockets(r):
+    fds = "/proc/%d/fd/" % r.process.pid
+    return sum(os.readlink(fds + fd).startswith("socket:")
+               for fd in os.listdir(fds))
+
+
+def rest(house):
+    """--forward: what came before an end in order is written, however late it
+    is taken; but not where nothing is for seconds."""
+    size = 350000  # more than a unix socket has room for
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("behind")
+    listener.listen()
+    tcp = socket.create_server(("127.0.0.1", 0))
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+    def begin(r, listener):
+        listener.settimeout(WAIT)
+        c = Caller(house, r.address)
+        ch = c.open("", bytes(size))
+        c.flush()
+        conn, _ = listener.accept()
+        conn.settimeout(WAIT)
+        conn.shutdown(socket.SHUT_WR)
+        s.check("rest: both ends have finished", c.until(ended(ch)))
+        c.close()
+        s.same("rest: in order", "ok", s.field(r.session(), "result"))
+        return conn
+
+    # in the kernel of this side, which is to send it yet
+    r = house.respond("tcp", sink=(
+        "--forward", "127.0.0.1:%d" % tcp.getsockname()[1]))
+    conn = begin(r, tcp)
+    time.sleep(1)
+    s.same("rest: all of it over TCP", size, len(end_of(conn)))
+    s.same("rest: tcp stops", 0, r.stop())
+    # and not there yet
+    r = house.respond("rest", sink=("--forward", "unix:behind"))
+    before = sockets(r)
+    conn = begin(r, listener)
+    time.sleep(1)
+    s.same("rest: all of it, and its end", size, len(end_of(conn)))
+    conn.close()
+    conn = begin(r, listener)
+    begun = time.monotonic()
+    while sockets(r) > before and time.monotonic() < begun + 2 * WAIT:
+        time.sleep(0.2)
+    s.same("rest: it does not wait for ever", before, sockets(r))
+    s.check("rest: but for seconds", time.monotonic() > begun + 3)
+    conn.close()
+    s.same("rest: it stops", 0, r.stop())
 
 
 def not_ones_own(house):
@@ -383,8 +496,8 @@ def count_children(r):
 def main():
     with s.House() as house:
         only = sys.argv[1:]
-        for part in (echo, slow, limits, programs, forwarded, not_ones_own,
-                     flood, deserted):
+        for part in (echo, slow, limits, programs, forwarded, cut_off, rest,
+                     not_ones_own, flood, deserted):
             if not only or part.__name__ in only:
                 part(house)
     s.finish()
