@@ -54,8 +54,6 @@ hf_channel_free(struct hf_channel *ch)
 	ch->news = 0;
 	hf__line_remove(ch, HF__LINE_NEWS);
 	hf__buffer_free(&ch->in);
-	if (!ch->own)
-		ch->mux->peers_held--;
 	if (!ch->ended && ch->finishing) {
 		/* what waits is sent first */
 		ch->hangup = true;

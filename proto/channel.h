@@ -73,6 +73,7 @@ struct hf_channel {
 	bool numbered;	/* its open was written, or came */
 	bool held;	/* its application has the handle */
 	bool live;	/* counts as one of its side's */
+	bool taken;	/* counts as one of the peer's that are taken */
 	bool over;	/* final frames have gone both ways */
 	bool ended;	/* for its application */
 	bool finishing; /* a fin is to follow what waits */
@@ -114,7 +115,7 @@ struct hf_mux {
 	uint64_t heard;		     /* bytes of data, of all channels */
 	size_t unnumbered;	     /* own, whose open is due */
 	size_t own_live, peers_live; /* not over, or an answer is owed */
-	size_t peers_held;	     /* handles of the peer's */
+	size_t peers_taken;	     /* not over, or held: theirs keep data */
 };
 
 /* channel.c: an empty buffer gives its memory back. */

@@ -238,6 +238,17 @@ count_out(struct hf_channel *ch)
 		ch->mux->peers_live--;
 }
 
+/* One that was taken counts as long as it keeps anything: unread data, while
+ * its application has it, and unsent data, until it is over. */
+static void
+give_place(struct hf_channel *ch)
+{
+	if (!ch->taken || !ch->over || ch->held)
+		return;
+	ch->taken = false;
+	ch->mux->peers_taken--;
+}
+
 void
 hf__channel_judge(struct hf_channel *ch)
 {
@@ -250,6 +261,7 @@ hf__channel_judge(struct hf_channel *ch)
 		    ch->reset_sent ? ch->reason : HF_REASON_NONE);
 	}
 	count_out(ch);
+	give_place(ch);
 	hf__channel_settle(ch);
 	if (ch->over && !ch->held && !ch->reset_due)
 		destroy(ch);
@@ -270,9 +282,9 @@ on_open(struct hf_mux *m, const struct hf__frame *f)
 		return HF_E_MEMORY;
 	m->peers_next += 2;
 	hf__channel_enter(ch, f->number);
-	if (m->peers_held < m->limits.peers) {
-		ch->held = true;
-		m->peers_held++;
+	if (m->peers_taken < m->limits.peers) {
+		ch->held = ch->taken = true;
+		m->peers_taken++;
 		hf__channel_news(ch, HF_NEWS_OPENED);
 		return HF_OK;
 	}

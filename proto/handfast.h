@@ -1141,8 +1141,9 @@ enum hf_reason {
 
 /** A mux's own limits: none follows from what the peer says. */
 struct hf_mux_limits {
-	size_t own;    /**< channels that may be open from here, 0 to 1,024 */
-	size_t peers;  /**< of the peer's that are taken, 0 to 1,024 */
+	size_t own;   /**< channels that may be open from here, 0 to 1,024 */
+	size_t peers; /**< of the peer's that are taken, 0 to 1,024: each until
+			  it is over and its handle was freed */
 	size_t window; /**< bytes of a channel that wait to be read,
 			  HF_CREDIT_FIRST to HF_CREDIT_MAX */
 	size_t send;   /**< bytes of a channel that wait to be sent, at least

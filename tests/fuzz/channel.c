@@ -205,13 +205,17 @@ check(const struct end *end)
 {
 	const struct hf_mux *m = end->mux;
 	const struct hf_channel *ch = m->line[HF__LINE_ALL].first;
-	size_t own = 0, peers = 0, held = 0, n = 0;
+	size_t own = 0, peers = 0, taken = 0, mine = 0, n = 0;
 
 	for (; ch != NULL; ch = ch->place[HF__LINE_ALL].next, n++) {
 		own += ch->own && !ch->over;
 		peers += !ch->own &&
 		    (!ch->over || (ch->reset_due && !ch->fin_sent));
-		held += !ch->own && ch->held;
+		mine += ch->own;
+		taken += ch->taken;
+		CLAIM(!ch->taken || (!ch->own && (ch->held || !ch->over)));
+		CLAIM(ch->own || ch->taken ||
+		    (!ch->held && ch->in.ptr == NULL && ch->out.ptr == NULL));
 		CLAIM(ch->over || ch->in.len + ch->given <= m->limits.window);
 		CLAIM(ch->credit <= HF_CREDIT_MAX);
 		CLAIM(ch->out.len <= m->limits.send);
@@ -222,9 +226,9 @@ check(const struct end *end)
 	CLAIM(n == hf_mux_count(m));
 	CLAIM(own == m->own_live && own <= m->limits.own);
 	CLAIM(peers == m->peers_live && peers <= HF_CHANNELS_MAX);
-	CLAIM(held == m->peers_held && held <= m->limits.peers);
+	CLAIM(taken == m->peers_taken && taken <= m->limits.peers);
 	CLAIM(hf_mux_bytes(m) <= sizeof(*m) + n * sizeof(*ch) +
-		(held + HANDLES) * (m->limits.window + m->limits.send));
+		(taken + mine) * (m->limits.window + m->limits.send));
 }
 
 int

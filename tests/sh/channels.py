@@ -220,6 +220,51 @@ def limits(house):
     s.same("print: it stops", 0, r.stop())
 
 
+def untaken(house):
+    """Whose peer gives no credit counts, also when its program has ended; who
+    takes it all, one after the other, is never refused."""
+    r = house.respond("untaken", "--channels", "2",
+                      sink=("--exec", "head -c 125000 /dev/zero"))
+    c = Caller(house, r.address)
+    stuck = [c.open("", b"", False, read=False) for _ in range(2)]
+    s.check("untaken: what credit there is is used", c.until(
+        lambda: all(len(ch.unread) == 65536 for ch in stuck)))
+    end = time.monotonic() + WAIT
+    while count_children(r) > 0 and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    third = c.open("", b"", False)
+    s.check("untaken: no third", c.until(ended(third)))
+    s.same("untaken: for that reason", channels.LIMIT, third.reason)
+    c.reading.update(stuck)
+    for ch in stuck:
+        c.got[ch] += c.mux.take(ch, len(ch.unread))
+    s.check("untaken: taken, they end", c.until(ended(*stuck)))
+    s.same("untaken: whole", [125000] * 2, [len(c.got[ch]) for ch in stuck])
+    c.close()
+    s.same("untaken: two there were", "2", s.field(r.session(), "channels"))
+    s.same("untaken: it stops", 0, r.stop())
+    for name, sink in (("one", ("--exec", "head -c 9")), ("echo", ("--echo",)),
+                       ("cut", ("--exec", "false"))):
+        r = house.respond(name, "--channels", "1", sink=sink)
+        c = Caller(house, r.address)
+        reasons = set()
+        for i in range(40):
+            ch = c.open("", b"nine bytes" * 7, i % 2)
+            c.until(lambda: ch.over or ch.heard_fin or len(c.got[ch]) == 70)
+            if not ch.over and i % 4 < 2:
+                c.mux.reset(ch, channels.CANCELLED)
+            elif not ch.ended:
+                c.mux.finish(ch)
+            s.check("untaken: %s %d ends" % (name, i),
+                    c.until(lambda: ch.over)) or s.note(repr(ch))
+            reasons.add(ch.reason)
+        s.same("untaken: %s, none refused" % name, False,
+               channels.LIMIT in reasons)
+        c.close()
+        s.same("untaken: %s stops" % name, 0, r.stop())
+
+
 def programs(house):
     """--exec: a process for each; what fails does not look complete."""
     house.write("run.sh", "#!/bin/sh\nread word\n"
@@ -496,7 +541,8 @@ def count_children(r):
 def main():
     with s.House() as house:
         only = sys.argv[1:]
-        for part in (echo, slow, limits, programs, forwarded, cut_off, rest,
+        for part in (echo, slow, limits, untaken, programs,
+                     forwarded, cut_off, rest,
                      not_ones_own, flood, deserted):
             if not only or part.__name__ in only:
                 part(house)

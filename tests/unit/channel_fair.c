@@ -266,7 +266,7 @@ end_all(struct talk *t)
 		assert_int_equal(hf_mux_count(t->mux[end]), 0);
 		assert_int_equal(t->mux[end]->own_live, 0);
 		assert_int_equal(t->mux[end]->peers_live, 0);
-		assert_int_equal(t->mux[end]->peers_held, 0);
+		assert_int_equal(t->mux[end]->peers_taken, 0);
 	}
 }
 

@@ -129,6 +129,86 @@ refused(void **state)
 	hf_mux_free(m);
 }
 
+/* One that nobody has any more counts as long as it has something to send: a
+ * peer that opens and takes nothing makes no end keep more than that. */
+static void
+unsent(void **state)
+{
+	struct hf_mux *m = mux_of(HF_RESPONDER, 0, 1, USUAL, 2 * USUAL);
+	struct heard h = { .r = { 0 } };
+	struct hf_channel *ch;
+	struct hf__frame f;
+
+	(void)state;
+	assert_ok(say_open(m, 0));
+	assert_ok(say_fin(m, 0));
+	ch = news(m, HF_NEWS_OPENED | HF_NEWS_FINISHED);
+	assert_int_equal(put_in(ch, 2 * USUAL), 2 * USUAL);
+	assert_ok(hf_channel_finish(ch));
+	hf_channel_free(ch);
+	while (hear(&f, &h, m))
+		assert_int_equal(f.type, HF__FRAME_DATA);
+	assert_ok(say_open(m, 2));
+	no_news(m);
+	expect(&h, m, HF__FRAME_RESET, 2, HF_REASON_LIMIT, 0);
+	assert_ok(say_fin(m, 2));
+	/* the credit comes, and makes room */
+	assert_ok(say_credit(m, 0, USUAL));
+	while (hear(&f, &h, m) && f.type == HF__FRAME_DATA)
+		;
+	assert_int_equal(f.type, HF__FRAME_FIN);
+	assert_ok(say_open(m, 4));
+	ch = news(m, HF_NEWS_OPENED);
+	/* one that was cut, until the peer has answered the reset */
+	assert_int_equal(put_in(ch, 2 * USUAL), 2 * USUAL);
+	assert_ok(hf_channel_cut(ch, HF_REASON_FAILED));
+	hf_channel_free(ch);
+	assert_ok(say_open(m, 6));
+	no_news(m);
+	assert_ok(say_reset(m, 6, HF_REASON_CANCELLED));
+	assert_ok(say_reset(m, 4, HF_REASON_CANCELLED));
+	assert_ok(say_open(m, 8));
+	(void)news(m, HF_NEWS_OPENED);
+	hf_mux_free(m);
+}
+
+/* Who opens one after the other is never refused, whoever ends them and how. */
+static void
+one_by_one(void **state)
+{
+	struct hf_mux *i = mux_of(HF_INITIATOR, 1, 0, USUAL, USUAL);
+	struct hf_mux *r = mux_of(HF_RESPONDER, 0, 1, USUAL, USUAL);
+	struct hf_channel *mine, *theirs;
+	int n;
+
+	(void)state;
+	for (n = 0; n < 40; n++) {
+		mine = open_one(i, "");
+		(void)put_in(mine, 100);
+		if (n & 1)
+			assert_ok(hf_channel_finish(mine));
+		carry(r, i, 4096);
+		assert_int_equal(hf_mux_next(r, &theirs) & HF_NEWS_OPENED,
+		    HF_NEWS_OPENED);
+		(void)put_in(theirs, USUAL);
+		if (n & 2)
+			assert_ok(hf_channel_finish(theirs));
+		else if (n & 4)
+			assert_ok(hf_channel_cut(theirs, HF_REASON_FAILED));
+		if (n & 8)
+			carry(i, r, 4096);
+		hf_channel_free(theirs);
+		carry(i, r, 4096);
+		hf_channel_free(mine);
+		/* it may open the next as soon as it counts the last no more */
+		carry(r, i, 4096);
+		while (i->own_live > 0)
+			assert_true(carry(i, r, 4096) > 0);
+	}
+	hf_mux_free(i);
+	hf_mux_free(r);
+}
+
 /* No more than 1,024 of the peer's that are not over: refused ones count. */
 static void
 too_many(void **state)
@@ -296,6 +376,8 @@ main(void)
 		cmocka_unit_test(credit_past),
 		cmocka_unit_test(credit_used),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(unsent),
+		cmocka_unit_test(one_by_one),
 		cmocka_unit_test(too_many),
 		cmocka_unit_test(owed),
 		cmocka_unit_test(own_limit),

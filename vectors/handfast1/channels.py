@@ -42,6 +42,7 @@ class Channel:
     label: str
     number: int | None = None
     held: bool = True
+    taken: bool = False  # the other side's, and there was room for it
     unread: bytes = b""
     unsent: bytes = b""
     credit: int = FIRST_CREDIT
@@ -146,11 +147,12 @@ class Mux:
                                     not ch.said_fin) for ch in self.all)
         need(count < CHANNELS_MAX, "HF_E_TOO_BIG", "channels")
         self.peers_next += 2
-        held = sum(ch.held and not ch.own for ch in self.all)
+        taken = sum(ch.taken and (ch.held or not ch.over) for ch in self.all)
         ch = Channel(False, label, number)
         self.live[number] = ch
         self.all.append(ch)
-        if held < self.limits.peers:
+        if taken < self.limits.peers:
+            ch.taken = True
             self.opened.append(ch)
             return
         ch.held, ch.ended = False, True

@@ -92,6 +92,18 @@ def good() -> Iterator[Json]:
         feed((R.FIN, 0), (R.OPEN, 6, "taken")),
         peers=1,
     )
+    yield end(
+        "unsent",
+        feed((R.OPEN, 0, ""), (R.FIN, 0)),
+        send(0, 70000),
+        do("finish", 0),
+        do("free", 0),
+        feed((R.OPEN, 2, "refused"), (R.FIN, 2)),
+        feed((R.CREDIT, 0, 70000)),
+        feed((R.OPEN, 4, "taken")),
+        peers=1,
+        send=70000,
+    )
     yield end("none-taken", feed((R.OPEN, 0, "")), peers=0)
     yield end(
         "credit",
