@@ -55,8 +55,6 @@ trust(void *owner, struct hf_link *link)
 	/* Name, CA, times and usage were judged by the session. */
 	if (entry->user == NULL)
 		hf_link_trust(link, HF_OK);
-	else if (held->stretch != NULL) /* the one before is at work still */
-		hf_link_trust(link, HF_E_GONE);
 	else
 		hf_stretch_begin(&held->stretch, held->agent->loop, link,
 		    entry->user, entry->password.text, entry->password.len);

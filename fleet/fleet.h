@@ -216,7 +216,9 @@ int hf_link_open(const struct hf_link *link);
 struct hf_stretch;
 /** At `trust` of an initiator with a password: stretches it in a thread, as the
  * peer's certificate says, and answers. *place is it until then, and NULL
- * after. User and password (`len` bytes) are borrowed until that. */
+ * before and after: where one that was forgotten is at work in it still, the
+ * answer is HF_E_GONE. User and password (`len` bytes) are borrowed until
+ * then. */
 void hf_stretch_begin(struct hf_stretch **place, uv_loop_t *loop,
     struct hf_link *link, const char *user, const char *password, size_t len);
 /** The link is gone: nobody is answered. Accepts NULL. */

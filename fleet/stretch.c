@@ -74,6 +74,12 @@ hf_stretch_begin(struct hf_stretch **place, uv_loop_t *loop,
 	struct hf_stretch *s;
 	enum hf_err e = HF_E_MEMORY;
 
+	/* The one before is at work still. Two in one place could not both be
+	 * forgotten when their links go. */
+	if (*place != NULL) {
+		hf_link_trust(link, HF_E_GONE);
+		return;
+	}
 	if ((s = calloc(1, sizeof(*s))) == NULL ||
 	    (e = prepare(s, link)) != HF_OK)
 		goto bad;
