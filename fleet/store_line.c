@@ -177,9 +177,11 @@ hf__line_up(struct hf__line *line)
 {
 	line->state = 1;
 	line->failures = 0;
+	/* Before `watch`, by which it may be down again: the timer is that of
+	 * the next attempt then. */
+	(void)uv_timer_start(&line->port->watch, flush, 0, 0);
 	if (line->watching)
 		line->remote->watch(line->conn);
-	(void)uv_timer_start(&line->port->watch, flush, 0, 0);
 }
 
 int

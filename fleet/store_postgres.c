@@ -425,6 +425,8 @@ hf__pg_watch(void *conn)
 
 	hf__pg_execute(c, got_hint, NULL, NULL, "LISTEN handfast", 0, NULL);
 	hf__pg_end(c, NULL);
+	if (c->line == NULL)
+		return;
 	if (*mark == '\0') {
 		memcpy(hf__line_mark(c->line), "0", 2);
 		hf__pg_execute(c, got_news, NULL, "last", NULL, 0, NULL);

@@ -15,6 +15,7 @@
 #include "fleet.h"
 #include "libpq.h"
 #include "servers.h"
+#include "store.h"
 #include "storing.h"
 #include "testing.h"
 
@@ -376,6 +377,44 @@ lost_in_telling(void **state)
 	hf_store_close(other);
 }
 
+/* The connection is lost as it begins to watch: another is made. */
+static void
+lost_in_watching(void **state)
+{
+	struct hf_store *other = store_open(as_server);
+
+	(void)state;
+	assert_ok(store_swap(other, "k", NULL, "one"));
+	assert_int_equal(uv_loop_init(&on.loop), 0);
+	on.store = store_open(as_server);
+	real_sync = hf__pq.pipelineSync;
+	sync_by(sync_some);
+	assert_ok(hf_port_open(&on.port, on.store, &on.loop));
+	hf_port_watch(on.port, changed, NULL);
+	may_end = 1; /* what it says first */
+	while (may_end > 0 || hf__line_state(on.port->line) == 0)
+		store_run(&on.loop, 1);
+	may_end = -1;
+	sync_by(real_sync);
+	assert_int_equal(hf__line_state(on.port->line), -1);
+	store_run(&on.loop, 500);
+	assert_int_equal(hf__line_state(on.port->line), 1);
+	answers = fenced = 0;
+	assert_non_null(
+	    hf_port_swap(on.port, store_text("k"), store_text("one"),
+		store_text("two"), store_later(), answered, NULL));
+	store_run(&on.loop, 300);
+	assert_int_equal(answers, 1);
+	assert_int_equal(fenced, 0);
+	/* It watches, too. */
+	news = 0;
+	assert_ok(store_swap(other, "k", "two", "three"));
+	store_run(&on.loop, 300);
+	assert_int_equal(news, 1);
+	watched();
+	hf_store_close(other);
+}
+
 /* --- the next version --------------------------------------------------------------------- */
 
 /* Somebody reads for long while the tables are to be changed: that is given up
@@ -427,6 +466,7 @@ main(void)
 		CASE(numbers_of_strangers),
 		CASE(told_lightly),
 		CASE(lost_in_telling),
+		CASE(lost_in_watching),
 		CASE(blocked),
 	};
 	int failed;
