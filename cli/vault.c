@@ -2,8 +2,8 @@
 /*
  * The keys by which a responder may hold its cluster's sessions: its grants
  * from the store, judged by the cluster's certificate; and the highest ring
- * serial seen, kept on this machine's own disk so that no store can bring an
- * older ring back.
+ * serial that all of them had, kept on this machine's own disk so that no store
+ * can bring older ones back.
  */
 #include <stdlib.h>
 #include <string.h>

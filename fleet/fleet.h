@@ -515,7 +515,7 @@ HF_MUST_USE enum hf_err hf_cluster_members(struct hf_store *store,
     int (*each)(void *arg, const struct hf_member *member), void *arg);
 /** What a member's grants say. */
 struct hf_granted {
-	uint64_t serial;    /**< the highest that there is now */
+	uint64_t serial;    /**< the lowest of theirs: all have come to it */
 	uint64_t not_after; /**< when the first of them ends */
 };
 /** A member's grants into its vault.

@@ -167,7 +167,9 @@ take_grant(void *arg, struct hf_span key, struct hf_span value)
 	t->e = hf_keygrant_open(&g, value.ptr, value.len, &t->by);
 	if (t->e == HF_OK && (t->e = hf_vault_grant(t->vault, &g)) == HF_OK) {
 		t->n++;
-		if (g.serial > t->all.serial)
+		/* What all of them have: in a change that is under way, or
+		 * stopped, that of before it is not refused yet. */
+		if (g.serial < t->all.serial)
 			t->all.serial = g.serial;
 		if (g.not_after < t->all.not_after)
 			t->all.not_after = g.not_after;
@@ -180,7 +182,7 @@ enum hf_err
 hf_member_grants(struct hf_vault *vault, struct hf_store *store,
     const struct hf_keygrant_judge *by, struct hf_granted *granted)
 {
-	struct taking t = { vault, *by, { by->serial, UINT64_MAX }, 0, HF_OK };
+	struct taking t = { vault, *by, { UINT64_MAX, UINT64_MAX }, 0, HF_OK };
 	char id[HF_MEMBER_ID_TEXT], text[HF__MEMBER_KEY_TEXT];
 	enum hf_err e;
 

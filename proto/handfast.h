@@ -599,7 +599,7 @@ struct hf_keygrant_judge {
 	struct hf_span member;		    /**< its leaf certificate */
 	struct hf_span cluster; /**< the cluster's, verified by the caller */
 	uint64_t now;		/**< seconds since the epoch */
-	uint64_t serial;	/**< the highest seen */
+	uint64_t serial;	/**< the highest that all scopes had */
 	uint32_t tolerance;	/**< seconds that clocks may differ */
 	int own_copy; /**< the cluster's own: it may last longer than a day */
 };

@@ -341,7 +341,7 @@ serials(void **state)
 	assert_int_equal(vault->scope[0].generation_n, 2);
 	assert_int_equal(vault->scope[0].not_after, NOW + 100 + DAY);
 	assert_ok(grants(&one_cert, 2, NOW + DAY + 99));
-	/* The highest of all scopes counts, and the next one is higher. */
+	/* The next one is higher for all scopes. */
 	again(NOW + 101);
 	assert_ok(admit(&two_cert, "other", NULL));
 	assert_ok(grants(&two_cert, 0, NOW + 101));
@@ -355,6 +355,37 @@ serials(void **state)
 	assert_ok(grants(&two_cert, 0, NOW + 103));
 	assert_int_equal(granted.serial, 4);
 	assert_int_equal(granted.not_after, NOW + 103 + DAY);
+}
+
+/* A change that stopped between two scopes, and was read so: what all have is
+ * remembered, and so both are good until the next, at each reading. */
+static void
+between_scopes(void **state)
+{
+	struct blob before, ring;
+	size_t n;
+
+	(void)state;
+	again(NOW);
+	assert_ok(admit(&one_cert, "a", NULL));
+	assert_ok(admit(&one_cert, "b", NULL));
+	assert_ok(look(&before, 'g', &one_cert, "b"));
+	assert_ok(look(&ring, 'r', NULL, "b"));
+	assert_ok(hf_cluster_rotate(c, "a", 0, &n));
+	force('g', &one_cert, "b", &before);
+	force('r', NULL, "b", &ring);
+	assert_ok(grants(&one_cert, 2, NOW));
+	assert_int_equal(granted.serial, 2);
+	assert_int_equal(vault->scope_n, 2);
+	assert_int_equal(vault->scope[0].generation[0].number, 2);
+	/* Where it was ended nothing of before is good any more. */
+	again(NOW + 1);
+	assert_ok(hf_cluster_renew(c, &n));
+	assert_int_equal(n, 2);
+	assert_ok(grants(&one_cert, 2, NOW + 1));
+	assert_int_equal(granted.serial, 4);
+	force('g', &one_cert, "b", &before);
+	assert_err(grants(&one_cert, 4, NOW + 1), HF_E_ROLLBACK);
 }
 
 static void
@@ -572,6 +603,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(scopes, enter, leave),
 		cmocka_unit_test_setup_teardown(admit_arguments, enter, leave),
 		cmocka_unit_test_setup_teardown(serials, enter, leave),
+		cmocka_unit_test_setup_teardown(between_scopes, enter, leave),
 		cmocka_unit_test_setup_teardown(rotated, enter, leave),
 		cmocka_unit_test_setup_teardown(removed, enter, leave),
 		cmocka_unit_test_setup_teardown(bad_records, enter, leave),
