@@ -176,6 +176,8 @@ int cli_cost(unsigned *mib, unsigned *passes, const char *option,
     const char *text);
 /* 1 to HF_NAME_MAX bytes. */
 int cli_name(struct hf_name *out, const char *option, const char *text);
+/* The same, without @. */
+int cli_realm(struct hf_name *out, const char *option, const char *text);
 int cli_user_name(const char *command, const char *text);
 /* Adds a path to a list of at most CLI_PATHS_MAX. */
 int cli_path(const char *paths[CLI_PATHS_MAX], size_t *n, const char *option,

@@ -243,7 +243,8 @@ check_names(const struct initiate *a)
 	if (a->expect != NULL &&
 	    cli_name(&name, "--expect", a->expect) != CLI_OK)
 		return CLI_USAGE;
-	if (a->realm != NULL && cli_name(&name, "--realm", a->realm) != CLI_OK)
+	if (a->realm != NULL &&
+	    cli_realm(&name, "--realm", a->realm) != CLI_OK)
 		return CLI_USAGE;
 	for (i = 0; i < a->target_n; i++)
 		if (*a->target[i] != '\0' &&

@@ -153,6 +153,7 @@ enum form {
 	FORM_EMBEDDED, /* a byte string that holds CBOR */
 	FORM_PERHAPS,  /* one that may hold a map */
 	FORM_COSE_KEY,
+	FORM_REALM, /* text without @ */
 	FORM_KEM,
 	FORM_ZEROS
 };

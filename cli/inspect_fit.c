@@ -51,6 +51,14 @@ is_clean(const struct doc *d, const struct node *node)
 	return 1;
 }
 
+static int
+holds_at(const struct doc *d, const struct node *node)
+{
+	return node->type == T_TEXT && (node->flags & N_CUT) == 0 &&
+	    memchr(d->ptr + node->off + node->head, '@',
+		node->len - node->head) != NULL;
+}
+
 struct faults {
 	struct fault broken, loose, alien, keys;
 };
@@ -204,6 +212,8 @@ fit_field(struct doc *d, uint32_t i, const struct field *field, int foreign)
 	if (!foreign && !is_clean(d, node))
 		wrong(d, i, field->name,
 		    "not UTF-8, or control characters in it");
+	if (!foreign && field->form == FORM_REALM && holds_at(d, node))
+		wrong(d, i, field->name, "an @ in it");
 	fit_words(d, i, field);
 	if (field->form == FORM_EMBEDDED || field->form == FORM_PERHAPS)
 		fit_inner(d, i, field, foreign);

@@ -36,6 +36,8 @@
 	{ 0, name, words, types, FORM_KEM, flags, 32, 2048, NULL, NULL }
 #define NAME(key, name, words, flags) \
 	{ key, name, words, TEXT, PLAIN, flags, 1, HF_NAME_MAX, NULL, NULL }
+#define REALM(key, name) { key, name, NULL, TEXT, FORM_REALM, 0, 1, \
+	HF_NAME_MAX, NULL, NULL }
 #define TIME(key, name, words) \
 	{ key, name, words, UINT, FORM_TIME, NEEDED, 0, SECONDS, NULL, NULL }
 #define CHAIN(types) { 0, "chain", "leaf first", types, PLAIN, 0, 1, \
@@ -69,6 +71,8 @@ static const struct shape header_map =
 	OBJECT("protected header", T_MAP, header_fields, JUDGE_NONE);
 static const struct field name_entry[] = { NAME(0, NULL, NULL, 0) };
 static const struct shape name_list = LIST(name);
+static const struct field realm_entry[] = { REALM(0, NULL) };
+static const struct shape realm_list = LIST(realm);
 static const struct field cost_fields[] = {
 	{ 0, "memory", "MiB", UINT, PLAIN, 0, 64, 1024, NULL, NULL },
 	{ 0, "passes", NULL, UINT, PLAIN, 0, 2, 10, NULL, NULL },
@@ -82,8 +86,8 @@ static const struct shape cnf_map =
 
 #define SUITES(key, flags) { key, "suites", NULL, ARRAY, FORM_SUITES, flags, \
 	1, HF_SUITES_MAX, NULL, NULL }
-#define NAMES(key, name, words) { key, name, words, ARRAY, PLAIN, 0, 1, \
-	HF_NAMES_MAX, NULL, &name_list }
+#define NAMES(key, name, words, of) { key, name, words, ARRAY, PLAIN, 0, 1, \
+	HF_NAMES_MAX, NULL, &of ## _list }
 #define CNF { 8, "cnf", "the key it is for", MAP, PLAIN, NEEDED, 0, 0, NULL, \
 	&cnf_map }
 #define CTI(words) { 7, "cti", words, BYTES, PLAIN, NEEDED, 16, 16, NULL, \
@@ -92,16 +96,16 @@ static const struct shape cnf_map =
 	0, NULL, &inside }
 
 static const struct field cert_handfast_fields[] = {
-	NAMES(1, "names", "beside the subject"),
+	NAMES(1, "names", "beside the subject", name),
 	SUITES(2, 0),
-	NAME(3, "realm", NULL, 0),
+	REALM(3, "realm"),
 	{ 4, "password cost", NULL, ARRAY, PLAIN, 0, 2, 2, NULL, &cost_tuple },
 	NAME(5, "cluster", NULL, 0),
 	{ -1, "usage", NULL, UINT, FORM_USAGE, NEEDED, 1, 31, NULL, NULL },
 	{ -2, "path length", "CAs below this one", UINT, PLAIN, 0, 0, 3, NULL,
 	    NULL },
-	NAMES(-3, "permitted names", "suffixes"),
-	NAMES(-4, "permitted realms", NULL),
+	NAMES(-3, "permitted names", "suffixes", name),
+	NAMES(-4, "permitted realms", NULL, realm),
 };
 static const struct shape cert_handfast =
 	OBJECT("handfast", T_MAP, cert_handfast_fields, JUDGE_NONE);
@@ -119,7 +123,7 @@ static const struct shape cert_map =
 	OBJECT("claims", T_MAP, cert_claims, JUDGE_NONE);
 
 static const struct field request_handfast_fields[] = {
-	NAMES(1, "names", "beside the subject"),
+	NAMES(1, "names", "beside the subject", name),
 	SUITES(2, NEEDED),
 };
 static const struct shape request_handfast =

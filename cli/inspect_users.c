@@ -56,7 +56,7 @@ show_head(json_t *fields, struct reading *r, const char *line, size_t len)
 	if (cli_users_realm(realm, (size_t)(cost - realm)) != 0)
 		return refuse(r, sizeof(MAGIC) - 1,
 		    "a realm has 1 to 255 bytes of UTF-8, no control "
-		    "characters");
+		    "characters, no @");
 	if (cli_users_cost(&mib, &passes, cost + 6,
 		(size_t)(line + len - cost) - 6) != 0)
 		return refuse(r, (size_t)(cost - line), "not a cost");

@@ -206,6 +206,17 @@ cli_name(struct hf_name *out, const char *option, const char *text)
 }
 
 int
+cli_realm(struct hf_name *out, const char *option, const char *text)
+{
+	if (strchr(text, '@') == NULL)
+		return cli_name(out, option, text);
+	(void)cli_error(CLI_USAGE, "%s: a realm has no @", option);
+	cli_hint("of user@realm the realm is what stands behind the last @; a "
+		 "user's name may hold more");
+	return CLI_USAGE;
+}
+
+int
 cli_path(const char *paths[CLI_PATHS_MAX], size_t *n, const char *option,
     const char *text)
 {

@@ -207,7 +207,8 @@ name_allowed(const char *name)
 	return respond.allow_n == 0;
 }
 
-/* A ticket earned by a password ends with its user's entry. */
+/* A ticket earned by a password ends with its user's entry. What stands behind
+ * the last @ of its subject is the realm: that holds none. */
 static int
 ticket_holds(const struct generation *g, const struct hf_ticket_info *ticket)
 {

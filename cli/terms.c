@@ -75,14 +75,16 @@ cli_default_suites(struct hf_cert_info *info)
 			info->suites[info->suites_n++] = (uint16_t)suite;
 }
 
+typedef int reading(struct hf_name *, const char *option, const char *text);
+
 static int
-add_name(struct hf_name names[HF_NAMES_MAX], size_t *n, const char *option,
-    const char *text)
+add_name(struct hf_name names[HF_NAMES_MAX], size_t *n, reading *read,
+    const char *option, const char *text)
 {
 	if (*n == HF_NAMES_MAX)
 		return cli_error(CLI_USAGE, "%s: at most %d of them", option,
 		    HF_NAMES_MAX);
-	return cli_name(&names[(*n)++], option, text);
+	return read(&names[(*n)++], option, text);
 }
 
 static int
@@ -124,7 +126,8 @@ cli_terms_option(struct cli_terms *terms, int option, const char *text)
 
 	switch (option) {
 	case CLI_OPT_NAME:
-		return add_name(info->names, &info->names_n, "--name", text);
+		return add_name(info->names, &info->names_n, cli_name,
+		    "--name", text);
 	case CLI_OPT_SUBJECT:
 		return cli_name(&info->subject, "--subject", text);
 	case CLI_OPT_USAGE:
@@ -139,7 +142,7 @@ cli_terms_option(struct cli_terms *terms, int option, const char *text)
 		terms->has_after = 1;
 		return cli_time(&info->not_after, "--not-after", text);
 	case CLI_OPT_REALM:
-		return cli_name(&info->realm, "--realm", text);
+		return cli_realm(&info->realm, "--realm", text);
 	case CLI_OPT_CLUSTER:
 		return cli_name(&info->cluster, "--cluster", text);
 	case CLI_OPT_COST:
@@ -147,10 +150,11 @@ cli_terms_option(struct cli_terms *terms, int option, const char *text)
 		    "--password-cost", text);
 	case CLI_OPT_PERMIT_NAME:
 		return add_name(info->permitted_names,
-		    &info->permitted_names_n, "--permit-name", text);
+		    &info->permitted_names_n, cli_name, "--permit-name", text);
 	case CLI_OPT_PERMIT_REALM:
 		return add_name(info->permitted_realms,
-		    &info->permitted_realms_n, "--permit-realm", text);
+		    &info->permitted_realms_n, cli_realm, "--permit-realm",
+		    text);
 	case CLI_OPT_PATH_LENGTH:
 		return set_path_length(info, text);
 	case CLI_OPT_SUITE:

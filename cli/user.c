@@ -80,7 +80,7 @@ read_option(struct job *job, int c)
 		job->db = optarg;
 		return CLI_OK;
 	case OPT_REALM:
-		return cli_name(&job->realm, "--realm", optarg);
+		return cli_realm(&job->realm, "--realm", optarg);
 	case OPT_COST:
 		return cli_cost(&job->mib, &job->passes, "--password-cost",
 		    optarg);

@@ -58,7 +58,7 @@ cli_users_realm(const char *text, size_t len)
 		return -1;
 	for (i = 0; i < len; i += n) {
 		n = cli_utf8(&c, text + i, len - i);
-		if (n == 0 || c < 0x20 || (c >= 0x7f && c <= 0x9f))
+		if (n == 0 || c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == '@')
 			return -1;
 	}
 	return 0;

@@ -129,6 +129,8 @@ judge(const struct hf__entry *p, char why[HF_WHY_MAX])
 		return fault(why, p, "identity and certificate go together");
 	if ((p->user == NULL) != (p->password_file == NULL))
 		return fault(why, p, "user and password-file go together");
+	if (p->realm != NULL && strchr(p->realm, '@') != NULL)
+		return fault(why, p, "a realm has no @");
 	if (p->user != NULL && p->expect == NULL && p->realm == NULL)
 		return fault(why, p,
 		    "a password is sent only to one who was named: expect, or "

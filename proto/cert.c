@@ -46,6 +46,12 @@ hf__name_copy(struct hf_name *name, struct hf_span text)
 	name->text[text.len] = '\0';
 }
 
+bool
+hf__realm_ok(const uint8_t *text, size_t len)
+{
+	return len == 0 || memchr(text, '@', len) == NULL;
+}
+
 void
 hf__read_this_key(struct hf__reader *r, struct hf__key_order *order,
     int64_t key)
@@ -106,6 +112,26 @@ hf__read_cnf(struct hf__reader *r, int64_t *curve)
 	return hf__read_bytes(r, HF_KEY_BYTES, HF_KEY_BYTES);
 }
 
+static struct hf_span
+read_realm(struct hf__reader *r)
+{
+	struct hf_span realm = hf__read_text(r, 1, HF_NAME_MAX);
+
+	if (!hf__realm_ok(realm.ptr, realm.len))
+		hf__read_fail(r, HF_E_OBJECT);
+	return realm;
+}
+
+static void
+read_realms(struct hf__reader *r, struct hf__names *realms)
+{
+	size_t i;
+
+	realms->n = hf__read_list(r, 1, HF_NAMES_MAX);
+	for (i = 0; i < realms->n; i++)
+		realms->name[i] = read_realm(r);
+}
+
 static void
 read_cost(struct hf__reader *r, struct hf__cert *c)
 {
@@ -135,7 +161,7 @@ read_handfast(struct hf__reader *r, struct hf__cert *c)
 			c->suites_n = hf__read_suites(r, c->suites);
 			break;
 		case HF__CERT_REALM:
-			c->realm = hf__read_text(r, 1, HF_NAME_MAX);
+			c->realm = read_realm(r);
 			break;
 		case HF__CERT_COST:
 			read_cost(r, c);
@@ -156,7 +182,7 @@ read_handfast(struct hf__reader *r, struct hf__cert *c)
 			break;
 		case HF__CERT_PERMITTED_REALMS:
 			c->has_permitted_realms = true;
-			hf__read_names(r, &c->permitted_realms);
+			read_realms(r, &c->permitted_realms);
 			break;
 		default:
 			hf__read_unknown(r, key, 2);

@@ -238,7 +238,8 @@ hf_config_expect(struct hf_config *c, const char *name)
 enum hf_err
 hf_config_realm(struct hf_config *c, const char *realm)
 {
-	if (c == NULL || c->role != HF_INITIATOR)
+	if (c == NULL || c->role != HF_INITIATOR || realm == NULL ||
+	    !hf__realm_ok((const uint8_t *)realm, strlen(realm)))
 		return HF_E_ARG;
 	return set_name(&c->realm, realm, HF_NAME_MAX);
 }

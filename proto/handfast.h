@@ -324,7 +324,7 @@ struct hf_cert_info {
 	struct hf_name subject;		    /**< whom it names */
 	struct hf_name names[HF_NAMES_MAX]; /**< beside the subject */
 	size_t names_n;			    /**< how many */
-	struct hf_name realm;		    /**< of its users */
+	struct hf_name realm;		    /**< of its users: no \@ */
 	struct hf_name cluster;		    /**< of servers it belongs to */
 	struct hf_name permitted_names[HF_NAMES_MAX];  /**< CA: suffixes */
 	size_t permitted_names_n;		       /**< how many */
@@ -442,6 +442,7 @@ HF_MUST_USE enum hf_err hf_trust_verify(struct hf_cert_info *info,
 /** HF_OK when @p user is 1 to 64 of [a-z0-9._@+-], else HF_E_ARG. */
 HF_MUST_USE enum hf_err hf_user_check(const char *user, size_t len);
 /** Stretches a password by Argon2id: the client's work, 64 MiB by default.
+ * @param realm without an \@
  * @param mib memory, 64 to 1024; @param passes 2 to 10; 0, 0: the default */
 HF_MUST_USE enum hf_err hf_password_stretch(uint8_t stretched[HF_KEY_BYTES],
     const char *password, size_t password_len, const char *realm,
@@ -649,7 +650,8 @@ HF_MUST_USE enum hf_err hf_config_grease(struct hf_config *config, int on);
 /** Initiator: the name that the responder's certificate must carry. */
 HF_MUST_USE enum hf_err hf_config_expect(struct hf_config *config,
     const char *name);
-/** Initiator: the realm that the responder's certificate must carry. */
+/** Initiator: the realm that the responder's certificate must carry; no \@ is
+ * in one. */
 HF_MUST_USE enum hf_err hf_config_realm(struct hf_config *config,
     const char *realm);
 /** Initiator: the target asked for. Default: the empty one. */

@@ -402,6 +402,8 @@ struct hf__cert {
 	uint64_t chain_not_after;
 };
 
+/* Text may be a realm: in user@realm the last @ stands before it. */
+bool hf__realm_ok(const uint8_t *, size_t);
 enum hf_err hf__cert_parse(struct hf__cert *, const uint8_t *, size_t);
 bool hf__cert_named(const struct hf__cert *, const char *name, size_t len);
 

@@ -364,7 +364,8 @@ judge_password(struct hf_session *s, const struct hf__token *token)
 }
 
 /* A ticket earned by a password names user@realm: in the own realm the user is
- * the name, as he was in the session that earned it. */
+ * the name, as he was in the session that earned it. A user's name may hold an
+ * @, a realm holds none. */
 static void
 set_ticket_name(struct hf_session *s, const struct hf_ticket_info *info)
 {

@@ -156,6 +156,7 @@ hf_password_stretch(uint8_t stretched[HF_KEY_BYTES], const char *password,
 	if (mib < COST_MIB || mib > COST_MIB_MAX || passes < COST_PASSES ||
 	    passes > COST_PASSES_MAX || password_len < 1 ||
 	    password_len > HF_PASSWORD_MAX || strlen(realm) > HF_NAME_MAX ||
+	    !hf__realm_ok((const uint8_t *)realm, strlen(realm)) ||
 	    !user_ok((const uint8_t *)user, strlen(user)))
 		return HF_E_ARG;
 	if ((e = make_salt(salt, realm, user)) != HF_OK)

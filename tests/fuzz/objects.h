@@ -56,6 +56,9 @@ check_info(const struct hf_cert_info *c)
 	CLAIM(c->usage == HF_USAGE_CA ||
 	    (c->path_length == -1 && c->permitted_names_n == 0 &&
 		c->permitted_realms_n == 0));
+	CLAIM(strchr(c->realm.text, '@') == NULL);
+	for (i = 0; i < c->permitted_realms_n; i++)
+		CLAIM(strchr(c->permitted_realms[i].text, '@') == NULL);
 	CLAIM(c->path_length >= -1 && c->path_length <= 3);
 	CLAIM(c->names_n <= HF_NAMES_MAX && c->suites_n <= HF_SUITES_MAX);
 	CLAIM(c->cost_mib == 0 || (c->cost_mib >= 64 && c->cost_mib <= 1024));

@@ -44,6 +44,7 @@ check_users(const struct cli_users *users)
 	CLAIM(users->mib >= 64 && users->mib <= 1024);
 	CLAIM(users->passes >= 2 && users->passes <= 10);
 	CLAIM(users->realm.len > 0 && users->realm.len <= HF_NAME_MAX);
+	CLAIM(strchr(users->realm.text, '@') == NULL);
 	for (i = 0; i < users->n; i++) {
 		name = (const char *)users->user[i].name;
 		len = strnlen(name, HF_USER_MAX);

@@ -267,6 +267,8 @@ def keys():
                  dict(trust=["long"])),
                 ("a password for anybody", 6, "only to one who was named",
                  dict(user, expect=None, **{"password-file": "good"})),
+                ("a realm with an @", 6, "peer one: a realm has no @",
+                 dict(user, realm="b@x", **{"password-file": "good"})),
                 ("no password", 6, "not 1 to", dict(
                     user, **{"password-file": "empty"})),
                 ("no address", 6, "no address", dict(address=[])),

@@ -252,6 +252,7 @@ fits() {
 users() {
 	# what is no users file, and whom it has
 	for damage in '2s/^bob/BOB/' '2{h;G}' '1s/64:2/64:1/' '1s/example/\x01/' \
+	    '1s/example/corp@&/' \
 	    '2s/.$//' '$s/./&\n/'; do
 		sed "$damage" users >bad
 		chmod 600 bad

@@ -80,6 +80,19 @@ has 'a realm, in JSON' '"error":\{"name":"HF_E_OBJECT","offset":23,' json
 printf 'handfast-users 1 realm=ex\302\205ample cost=64:2\n' >bad.users
 look 6 bad.users
 has 'a control above ASCII' 'byte 23: a realm has 1 to 255 bytes of UTF-8' err
+printf 'handfast-users 1 realm=corp@example cost=64:2\n' >bad.users
+look 6 bad.users
+has 'an @ in a realm' 'byte 23: a realm has .*, no @' err
+# No signature is judged: what is wrong is the realm.
+raw server.cert | LC_ALL=C sed 's/gexample/gex@mple/' >bad.cert
+look 6 bad.cert
+has "an @ in a certificate's realm" \
+    'byte [0-9]+: realm: an @ in it: .*\(HF_E_OBJECT\)' err
+must hf ca init limited --name Limited --permit-realm one --permit-realm two
+raw limited/ca.cert | LC_ALL=C sed 's/ctwo/ct@o/' >bad.cert
+look 6 bad.cert
+has 'an @ in a permitted realm' \
+    'byte [0-9]+: an entry: an @ in it: .*\(HF_E_OBJECT\)' err
 sed '1s/64:2/+64:2/' users >bad.users
 look 6 bad.users
 has 'a cost with a sign' 'bad.users: byte [0-9]+: not a cost' err

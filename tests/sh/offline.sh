@@ -241,6 +241,18 @@ prints '^cost: +128:3$'
 verify 0 $trust --expect pool --usage responder,server full.cert
 verify 4 $trust --usage responder,initiator full.cert
 
+# A realm has no @: of user@realm nobody could say where it begins.
+hint='^handfast: hint: of user@realm the realm is what stands behind the last @'
+issue 2 ca x.cert --usage responder --realm corp@example
+says '^handfast: error: --realm: a realm has no @$'
+says "$hint"
+issue 2 ca x.cert --usage ca --permit-realm r --permit-realm corp@example
+says '^handfast: error: --permit-realm: a realm has no @$'
+[ -e x.cert ] && fail 'a refused realm left a certificate'
+hf 2 ca init realms --name Realms --permit-realm @
+says '^handfast: error: --permit-realm: a realm has no @$'
+[ -e realms ] && fail 'a refused realm left a CA'
+
 # a CA below
 mkdir -m 700 sub
 hf 0 keygen -o sub/ca.key
@@ -305,6 +317,9 @@ cp keep ca/ca.list
 # users
 hf 2 user add --db users --passphrase-file pass bob
 says 'needs --realm'
+hf 2 user add --db users --realm corp@example --passphrase-file pass bob
+says 'error: --realm: a realm has no @$'
+says "$hint"
 [ -e users ] && fail 'a refused add made a users file'
 hf 0 user add --db users --realm example.org --passphrase-file pass bob
 mode users 600

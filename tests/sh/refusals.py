@@ -618,6 +618,10 @@ def files(h, r):
             ("--target", "a\nb", "a name has no control characters")):
         x = h.initiate(r.address, *h.certified, option, value)
         ends("%s %r" % (option, value[:3]), x, 2, option + ": " + text)
+    x = h.initiate(r.address, *h.certified, "--realm", "a@b")
+    ends("--realm 'a@b'", x, 2, "--realm: a realm has no @",
+         "of user@realm the realm is what stands behind the last @; a user's "
+         "name may hold more")
     h.write("letter", "Dear Alice,\n")
     for option, path, want, found in (
             ("--cert", "alice.key", "CERTIFICATE", "IDENTITY"),

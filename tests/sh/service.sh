@@ -201,7 +201,12 @@ try $as_carol --target t1 <hello
 same 'not allowed' 4 $code
 has 'not allowed, in the log' 'name=carol .*HF_E_POLICY' allow.log
 stop $pid
+must hf user add --db users --realm example --passphrase-file password bob@corp
 start issue tcp --echo --ring ring --issue-tickets 1h --users users
+try $to --user bob@corp --passphrase-file password --ticket-out at.ticket <hello
+same 'a ticket is given to a user with an @' 0 $code
+try $to --ticket at.ticket <hello
+same 'and works, too' "0 hello" "$code $(cat out)"
 try $as_bob --ticket-out got.ticket <hello
 same 'a ticket is given' "0 600" "$code $(stat -c %a got.ticket)"
 try $to --ticket got.ticket <hello

@@ -106,7 +106,10 @@ initiator_values(void **state)
 	assert_err(hf_config_expect(w.i, NULL), HF_E_ARG);
 	assert_err(hf_config_expect(w.i, longest), HF_E_ARG);
 	assert_err(hf_config_expect(w.i, "a\nb"), HF_E_ARG);
+	assert_err(hf_config_realm(w.i, NULL), HF_E_ARG);
 	assert_err(hf_config_realm(w.i, longest), HF_E_ARG);
+	assert_err(hf_config_realm(w.i, "a@b"), HF_E_ARG);
+	assert_err(hf_config_realm(w.i, "@"), HF_E_ARG);
 	assert_err(hf_config_target(w.i, longest), HF_E_ARG);
 	assert_err(hf_config_target(w.i, "\xff"), HF_E_ARG);
 	assert_err(hf_config_user(w.i, NULL, HF_METHOD_PASSWORD), HF_E_ARG);

@@ -387,6 +387,8 @@ handfast_map(void **state)
 		{ H, 3, SET, "6161", HF_OK },
 		{ H, 3, SET, "60", HF_E_OBJECT },
 		{ H, 3, SET, "790100" HEX255 "61", HF_E_OBJECT },
+		{ H, 3, SET, "63614062", HF_E_OBJECT }, /* a@b */
+		{ H, 3, SET, "6140", HF_E_OBJECT },
 		{ H, 4, SET, "82184002", HF_OK },
 		{ H, 4, SET, "821904000a", HF_OK },
 		{ H, 4, SET, "82183f02", HF_E_OBJECT },
@@ -415,6 +417,9 @@ handfast_map(void **state)
 		{ H, -3, SET, "8160", HF_E_OBJECT },
 		{ H, -4, SET, "816161", HF_OK },
 		{ H, -4, SET, "80", HF_E_OBJECT },
+		{ H, -4, SET, "82616163614062", HF_E_OBJECT },
+		{ H, -4, SET, "826140ff", HF_E_OBJECT }, /* the first */
+		{ H, -4, SET, "826161ff", HF_E_CBOR },
 		{ H, 3, SET, "6161", HF_OK },
 	};
 	size_t i;

@@ -163,8 +163,9 @@ static void
 ticket_realm(void **state)
 {
 	static const char *const subjects[] = { "bob@example", "bob@other",
-		"bob" };
-	static const char *const names[] = { "bob", "bob@other", "bob" };
+		"bob", "bob@corp@example", "bob@example@corp" };
+	static const char *const names[] = { "bob", "bob@other", "bob",
+		"bob@corp", "bob@example@corp" };
 	struct hf_ticket_info info = { .issued = NOW,
 		.expires = NOW + 60,
 		.first_auth = NOW,

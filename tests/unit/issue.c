@@ -381,6 +381,8 @@ arguments(void **state)
 	bad = good;
 	bad.realm.len = HF_NAME_MAX + 1;
 	assert_err(issue(&bad), HF_E_ARG);
+	name_set(&bad.realm, "a@b");
+	assert_err(issue(&bad), HF_E_ARG);
 	bad = terms_of("Sub", HF_USAGE_CA);
 	bad.path_length = 4;
 	assert_err(issue(&bad), HF_E_ARG);
@@ -389,6 +391,12 @@ arguments(void **state)
 		       &good),
 	    HF_E_ARG);
 	bad = terms_of("", HF_USAGE_CA);
+	assert_err(hf_cert_self(out.bytes, sizeof(out.bytes), &out.len, ca,
+		       &bad),
+	    HF_E_ARG);
+	bad = terms_of("CA", HF_USAGE_CA);
+	bad.permitted_realms_n = 1;
+	name_set(&bad.permitted_realms[0], "a@b");
 	assert_err(hf_cert_self(out.bytes, sizeof(out.bytes), &out.len, ca,
 		       &bad),
 	    HF_E_ARG);

@@ -295,6 +295,8 @@ stretch_arguments(void **state)
 	    hf_password_stretch(out, huge, HF_PASSWORD_MAX, "r", "u", 0, 0));
 	assert_err(hf_password_stretch(out, "p", 1, realm, "u", 0, 0),
 	    HF_E_ARG);
+	assert_err(hf_password_stretch(out, "p", 1, "a@b", "u", 0, 0),
+	    HF_E_ARG);
 	assert_err(hf_password_stretch(out, "p", 1, "r", "", 0, 0), HF_E_ARG);
 	assert_err(hf_password_stretch(out, "p", 1, "r", "U", 0, 0), HF_E_ARG);
 	assert_err(hf_password_stretch(out, "p", 1, "r", "u", 63, 2),

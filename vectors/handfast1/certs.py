@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Sequence
 
 from . import cbor, cose
-from .cose import HANDFAST, OBJECT, Signed, complete
+from .cose import HANDFAST, NAMES_MAX, OBJECT, Signed, complete
 from .crypto import (
     ed25519_public,
     ed_to_x,
@@ -60,6 +60,16 @@ class Certificate:
         return name in self.all_names or name == self.cluster
 
 
+def _realm(reader: cbor.Reader) -> str:
+    realm = cose.name(reader)
+    need("@" not in realm, OBJECT, "an @ in a realm")
+    return realm
+
+
+def _realms(reader: cbor.Reader) -> tuple[str, ...]:
+    return tuple(_realm(reader) for _ in range(reader.array(1, NAMES_MAX)))
+
+
 def _cost(reader: cbor.Reader) -> tuple[int, int]:
     reader.array(2)
     return reader.uint(64, 1024), reader.uint(2, 10)
@@ -75,13 +85,13 @@ def _parse_certificate(reader: cbor.Reader) -> dict[int, Any]:
             {
                 1: lambda: cose.names(reader),
                 2: lambda: cose.suites(reader),
-                3: lambda: cose.name(reader),
+                3: lambda: _realm(reader),
                 4: lambda: _cost(reader),
                 5: lambda: cose.name(reader),
                 -1: lambda: reader.uint(0, 31),
                 -2: lambda: reader.uint(0, 3),
                 -3: lambda: cose.names(reader),
-                -4: lambda: cose.names(reader),
+                -4: lambda: _realms(reader),
             },
             depth=2,
         )

@@ -108,6 +108,8 @@ def certificates() -> Iterator[Json]:
         ("suites-negative", {2: [-1]}),
         ("realm-empty", {3: ""}),
         ("realm-256", {3: "x" * 256}),
+        ("realm-at", {3: "corp@example"}),
+        ("realm-at-alone", {3: "@"}),
         ("cost-1", {4: [64]}),
         ("cost-3", {4: [64, 2, 1]}),
         ("cost-63", {4: [63, 2]}),
@@ -139,6 +141,7 @@ def certificates() -> Iterator[Json]:
         ("suffixes-9", {-3: list("abcdefghi")}),
         ("realms-empty", {-4: []}),
         ("realms-empty-name", {-4: [""]}),
+        ("realms-at", {-4: ["example", "corp@example"]}),
     ):
         raw = certificate(usage=CA, cnf=ed_cnf(ED), more=change)
         yield read(f"ca-{name}", raw, "HF_E_OBJECT")

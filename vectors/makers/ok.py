@@ -230,6 +230,12 @@ def chains_and_lists() -> Iterator[Json]:
     yield handshake("ticket-single-use", config, w.responder())
     for name, sub, refused, note in (
         ("password", f"alice@{w.REALM}", f"alice@{w.REALM}", "see alice"),
+        (
+            "password-at",
+            f"alice@corp@{w.REALM}",
+            f"alice@corp@{w.REALM}",
+            "see alice@corp: no realm has an @",
+        ),
         ("password-elsewhere", "alice@other", "alice", "see alice@other"),
     ):
         earned = w.ticket(name, method=2, sub=sub)
