@@ -36,7 +36,7 @@ static struct {
 	const char *names[CONNECT_MAX * HF_ADDRESSES_MAX]; /* what was said */
 	size_t addresses, next;
 	const char *name; /* of the present one */
-	int connected, timed_out, connect_errno, reconnect;
+	int connected, timed_out, connect_errno;
 	/* A session that may move outlives its link. */
 	struct hf_session *session;
 	uint8_t sid[HF_SID_BYTES];
@@ -352,6 +352,21 @@ begin_anew(enum hf_err err)
 	return 1;
 }
 
+/* The responder has another certificate than the one that is known: it is
+ * asked for it, and must stand every check. Returns 0 where none is known. */
+static int
+ask_for_it(enum hf_err err)
+{
+	if (err != HF_E_UNKNOWN_KEY || !self.has.known ||
+	    hf_config_responder(self.has.config, NULL, 0) != HF_OK)
+		return 0;
+	self.has.known = 0;
+	cli_warn("%s: the responder has another certificate than %s; asking "
+		 "for it",
+	    self.name, self.args.responder_cert);
+	return 1;
+}
+
 /* The link of a session that may move is gone. Returns 0 when that was the
  * end. */
 static int
@@ -363,6 +378,7 @@ go_on(enum hf_err err)
 	if (err == HF_OK || err == HF_E_TARGET || self.result != CLI_OK ||
 	    !self.moving)
 		return 0;
+	(void)ask_for_it(err);
 	/* The other side said that it cannot go on. */
 	if (self.args.no_fallback &&
 	    (err == HF_E_NO_SESSION || err == HF_E_STORE))
@@ -395,9 +411,7 @@ go_on(enum hf_err err)
 	if (!self.elsewhere)
 		wait = pace_wait(&self.pace, self.addresses);
 	self.elsewhere = 0;
-	if (uv_timer_start(&self.timer, attempt, wait, 0) != 0)
-		return 0;
-	return 1;
+	return uv_timer_start(&self.timer, attempt, wait, 0) == 0;
 }
 
 /* A session that was refused before anything of it came back: its ticket may
@@ -425,24 +439,13 @@ ended(void *owner, struct hf_link *link, enum hf_err err)
 		not_connected();
 		if (self.opened_once)
 			joined_unlink(self.joined);
-	} else if (err == HF_E_UNKNOWN_KEY && self.has.known) {
-		cli_warn("%s: the responder has another certificate than %s; "
-			 "asking for it",
-		    self.name, self.args.responder_cert);
-		self.has.known = 0;
-		self.reconnect = 1;
+	} else if (ask_for_it(err)) {
+		self.next--;
+		attempt(NULL);
 	} else {
 		if (err != HF_OK)
 			explain(err, hf_link_opened(link));
 		joined_unlink(self.joined);
-	}
-	if (self.reconnect) {
-		self.reconnect = 0;
-		self.next--;
-		if (hf_config_responder(self.has.config, NULL, 0) != HF_OK)
-			settle(cli_fail(HF_E_STATE, "%s", self.name));
-		else
-			attempt(NULL);
 	}
 	wind_up();
 }

@@ -177,23 +177,18 @@ hf__set_name(struct hf_session *s, struct hf_span name)
 }
 
 enum hf_err
-hf__set_peer_cert(struct hf_session *s, const struct hf__cert *leaf, bool copy)
+hf__set_peer_cert(struct hf_session *s, const struct hf__cert *leaf)
 {
 	struct hf_span whole = leaf->cose.whole;
-	uint8_t *made = NULL;
+	uint8_t *made = hf__part_new(s, HF__PART_CERT, whole.len);
 
-	if (copy) {
-		made = hf__part_new(s, HF__PART_CERT, whole.len);
-		if (made == NULL) /* and all is as it was */
-			return HF_E_MEMORY;
-	}
+	if (made == NULL) /* and all is as it was */
+		return HF_E_MEMORY;
 	/* That of the session before, or of the server before; in the
 	 * caller's memory both have one place. */
 	hf__part_free(s, s->peer_cert_copy, s->peer_cert.len);
-	if (copy) {
-		memcpy(made, whole.ptr, whole.len);
-		whole.ptr = made;
-	}
+	memcpy(made, whole.ptr, whole.len);
+	whole.ptr = made;
 	s->peer_cert_copy = made;
 	s->peer_cert = whole;
 	memcpy(s->origin, leaf->origin, sizeof(s->origin));

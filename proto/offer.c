@@ -63,7 +63,7 @@ hf__offer_build(struct hf_session *s)
  */
 enum hf_err
 hf__responder_judge(struct hf_session *s, const struct hf_span *chain,
-    size_t n, bool copy)
+    size_t n)
 {
 	struct hf_config *c = s->config;
 	const struct hf__suite *suite;
@@ -92,7 +92,7 @@ hf__responder_judge(struct hf_session *s, const struct hf_span *chain,
 		return HF_E_TOKEN;
 	s->suite = suite;
 	memcpy(s->hs->responder_pk, leaf.key.ptr, 32);
-	return hf__set_peer_cert(s, &leaf, copy);
+	return hf__set_peer_cert(s, &leaf);
 }
 
 enum hf_err
@@ -119,7 +119,7 @@ hf__offer_parse(struct hf_session *s, struct hf_span message,
 	if ((e = hf__read_end(&r)) != HF_OK)
 		return e;
 	s->suite = suite;
-	if ((e = hf__responder_judge(s, chain, n, true)) != HF_OK)
+	if ((e = hf__responder_judge(s, chain, n)) != HF_OK)
 		return e;
 	memcpy(s->hs->offered, prekey.ptr, prekey.len);
 	s->hs->has_prekey = true;

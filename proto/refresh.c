@@ -389,7 +389,7 @@ verify(struct hf_session *s, const struct shown *sh)
 		    aad.len, key);
 	sodium_memzero(key, sizeof(key));
 	sodium_memzero(&proof, sizeof(proof));
-	return e == HF_OK ? hf__set_peer_cert(s, &leaf, true) : e;
+	return e == HF_OK ? hf__set_peer_cert(s, &leaf) : e;
 }
 
 static enum hf_err

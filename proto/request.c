@@ -342,7 +342,7 @@ judge_certificate(struct hf_session *s, const struct hf__token *token)
 	if (sodium_memcmp(leaf.key.ptr, c->id->kem.pk, 32) == 0)
 		return HF_E_POLICY; /* it is ourselves */
 	memcpy(s->hs->envelope_pk, leaf.key.ptr, 32);
-	return hf__set_peer_cert(s, &leaf, true);
+	return hf__set_peer_cert(s, &leaf);
 }
 
 static enum hf_err

@@ -411,7 +411,7 @@ restore(struct hf_session *s, const struct hf__rested *r,
 	memcpy(s->secrets.resumption, r->secret, sizeof(r->secret));
 	memcpy(s->target, r->target, sizeof(s->target));
 	s->target_len = r->target_len;
-	if ((e = hf__set_peer_cert(s, leaf, true)) != HF_OK ||
+	if ((e = hf__set_peer_cert(s, leaf)) != HF_OK ||
 	    (e = hf__move_new(s, r->mobility)) != HF_OK)
 		return e;
 	m = s->move;

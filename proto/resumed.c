@@ -357,8 +357,7 @@ hf__resumed_parse(struct hf_session *s, struct hf_span message,
 	    (e = open_box(&a, s, message)) != HF_OK ||
 	    (e = compare(&a, s)) != HF_OK)
 		goto out;
-	if (a.enc.ptr != NULL &&
-	    (e = hf__set_peer_cert(s, &a.leaf, true)) != HF_OK)
+	if (a.enc.ptr != NULL && (e = hf__set_peer_cert(s, &a.leaf)) != HF_OK)
 		goto out;
 	if ((e = become_next(s, &a, message)) != HF_OK)
 		goto out;

@@ -61,8 +61,8 @@ hf__initiator_start(struct hf_session *s)
 		s->state = HF__I_HELLO_SENT;
 		return HF_OK;
 	}
-	if ((e = hf__responder_judge(s, c->responder.cert, c->responder.n,
-		 false)) != HF_OK)
+	if ((e = hf__responder_judge(s, c->responder.cert, c->responder.n)) !=
+	    HF_OK)
 		return e;
 	memcpy(s->hs->key_id, c->known.key_id, HF__KEY_ID_BYTES);
 	memcpy(s->hs->th0, c->known.th0, 32);

@@ -364,8 +364,7 @@ void hf__write_first_extensions(struct hf__writer *, const struct hf_config *,
 void hf__write_cookie(struct hf__writer *, const struct hf__handshake *);
 enum hf_err hf__set_target(struct hf_session *, struct hf_span target);
 void hf__set_name(struct hf_session *, struct hf_span name);
-enum hf_err hf__set_peer_cert(struct hf_session *, const struct hf__cert *,
-    bool copy);
+enum hf_err hf__set_peer_cert(struct hf_session *, const struct hf__cert *);
 /* A session's peer, its certificate included, is put aside; and is again what
  * it was. */
 void hf__peer_keep(struct hf__peer *, struct hf_session *);
@@ -386,7 +385,7 @@ enum hf_err hf__offer_parse(struct hf_session *, struct hf_span,
     enum hf__state *);
 /* Judges the responder's chain before anything is sealed to it. */
 enum hf_err hf__responder_judge(struct hf_session *, const struct hf_span *,
-    size_t n, bool copy);
+    size_t n);
 enum hf_err hf__request_build(struct hf_session *);
 enum hf_err hf__request_parse(struct hf_session *, struct hf_span,
     enum hf__state *);

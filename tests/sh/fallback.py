@@ -172,6 +172,39 @@ def moves_no_more():
     c.close()
 
 
+def another_certificate():
+    """The certificate that is known is that of another server: it is asked
+    for, at once, and judged."""
+    c, client = in_part(1, "--responder-cert", "a.cert", "--retry",
+                        "%ds" % (2 * k.WAIT))
+    s.check("another certificate: it was known", "sent hello" not in
+            c.words(), c.words())
+    for _ in range(2):
+        c.way.leads("b")
+    c.lost(1)
+    s.check("another certificate: it is said", "the responder has another "
+            "certificate than a.cert; asking for it" in c.words(), c.words())
+    s.same("another certificate: exit code", 3, k.ends(client)[0])
+    s.same("another certificate: the parts",
+           [(0, RECORD), (RECORD, len(DATA) - RECORD)], c.parts())
+    c.close()
+
+
+def another_name():
+    """But nothing is said to one who is not whom it expects."""
+    c, client = in_part(1, "--responder-cert", "a.cert", "--retry", "2s")
+    c.key("x", "--usage", "responder", "--cluster", "other")
+    c.serve_alone("x")
+    for _ in range(100):
+        c.way.leads("x")
+    s.same("another name: exit code", 4, client.wait(timeout=k.WAIT))
+    s.check("another name: the cause", "HF_E_NAME" in c.words(), c.words())
+    s.check("another name: it was asked for", "asking for it" in c.words(),
+            c.words())
+    s.same("another name: the parts", [(0, RECORD)], c.parts())
+    c.close()
+
+
 def lost_again():
     """Of a session that was itself in the place of another, it counts what
     was acked of it, not of the one before."""
@@ -194,7 +227,8 @@ def lost_again():
 
 
 def main():
-    for test in (no_byte_twice, lost_again, moves_no_more):
+    for test in (no_byte_twice, lost_again, moves_no_more,
+                 another_certificate, another_name):
         if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
             try:
                 test()

@@ -216,6 +216,29 @@ wrong_name(void **state)
 	}
 }
 
+/* The certificate that was known is forgotten, for the next sessions: the one
+ * that began with it has its own. */
+static void
+forgotten(void **state)
+{
+	struct meeting m = { .method = HF_METHOD_CERTIFICATE, .known = 1 };
+	struct hf_peer peer;
+	struct world w;
+	struct pair p;
+
+	(void)state;
+	world_make(&w, &m);
+	pair_make(&p, &w);
+	shake(&p, &w);
+	assert_ok(hf_config_responder(w.i, NULL, 0));
+	assert_ok(hf_session_peer(&peer, p.i));
+	assert_int_equal(peer.cert.len, w.responder_cert.len);
+	assert_memory_equal(peer.cert.ptr, w.responder_cert.bytes,
+	    w.responder_cert.len);
+	pair_free(&p);
+	world_free(&w);
+}
+
 static void
 single_use(void **state)
 {
@@ -505,6 +528,7 @@ main(void)
 		cmocka_unit_test(wrong_password),
 		cmocka_unit_test(password_policy),
 		cmocka_unit_test(wrong_name),
+		cmocka_unit_test(forgotten),
 		cmocka_unit_test(single_use),
 		cmocka_unit_test(cookies),
 		cmocka_unit_test(refused_admission),
