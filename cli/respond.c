@@ -21,6 +21,8 @@ enum {
 	HOUR_MS = 3600000,
 	SOON_MS = 200,
 	GONE_MS = 2000,
+	AGAIN_MS = 1000, /* twice as long each time */
+	AGAIN_MAX_MS = 60000,
 	FILES_MAX = 1 << 16 /* beyond this, memory is what runs out */
 };
 
@@ -32,7 +34,8 @@ static struct {
 	uv_signal_t term, intr, hup;
 	uv_timer_t daily;
 	uv_timer_t hourly; /* key grants last a day */
-	uv_timer_t soon;   /* they were changed now */
+	uv_timer_t soon;   /* they were changed now, or could not be read */
+	uint64_t again_ms; /* of `soon`, where they could not; 0: they were */
 	uv_async_t renew;  /* a session is sealed under newer ones */
 	struct watchdog watchdog;
 	struct hf_port *port;
@@ -129,16 +132,14 @@ stop(uv_signal_t *handle, int signum)
 	uv_stop(handle->loop);
 }
 
-static void
-reload(uv_signal_t *handle, int signum)
+static int
+read_anew(void)
 {
 	struct log_line line;
 	void *generation;
 	enum hf_err e;
 	int r;
 
-	(void)handle;
-	(void)signum;
 	if ((r = serve_load(&generation)) == CLI_OK) {
 		e = hf_server_generation(life.server, generation);
 		if (e == HF_OK) {
@@ -155,13 +156,30 @@ reload(uv_signal_t *handle, int signum)
 	hf_notify(r == CLI_OK ?
 		"STATUS=files read anew" :
 		"STATUS=reload failed: the old files are used");
+	return r;
 }
 
 static void
-hourly(uv_timer_t *timer)
+reload(uv_signal_t *handle, int signum)
+{
+	(void)handle;
+	(void)signum;
+	(void)read_anew();
+}
+
+/* The news are told once: a store that does not answer then is asked again. */
+static void
+by_itself(uv_timer_t *timer)
 {
 	(void)timer;
-	reload(&life.hup, SIGHUP);
+	if (read_anew() == CLI_OK || !vault_unanswered()) {
+		life.again_ms = 0;
+		return;
+	}
+	life.again_ms = life.again_ms == 0 ? AGAIN_MS : 2 * life.again_ms;
+	if (life.again_ms > AGAIN_MAX_MS)
+		life.again_ms = AGAIN_MAX_MS;
+	(void)uv_timer_start(&life.soon, by_itself, life.again_ms, 0);
 }
 
 /* The cluster changes one after another: once for all of them. Where a grant
@@ -179,14 +197,15 @@ changed(void *arg, struct hf_span key)
 		return;
 	gone = hf_store_get(respond.server.store, key, value, &len) ==
 	    HF_E_NO_SESSION;
-	(void)uv_timer_start(&life.soon, hourly, gone ? GONE_MS : SOON_MS, 0);
+	(void)uv_timer_start(&life.soon, by_itself, gone ? GONE_MS : SOON_MS,
+	    0);
 }
 
 static void
 renew(uv_async_t *async)
 {
 	(void)async;
-	reload(&life.hup, SIGHUP);
+	by_itself(&life.soon);
 }
 
 void
@@ -241,7 +260,8 @@ watch_signals(void)
 	    uv_signal_start(&life.hup, reload, SIGHUP) != 0 ||
 	    uv_timer_start(&life.daily, daily, DAY_MS, DAY_MS) != 0 ||
 	    (respond.store != NULL &&
-		uv_timer_start(&life.hourly, hourly, HOUR_MS, HOUR_MS) != 0))
+		uv_timer_start(&life.hourly, by_itself, HOUR_MS, HOUR_MS) !=
+		    0))
 		return cli_error(CLI_IO, "cannot watch for signals");
 	return watch_grants();
 }

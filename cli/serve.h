@@ -238,5 +238,7 @@ int serve_load(void **generation);
 void serve_warn_expiry(const void *generation);
 /* vault.c: whether a key of the store is that of a grant of this server. */
 int vault_concerns(struct hf_span key);
+/* Whether the store did not answer when this server's grants were read last. */
+int vault_unanswered(void);
 
 #endif

@@ -15,6 +15,7 @@ enum { WARN_S = 12 * 3600 }; /* half of the longest grant's time */
 /* Of the main thread. */
 static char own_id[HF_MEMBER_ID_TEXT]; /* in the grants' keys */
 static int admitted;		       /* this process has had grants */
+static int unanswered;		       /* the store did not give them, last */
 
 /* The cluster's certificate, as the same CAs as everybody else's believe. */
 static int
@@ -86,6 +87,12 @@ vault_warn_expiry(const struct generation *g, uint64_t now)
 }
 
 int
+vault_unanswered(void)
+{
+	return unanswered;
+}
+
+int
 vault_load(struct generation *g)
 {
 	struct cli_chain *chain;
@@ -112,6 +119,7 @@ vault_load(struct generation *g)
 		if (e == HF_OK)
 			e = hf_member_grants(g->vault, respond.server.store,
 			    &by, &granted);
+		unanswered = e == HF_E_STORE;
 		if (e != HF_OK)
 			r = explain(e);
 		else if (granted.serial > serial.seen) {

@@ -14,7 +14,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cluster import (HOLD, WAIT, Cluster, arrived, begun, ends, handshakes,
-                     s, say, wait_for, whole)  # noqa: E402
+                     s, say, servers, wait_for, whole)  # noqa: E402
+from doors import Door, join, reach  # noqa: E402
 
 
 class Pair(Cluster):
@@ -352,6 +353,57 @@ def not_heard_of_yet():
     c.close()
 
 
+class NoLists(Door):
+    """Passes on what a Redis is asked for; the next `left` listings are not
+    answered."""
+
+    def __init__(self, there):
+        self.there, self.left, self.at = there, 0, []
+        self.path = there + ".no-lists"
+        super().__init__(self.path)
+
+    def take(self, near):
+        join(near, reach(self.there), self.judge)
+
+    def judge(self, data):
+        if b"\r\nSCAN\r\n" in data and self.left > 0:
+            self.left -= 1
+            self.at.append(time.monotonic())
+            raise OSError("hung up")
+        return data
+
+
+def not_to_be_read():
+    """A store that fails just when the keys that it told of are read: they
+    are read again by and by, without any further word."""
+    if not servers.KINDS["redis"].here():
+        s.note("no server for redis here")
+        return
+    c = Cluster("redis")
+    right, scheme = c.store, "redis://"
+    door = NoLists(right[len(scheme):])
+    c.store = scheme + door.path
+    c.serve("a")
+    before, door.left = serial(c, "a"), 2
+    s.same("not to be read: done", 0,
+           c.run("cluster", "rotate", "--key", "web.key", "--store", right,
+                 "--scope", "default").returncode)
+    wait_for(lambda: "event=reload result=ok" in c.log("a"), "the new key")
+    s.same("not to be read: the new key", before + 1, serial(c, "a"))
+    s.same("not to be read: twice", ["failed", "failed", "ok"],
+           re.findall("event=reload result=(.*)", c.log("a")))
+    s.same("not to be read: as the store's fault", 2,
+           c.log("a").count("(HF_E_STORE)"))
+    first, second = door.at
+    now = time.monotonic()
+    s.check("not to be read: a second later", 0.9 < second - first,
+            second - first)
+    s.check("not to be read: then two", 1.9 < now - second, now - second)
+    door.close()
+    os.unlink(door.path)
+    c.close()
+
+
 def not_renewed():
     """Grants that nobody renews are warned of while there is time; when they
     are over that is an error, and nothing moves; fresh ones end both."""
@@ -452,7 +504,7 @@ def main():
     names = sys.argv[1:]
     for test in (ticket_once, ticket_store_hangs, failures_add_up, heard_of,
                  guessing, user_gone, replayed_elsewhere, rotated,
-                 not_heard_of_yet, not_renewed, another_evicted,
+                 not_heard_of_yet, not_to_be_read, not_renewed, another_evicted,
                  owner_evicted, owner_released, two_scopes):
         if names and test.__name__ not in names:
             continue
