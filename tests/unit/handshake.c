@@ -228,7 +228,6 @@ forgotten(void **state)
 
 	(void)state;
 	world_make(&w, &m);
-	pair_make(&p, &w);
 	shake(&p, &w);
 	assert_ok(hf_config_responder(w.i, NULL, 0));
 	assert_ok(hf_session_peer(&peer, p.i));
