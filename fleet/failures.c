@@ -434,7 +434,7 @@ count(struct hf_served_own *c, int what)
 }
 
 /* Whether an error is a refused token: these alone are counted. Malformed
- * bytes cost little, unless in a token that was opened. */
+ * bytes cost little, unless in a token that was opened: it has a method. */
 static int
 counts(enum hf_err e, int token)
 {

@@ -733,8 +733,10 @@ struct hf_session;
  * the session until it is freed. */
 struct hf_peer {
 	int authenticated; /**< 0: only claimed, the handshake still runs */
-	enum hf_method method; /**< 0 for a responder's certificate */
-	struct hf_span cert;   /**< its leaf, verified, for hf_cert_read() */
+	/** The kind of its token, also where the rest of that is malformed; 0
+	 * for a responder's certificate. */
+	enum hf_method method;
+	struct hf_span cert; /**< its leaf, verified, for hf_cert_read() */
 	const struct hf_ticket_info *ticket; /**< NULL without a ticket */
 	const char *name; /**< certificate's subject, user, ticket's subject */
 	const char *subject; /**< as name; user\@realm for a password */

@@ -304,6 +304,7 @@ read_plain(struct hf_session *s, struct hf_span plain)
 	(void)hf__read_list(&r, PLAIN_FIELDS, PLAIN_FIELDS);
 	key = hf__read_bytes(&r, TRANSPORT_KEY_BYTES, TRANSPORT_KEY_BYTES);
 	hf__token_read(&r, &token);
+	s->method = token.method; /* also of one with a fault: it is counted */
 	time = hf__read_uint(&r, UINT64_MAX);
 	/* Null for a Diffie-Hellman suite; another KEM's key otherwise. */
 	if (hf__read_bytes_or_null(&r, 1, REPLY_KEY_MAX).ptr != NULL)
@@ -423,7 +424,6 @@ judge(struct hf_session *s)
 {
 	const struct hf__token *token = &s->hs->token;
 
-	s->method = token->method;
 	if ((token->method & s->config->accept) == 0)
 		return HF_E_TOKEN;
 	switch (token->method) {

@@ -10,10 +10,19 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from session import (BUILD, CROWD, PROGRAM, SAN, UP, House, Relay, check,
                      field, finish, forward, note, same)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "..", "vectors"))
+from handfast1 import files as blocks  # noqa: E402
+from handfast1 import messages  # noqa: E402
+from handfast1.certs import Trust  # noqa: E402
+from handfast1.errors import HandfastError  # noqa: E402
+from handfast1.initiator import Initiator, InitiatorConfig  # noqa: E402
+from handfast1.session import Token  # noqa: E402
 
 
 def files(soft, hard):
@@ -279,6 +288,43 @@ def counted(house):
         r.stop()
 
 
+def shows(responder, token):
+    """The second implementation says what it is told: that token."""
+    trust = Trust()
+    for cert in blocks.blocks(open("ca/ca.cert").read(),
+                              "HANDFAST CERTIFICATE"):
+        trust.add_anchor(cert)
+    side = Initiator(InitiatorConfig(
+        now=int(time.time()), trust=trust, suites=(1, 2), realm="example",
+        token=Token(messages.PASSWORD, user="bob")), os.urandom)
+    side._token = lambda: token
+    s = socket.create_connection((responder.host, responder.port), 10)
+    side.start()
+    try:
+        while side.state != "open":
+            s.sendall(side.drain())
+            side.feed(s.recv(65536))
+            if side.question:
+                side.answer(None)
+    except HandfastError:
+        pass  # refused: why, the responder's log says
+    s.close()
+
+
+def malformed(house):
+    """Malformed bytes count like a refused token behind its kind, not
+    before."""
+    r = house.respond("fields", "--max-source-failures", "2", "--users",
+                      "users")
+    for token in ([bytes(1), "bob", bytes(32)], [2, "bob", bytes(31)],
+                  [2, "BOB", bytes(32)], [2, "bob", bytes(32)]):
+        shows(r, token)
+    same("malformed: fields of a token",
+         ["HF_E_SHAPE", "HF_E_SHAPE", "HF_E_SHAPE", "HF_E_LIMITED"],
+         [field(r.session(), "error") for _ in range(4)])
+    r.stop()
+
+
 def asking(house):
     """One source does not fill the queue of the password command."""
     house.write("slow", "#!/bin/sh\nread -r u; read -r p\nsleep 1\n"
@@ -402,7 +448,7 @@ def lock(house):
 def main():
     with House() as house:
         for test in (raised, silent, failing, behind, locked, busy, late,
-                     counted, asking, disk, sessions, idle, lock):
+                     counted, malformed, asking, disk, sessions, idle, lock):
             test(house)
     finish()
 

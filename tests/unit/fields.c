@@ -163,6 +163,51 @@ every_sealed_field(void **state)
 }
 
 /* Ends, padding and ranges of both. */
+/* Who counts failures knows by the method that a token was opened, whatever
+ * is wrong behind its kind. It proves nothing. */
+static void
+kind_of_a_bad_token(void **state)
+{
+	static const struct {
+		const char *token;
+		enum hf_err expected;
+		unsigned method;
+	} cases[] = {
+		{ "f6", HF_E_SHAPE, 0 },
+		{ "820540", HF_E_TOKEN, 0 },
+		{ "82180440", HF_E_CBOR, 0 },
+		{ "820180", HF_E_SHAPE, HF_METHOD_CERTIFICATE },
+		{ "8301804100", HF_E_SHAPE, HF_METHOD_CERTIFICATE },
+		{ "830263626f624100", HF_E_SHAPE, HF_METHOD_PASSWORD },
+		{ "830263424f426178", HF_E_SHAPE, HF_METHOD_PASSWORD },
+		{ "830363424f426178", HF_E_SHAPE, HF_METHOD_PLAIN_PASSWORD },
+		{ "8204f7", HF_E_CBOR, HF_METHOD_TICKET },
+		{ "820440", HF_E_SHAPE, HF_METHOD_TICKET },
+	};
+	struct meeting m = { .method = HF_METHOD_PASSWORD };
+	uint8_t token[16];
+	struct hf_peer peer;
+	struct blob plain;
+	size_t i, len;
+
+	(void)state;
+	world_make(&w, &m);
+	for (i = 0; i < HF__ARRAY_N(cases); i++) {
+		len = unhex(token, sizeof(token), cases[i].token);
+		assert_ok(craft_plain(plain.bytes, sizeof(plain.bytes),
+		    &plain.len, (struct hf_span){ token, len }, NOW));
+		assert_err(seal_request(&plain), cases[i].expected);
+		assert_ok(hf_session_peer(&peer, p.r));
+		assert_int_equal(peer.method, cases[i].method);
+		assert_false(peer.authenticated);
+		assert_string_equal(peer.name, "");
+		assert_string_equal(peer.subject, "");
+		assert_nothing(p.r);
+		pair_free(&p);
+	}
+	world_free(&w);
+}
+
 static void
 sealed_ends_and_ranges(void **state)
 {
@@ -442,6 +487,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_field_of_another_type),
 		cmocka_unit_test(every_sealed_field),
+		cmocka_unit_test(kind_of_a_bad_token),
 		cmocka_unit_test(sealed_ends_and_ranges),
 		cmocka_unit_test(bad_targets),
 		cmocka_unit_test(extensions),
