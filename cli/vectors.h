@@ -127,6 +127,7 @@ struct vec_side {
 	json_t *received; /* records, in order */
 	json_t *entries;  /* that it had written to its store, in order */
 	json_t *opened;	  /* responder: what the last request gave */
+	struct hf__pair prekey; /* responder: of the offer */
 };
 
 enum hf_err vec_side_make(struct vec_side *side, struct vec *v,
@@ -173,9 +174,9 @@ enum hf_err vec_argon2(uint8_t out[32], const char *password,
 
 /* vectors_inside.c: what a message was made of. */
 /* Of a request: by the initiator that has sent it, or the responder that has
- * just opened it (message NULL). */
+ * just opened it (message NULL) with the prekey that it then wiped. */
 json_t *vec_inside_request(struct vec *v, const struct hf_session *s,
-    struct hf_span message);
+    const struct hf__pair *prekey, struct hf_span message);
 /* Of a grant, by the initiator that shall read it; the whole of its keys. */
 struct vec_grant {
 	uint8_t session_key[32], sid[HF_SID_BYTES], master[32];

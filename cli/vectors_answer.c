@@ -177,6 +177,7 @@ answer_admit(struct vec_side *side)
 	if (vec_holds(json_object_get(side->app, "retry"), word) &&
 	    !hf_session_cookie_shown(side->s))
 		return hf_session_admit(side->s, HF_ADMIT_COOKIE);
+	side->prekey = side->s->hs->prekey; /* wiped when it has served */
 	return hf_session_admit(side->s, HF_ADMIT);
 }
 
@@ -207,8 +208,8 @@ answer_responder(struct vec_side *side, const struct hf_peer *peer)
 		return answer_takeover(side, peer);
 
 	json_decref(side->opened);
-	side->opened =
-	    vec_inside_request(side->v, side->s, (struct hf_span){ NULL, 0 });
+	side->opened = vec_inside_request(side->v, side->s, &side->prekey,
+	    (struct hf_span){ NULL, 0 });
 	if (refuses(side, "limited_users", peer->name))
 		return hf_session_trust(side->s, HF_E_LIMITED);
 	if (peer->method == HF_METHOD_PASSWORD) {

@@ -29,7 +29,8 @@ split_request(struct hf_span message, size_t *aad_len, struct hf_span *box)
 
 /* The two encapsulated secrets, by either side. */
 static enum hf_err
-request_secrets(uint8_t ss[32], uint8_t psk[32], const struct hf_session *s)
+request_secrets(uint8_t ss[32], uint8_t psk[32], const struct hf_session *s,
+    const struct hf__pair *prekey)
 {
 	const struct hf__hpke_base *base = &s->config->hpke;
 	const struct hf__handshake *hs = s->hs;
@@ -47,8 +48,7 @@ request_secrets(uint8_t ss[32], uint8_t psk[32], const struct hf_session *s)
 	}
 	if ((e = kem->decap(ss, base, &s->config->id->kem, enc)) != HF_OK)
 		return e;
-	return hs->has_prekey ? kem->decap(psk, base, &hs->prekey, enc) :
-				HF_OK;
+	return hs->has_prekey ? kem->decap(psk, base, prekey, enc) : HF_OK;
 }
 
 /* What the box holds. The responder has opened it in place. */
@@ -79,7 +79,7 @@ request_plain(struct vec *v, const struct hf_session *s,
 
 json_t *
 vec_inside_request(struct vec *v, const struct hf_session *s,
-    struct hf_span message)
+    const struct hf__pair *prekey, struct hf_span message)
 {
 	const struct hf__hpke_base *base = &s->config->hpke;
 	const struct hf__handshake *hs = s->hs;
@@ -88,7 +88,7 @@ vec_inside_request(struct vec *v, const struct hf_session *s,
 	struct hf_span plain;
 	struct hf__hpke ctx;
 
-	if (request_secrets(ss, psk, s) != HF_OK)
+	if (request_secrets(ss, psk, s, prekey) != HF_OK)
 		vec_fault(v, "requests", "no shared secret");
 	hf__request_info_hash(info_hash, base, hs->th0);
 	hf__hpke_schedule(&ctx, base, ss, info_hash,

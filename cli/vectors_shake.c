@@ -64,7 +64,7 @@ note(struct shake *k, const struct vec_side *from, struct hf_span message)
 		vec_json_hex(message.ptr, message.len)));
 	if (message.ptr[1] == HF__REQUEST)
 		vec_append(k->v, k->requests,
-		    vec_inside_request(k->v, k->left.s, message));
+		    vec_inside_request(k->v, k->left.s, NULL, message));
 	if (message.ptr[1] != HF__GRANT)
 		return;
 	vec_inside_grant(&k->grant, k->v, k->left.s, message);

@@ -24,7 +24,6 @@ wipe_inputs(struct hf_session *s)
 
 	sodium_memzero(hs->transport_key, sizeof(hs->transport_key));
 	sodium_memzero(hs->pop, sizeof(hs->pop));
-	sodium_memzero(&hs->prekey, sizeof(hs->prekey));
 }
 
 /* th2 and all that follows from it. */

@@ -436,7 +436,8 @@ judge(struct hf_session *s)
 	}
 }
 
-/* The held message is opened in place. */
+/* The held message is opened in place. Then the prekey has served (spec section
+ * 4.2): to say whether the bearer is welcome may take the caller long. */
 enum hf_err
 hf__request_open(struct hf_session *s)
 {
@@ -457,5 +458,6 @@ hf__request_open(struct hf_session *s)
 	s->prekey = s->hs->has_prekey;
 out:
 	sodium_memzero(&ctx, sizeof(ctx));
+	sodium_memzero(&s->hs->prekey, sizeof(s->hs->prekey));
 	return e;
 }

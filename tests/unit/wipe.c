@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What has served is wiped at once, not when the session ends (threat A50,
- * spec section 8.3): the token and what the grant's keys were made of, the
- * confirm key, a password that was judged. And an answer that does not fit
- * the question is no answer.
+ * spec sections 4.2 and 8.3): the prekey, the token and what the grant's keys
+ * were made of, the confirm key, a password that was judged. And an answer that
+ * does not fit the question is no answer.
  */
 #include <string.h>
 
@@ -26,6 +26,37 @@ holds(const uint8_t *where, size_t len, const void *what, size_t n)
 	return 0;
 }
 
+/* The prekey, at the responder that is asked whether it trusts the bearer. */
+static void
+before_the_trust(void **state)
+{
+	struct hf__handshake *hs;
+	struct hf__pair prekey;
+	struct blob b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < HF__ARRAY_N(methods); i++) {
+		begin(&(struct meeting){ .method = methods[i] });
+		judged();
+		hs = p.r->hs;
+		prekey = hs->prekey;
+		assert_false(sodium_is_zero(prekey.sk, 32));
+		opened(&b);
+		assert_int_equal(hf_session_want(p.r), HF_WANT_TRUST);
+		assert_true(hf_session_prekey(p.r));
+		assert_ptr_equal(p.r->hs, hs);
+		assert_zero(hs->prekey);
+		assert_false(
+		    holds((uint8_t *)p.r, sizeof(*p.r), prekey.sk, 32));
+		assert_false(holds((uint8_t *)hs, sizeof(*hs), prekey.sk, 32));
+		assert_false(holds(p.r->in.ptr, p.r->in.cap, prekey.sk, 32));
+		assert_ok(answer(&w, p.r));
+		assert_int_equal(p.r->state, HF__R_GRANTED);
+		end();
+	}
+}
+
 /* From the trust to the grant, at the responder. */
 static void
 after_the_grant(void **state)
@@ -41,7 +72,6 @@ after_the_grant(void **state)
 		opened(&b);
 		hs = p.r->hs;
 		assert_false(sodium_is_zero(hs->transport_key, 32));
-		assert_false(sodium_is_zero(hs->prekey.sk, 32));
 		memcpy(key, hs->transport_key, 32);
 		in = p.r->in.ptr;
 		len = p.r->in.cap;
@@ -56,7 +86,6 @@ after_the_grant(void **state)
 		assert_false(holds(in, len, "secret", 6));
 		assert_false(holds(in, len, w.stretched, 32));
 		assert_zero(hs->transport_key);
-		assert_zero(hs->prekey);
 		assert_zero(hs->pop);
 		assert_null(hf_session_asked_password(p.r).ptr);
 		end();
@@ -150,6 +179,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(before_the_trust),
 		cmocka_unit_test(after_the_grant),
 		cmocka_unit_test(after_the_confirm),
 		cmocka_unit_test(verifier_for_another_token),
