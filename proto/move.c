@@ -355,11 +355,13 @@ hf_session_checkpoint(struct hf_session *s, uint8_t *out, size_t cap,
 	    s->state != HF__OPEN || s->move->writing ||
 	    hf__refresh_waits(s->move))
 		return HF_E_STATE;
-	/* Before there is work that would be in vain. */
-	if (s->move->scope == NULL || !hf__scope_valid(s->move->scope, s->now))
-		return HF_E_EXPIRED;
 	hf__move_state(&state, s);
-	e = hf__refresh_begins(s) ? hf__refresh_build(s, &state) : HF_OK;
+	/* Before there is work that would be in vain. */
+	e = state.scope != NULL && hf__scope_valid(state.scope, s->now) ?
+	    HF_OK :
+	    HF_E_EXPIRED;
+	if (e == HF_OK && hf__refresh_begins(s))
+		e = hf__refresh_build(s, &state);
 	if (e == HF_OK &&
 	    (e = hf__state_seal(entry, len, hf__vault_of(s), &state,
 		 s->now)) == HF_OK) {

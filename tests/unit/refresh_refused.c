@@ -201,6 +201,7 @@ keys_taken_away(void **state)
 	b.s->move->scope = NULL;
 	assert_err(heap_refuse(checkpoint, 100000, 0), HF_E_EXPIRED);
 	assert_int_equal(heap.n, 0);
+	assert_false(b.s->move->hurry);
 	b.s->move->scope = scope;
 	assert_ok(heap_refuse(checkpoint, 100000, 0));
 	assert_true(heap.n > 0);
