@@ -46,6 +46,7 @@ static struct {
 	int heard;	  /* a record of the responder's, in this session */
 	struct hf_lost given_up;
 	int opened_once, moving, lost, elsewhere;
+	int tried_long; /* --retry is over */
 	int spare;		   /* the next takeover's key is made */
 	enum hf_mobility strength; /* of the last takeover, as was told */
 	int result;
@@ -301,6 +302,13 @@ hint_cut(void)
 		    (unsigned long long)bytes);
 }
 
+static void
+hint_tried(void)
+{
+	cli_hint("the session broke, and could not go on within --retry: the "
+		 "output is not complete");
+}
+
 /* Says how a session ended that did not end well. */
 static void
 explain(enum hf_err err, int was_open)
@@ -308,7 +316,9 @@ explain(enum hf_err err, int was_open)
 	if (self.result != CLI_OK)
 		return;
 	settle(cli_fail(err, "%s", self.name));
-	if (!was_open)
+	if (!was_open && self.tried_long)
+		hint_tried();
+	else if (!was_open)
 		initiate_advise(&self.args, err);
 	else if (err == HF_E_TRUNCATED)
 		hint_cut();
@@ -327,8 +337,7 @@ not_connected(void)
 	errno = self.timed_out ? ETIMEDOUT : self.connect_errno;
 	settle(cli_errno("cannot connect to %s", self.name));
 	if (self.opened_once)
-		cli_hint("the session broke, and could not go on within "
-			 "--retry: the output is not complete");
+		hint_tried();
 }
 
 /* --- going on elsewhere ------------------------------------------------------------ */
@@ -395,6 +404,7 @@ go_on(enum hf_err err)
 		self.broken = 1;
 		joined_suspend(self.joined);
 	}
+	self.tried_long = !goes_on;
 	if (!goes_on)
 		return 0;
 	/* Where its state may be another's, once more and no more. */

@@ -75,7 +75,7 @@ cluster_members(const char *uri)
 
 	if (cli_json && (t.rows = json_array()) == NULL)
 		return cli_fail(HF_E_MEMORY, "%s", uri);
-	if ((r = cli_store_open(&store, uri)) == CLI_OK) {
+	if ((r = cli_store_find(&store, uri)) == CLI_OK) {
 		if ((e = hf_cluster_members(store, each, &t)) == HF_OK &&
 		    t.lacks)
 			e = HF_E_MEMORY;

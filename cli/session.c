@@ -220,7 +220,7 @@ cmd_session(int argc, char **argv)
 	if (argc - optind != wants)
 		return cli_usage("session", "%s takes %s", word,
 		    wants ? "one SESSION" : "no more words");
-	if ((r = cli_store_open(&store, job.uri)) == CLI_OK)
+	if ((r = cli_store_find(&store, job.uri)) == CLI_OK)
 		r = run(store, word, wants ? argv[optind] : NULL);
 	json_decref(job.rows);
 	hf_store_close(store);

@@ -108,19 +108,37 @@ cli_store_json(json_t *value, const char *what)
 	return cli_flush();
 }
 
-int
-cli_store_open(struct hf_store **store, const char *text)
+static int
+open_store(struct hf_store **store, const char *text, int missing)
 {
-	enum hf_err e;
+	enum hf_err e = HF_OK;
+	const char *reason = "";
 	size_t len;
 	char *uri;
 	int r;
 
 	if ((r = read_uri(&uri, &len, text)) != CLI_OK)
 		return r;
-	e = hf_store_open(store, uri);
+	if (!missing && (e = hf_store_find(uri)) == HF_E_STORE)
+		reason = "there is no store";
+	if (e == HF_OK) {
+		e = hf_store_open(store, uri);
+		reason = hf_store_reason(*store);
+	}
 	cli_free_file(uri, len);
-	return e == HF_OK ? CLI_OK : fail(e, hf_store_reason(*store), text);
+	return e == HF_OK ? CLI_OK : fail(e, reason, text);
+}
+
+int
+cli_store_open(struct hf_store **store, const char *text)
+{
+	return open_store(store, text, 1);
+}
+
+int
+cli_store_find(struct hf_store **store, const char *text)
+{
+	return open_store(store, text, 0);
 }
 
 int

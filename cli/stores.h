@@ -13,6 +13,8 @@
 /* A URI, or @FILE that holds one. Closed by hf_store_close(), also after a
  * failure. */
 int cli_store_open(struct hf_store **store, const char *uri);
+/* The same, of a store that is there already: none is made. */
+int cli_store_find(struct hf_store **store, const char *uri);
 /* Says what is wrong with such a URI; opens no store. Returns an exit code. */
 int cli_store_check(const char *uri);
 /* cli_fail(), with what the store said. */

@@ -216,6 +216,19 @@ hf_store_known(const char *uri, char reason[HF_STORE_REASON_MAX])
 }
 
 enum hf_err
+hf_store_find(const char *uri)
+{
+	struct hf__engine engine;
+	const char *where;
+
+	if (find_engine(&engine, uri, &where) == NULL)
+		return HF_E_ARG;
+	return engine.local == NULL || engine.local->is_there(where) ?
+	    HF_OK :
+	    HF_E_STORE;
+}
+
+enum hf_err
 hf_store_init(const char *uri, const char *role, uint64_t ms,
     char reason[HF_STORE_REASON_MAX])
 {

@@ -74,6 +74,8 @@ struct hf__local {
 	enum hf_err (
 	    *open)(void **engine, const char *where, const char **reason);
 	void (*close)(void *engine);
+	/* Whether open() would find one, and not make it. */
+	int (*is_there)(const char *where);
 	/* Get or compare-and-set; sets ask->err. */
 	void (*ask)(void *engine, struct hf__ask *ask, const char **reason);
 	enum hf_err (*list)(void *engine, struct hf_span prefix,

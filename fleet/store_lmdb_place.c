@@ -27,6 +27,16 @@ hf__lmdb_words(int r)
 						  mdb_strerror(r);
 }
 
+int
+hf__lmdb_is_there(const char *dir)
+{
+	char path[PATH_BYTES];
+	int n = snprintf(path, sizeof(path), "%s/data.mdb", dir);
+
+	return *dir == '\0' || n < 0 || (size_t)n >= sizeof(path) ||
+	    access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 enum hf_err
 hf__lmdb_directory(const char *path, const char **reason)
 {

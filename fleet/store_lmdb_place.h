@@ -9,6 +9,8 @@
 
 /* What a number says that LMDB or the system gave. */
 const char *hf__lmdb_words(int r);
+/* Whether LMDB was there before: what cannot be looked at is for opening. */
+int hf__lmdb_is_there(const char *dir);
 /* Makes it where it is missing; it is ours alone. */
 HF_MUST_USE enum hf_err hf__lmdb_directory(const char *dir,
     const char **reason);

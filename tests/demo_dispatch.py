@@ -31,6 +31,7 @@ import session
 
 SERVERS = {"a": ["a"], "b": ["b"], "ab": ["a", "b"]}
 WAIT = 120  # seconds for whatever is waited for
+MOMENT = 3  # seconds for which ab takes nobody
 
 
 class Failed(Exception):
@@ -231,16 +232,30 @@ class Demo:
 
     def held(self, name: str) -> int:
         """How many sessions it has, with somebody among them: when ab has all
-        of them, they leave it until one wants what this one has."""
-        def somebody() -> bool:
+        of them, they leave it for those who want what this one has. Who wants
+        what only ab has waits for that, and they may be all: then ab takes
+        them again until they want something else."""
+        until = time.monotonic() + WAIT
+
+        def somebody() -> int:
             self.crowd.look()
-            return self.stage.on(name) > 0
-        while not somebody() and name != "ab":
+            if time.monotonic() > until:
+                raise Failed(f"somebody on {name}: not within {WAIT} s")
+            return self.stage.on(name)
+
+        while (on := somebody()) == 0:
+            if name == "ab":
+                time.sleep(0.02)
+                continue
             self.stage.do("dispatch", "drain", "ab", "--control", "d.ctl")
-            wait_for(somebody, f"somebody on {name}")
+            left = time.monotonic() + MOMENT
+            while (on := somebody()) == 0 and time.monotonic() < left:
+                time.sleep(0.02)
             self.stage.do("dispatch", "undrain", "ab", "--control", "d.ctl")
-        wait_for(somebody, f"somebody on {name}")
-        return self.stage.on(name)
+            if on > 0:
+                break
+            self.crowd.all_move()  # they want something else then
+        return on
 
     def kill(self, name: str) -> None:
         on = self.held(name)

@@ -16,8 +16,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
 from doors import Door, join, reach  # noqa: E402
-from dispatching import (HELLO, RETRY, TOLD, Stage, all_of, dial,  # noqa: E402
-                         ends, opened, play, reload, resume, say, wait_for)
+from dispatching import (HELLO, RETRY, TOLD, WAIT, Stage, all_of,  # noqa: E402
+                         dial, ends, opened, play, reload, resume, say,
+                         wait_for)
 
 
 class Fake(Door):
@@ -542,7 +543,26 @@ def closed():
     g.close()
 
 
+def gave_up():
+    """No server of its target comes back within --retry: the initiator says
+    what became of its session, and its cause."""
+    g = Stage({"a": []})
+    client = g.client("--retry", "1s", "--no-fallback")
+    opened(g, client)
+    say(client, b"one")
+    wait_for(lambda: g.received() == [b"one"], "what was said")
+    g.kill("a")
+    s.same("gave up: exit code", 3, client.wait(timeout=WAIT))
+    s.same("gave up: words", [
+        "handfast: error: unix:d.sock: the other side went away during the "
+        "handshake (HF_E_GONE)",
+        "handfast: hint: the session broke, and could not go on within "
+        "--retry: the output is not complete"],
+        g.words(client).splitlines()[-2:])
+    g.close()
+
+
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
       stands_still, nobody_left,
-      nobodys_word, last_of_its_server, half_said,
+      gave_up, nobodys_word, last_of_its_server, half_said,
       resumed_and_unsaid, closed])

@@ -69,8 +69,19 @@ done
 same 'help' "0 $("$HANDFAST" help cert)" "$? $(cat out)"
 # For people: the same words with the name, and the hint.
 "$HANDFAST" session list --store lmdb:/none/none 2>err
-same 'in words' 'handfast: error: lmdb:/none/none: No such file or directory (HF_E_STORE)' \
+same 'in words' 'handfast: error: lmdb:/none/none: there is no store (HF_E_STORE)' \
     "$(cat err)"
+# Who only looks makes none, neither in a directory that is there.
+mkdir -m 700 bare
+for words in 'session list' 'session show ab' 'session evict ab' \
+    'cluster members'; do
+	for at in lmdb:bare lmdb:absent; do
+		"$HANDFAST" $words --store $at >out 2>err
+		same "$words in $at" \
+		    "8 handfast: error: $at: there is no store (HF_E_STORE) 0 " \
+		    "$? $(cat err) $(wc -c <out) $(ls -d bare/* absent 2>/dev/null)"
+	done
+done
 
 # A cluster of one, and a session in its store.
 must hf cluster init --ca ca --name web --store lmdb:store -o web.cert

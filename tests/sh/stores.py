@@ -385,10 +385,10 @@ def full_from_the_start():
     c.close()
 
 
-def none(what, done):
+def none(what, done, why=b"the store is full"):
     s.same(what + ": exit code", 8, done.returncode)
     s.check(what + ": why", re.fullmatch(
-        rb"handfast: error: lmdb:small/db: the store is full.*\n",
+        rb"handfast: error: lmdb:small/db: " + why + rb".*\n",
         done.stderr), done.stderr)
 
 
@@ -399,10 +399,9 @@ def others(c):
         "cluster", "init", "--ca", "ca", "--name", "w", "--store", c.store,
         "-o", "w.cert"))
     s.check(what + "no key is left", not os.path.exists(c.path("w.key")))
-    none(what + "session list", c.run("session", "list", "--store",
-                                       c.store))
-    none(what + "cluster members", c.run("cluster", "members", "--store",
-                                          c.store))
+    for words in ("session", "list"), ("cluster", "members"):
+        none(what + " ".join(words), c.run(*words, "--store", c.store),
+             b"there is no store")
     none(what + "respond", c.run(
         "respond", "--listen", "unix:a.sock", "--identity", "a.key",
         "--cert", "a.cert", "--trust", "ca/ca.cert", "--store", c.store,
