@@ -917,8 +917,8 @@ uint64_t hf_session_epoch(const struct hf_session *session);
 /** Initiator: begins a new connection, with whatever server, by a resume. The
  * session must have failed, or been left by the caller, who has a new stream.
  * What was not received by then is dropped; counts and keys go on.
- * @return HF_OK; HF_E_STATE when this session cannot go on; HF_E_EXPIRED;
- * HF_E_EXHAUSTED; HF_E_MEMORY */
+ * @return HF_OK; HF_E_STATE when this session cannot go on; HF_E_EXPIRED, and
+ * from then on it cannot; HF_E_EXHAUSTED; HF_E_MEMORY */
 HF_MUST_USE enum hf_err hf_session_reconnect(struct hf_session *session,
     uint64_t ms, uint64_t now);
 /** Initiator, in an open session that may move: makes the key that its next

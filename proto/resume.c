@@ -170,8 +170,11 @@ hf_session_reconnect(struct hf_session *s, uint64_t ms, uint64_t now)
 		return HF_E_ARG;
 	if (!hf_session_can_reconnect(s))
 		return HF_E_STATE;
-	if (now >= s->expires)
-		return HF_E_EXPIRED;
+	if (now >= s->expires) { /* while it had no connection */
+		s->now = now;
+		s->error = HF_OK;
+		return hf__fail_silently(s, HF_E_EXPIRED);
+	}
 	hf__disconnect(s);
 	hf__peer_restore(s, &s->move->kept);
 	s->suite = s->move->suite;

@@ -226,9 +226,33 @@ def lost_again():
     c.close()
 
 
+def over_meanwhile():
+    """The session's time ends while it has no connection: who answers then is
+    not asked to go on with it, again and again for the rest of --retry."""
+    if not os.path.exists(s.CLOCK):
+        s.note("over meanwhile: there is no " + s.CLOCK)
+        return
+    c = k.Cluster()
+    c.serve("a", checkpoint="record")
+    c.env = dict(os.environ, **s.clock(c.path("here")))
+    client = c.client("--no-fallback", "--retry", "12s")
+    k.say(client, b"first")
+    acked(c, 5)
+    c.kill("a")
+    k.wait_for(lambda: "broken" in c.words(), "a broken connection")
+    s.jump(c.path("here"), 2 * s.DAY)
+    c.env = None
+    c.serve("b")
+    began = time.monotonic()
+    s.same("over meanwhile: exit code", 7, client.wait(timeout=k.WAIT))
+    s.check("over meanwhile: at once", time.monotonic() - began < 9)
+    s.check("over meanwhile: why", "(HF_E_EXPIRED)" in c.words(), c.words())
+    c.close()
+
+
 def main():
     for test in (no_byte_twice, lost_again, moves_no_more,
-                 another_certificate, another_name):
+                 another_certificate, another_name, over_meanwhile):
         if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
             try:
                 test()

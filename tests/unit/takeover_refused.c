@@ -257,14 +257,25 @@ judged_anew(struct end *end, uint64_t now, enum hf_err why)
 static void
 expired(void **state)
 {
+	struct hf_lost lost;
+
 	(void)state;
 	begin(&by_cert, HF_MOVES_SOFT);
 	/* The session's own end, and its peer's certificate's, are the same
 	 * day: one second apart. */
 	assert_int_equal(hf_session_expires(i), NOW + 86400);
 	judged_anew(&b, NOW + 86400, HF_E_EXPIRED);
+	assert_true(hf_session_can_reconnect(i));
 	assert_err(hf_session_reconnect(i, START_MS, NOW + 86400),
 	    HF_E_EXPIRED);
+	/* Nothing is kept for another attempt, and it is told as lost. */
+	assert_false(hf_session_can_reconnect(i));
+	assert_err(hf_session_error(i), HF_E_EXPIRED);
+	assert_true(sodium_is_zero((const uint8_t *)&i->secrets,
+	    sizeof(i->secrets)));
+	hf_session_lost(&lost, i);
+	assert_true(lost.lost && lost.cause == HF_E_EXPIRED);
+	assert_err(hf_session_reconnect(i, START_MS, NOW + 86400), HF_E_STATE);
 	finish();
 }
 
