@@ -238,7 +238,7 @@ agent_join(struct hf_conn *conn, const char *peer, int in, int out,
 	hf_conn_wait(conn, 0);
 	r = carry(&j, peer);
 	if (program != NULL) {
-		program->over();
+		program->over(r != CLI_OK);
 		(void)close(j.in);
 		if (j.out != -1)
 			(void)close(j.out);

@@ -23,10 +23,11 @@ struct agent_want {
 /* Opens it, or says why not. */
 int agent_open(struct hf_conn **conn, const struct agent_want *want);
 /* What a program behind a channel is told of: its output has ended, of which the
- * peer hears next; the channel has, and the pipes are closed next. */
+ * peer hears next; the channel has, in order or not, and the pipes are closed
+ * next. */
 struct agent_program {
 	void (*output_ended)(void);
-	void (*over)(void);
+	void (*over)(int cut);
 };
 /* Carries bytes until both ends have finished, and closes the connection. The
  * descriptors stay open; a program's are pipes that do not block, and are

@@ -223,14 +223,14 @@ ended(struct lane *lane)
 
 	if (c == NULL)
 		return;
+	/* Told before its input ends: what was cut off is not all. One that goes
+	 * on is made to end. */
+	if (c->running)
+		(void)uv_process_kill(&c->process, SIGTERM);
 	joint_end(&c->joint, 0);
-	if (!c->running) {
+	if (!c->running)
 		uv_close((uv_handle_t *)&c->timer, joint_handle_closed);
-		return;
-	}
-	/* Its input has ended; one that goes on is told, then made to. */
-	(void)uv_process_kill(&c->process, SIGTERM);
-	if (uv_timer_start(&c->timer, overdue, KILL_MS, 0) != 0)
+	else if (uv_timer_start(&c->timer, overdue, KILL_MS, 0) != 0)
 		(void)uv_process_kill(&c->process, SIGKILL);
 }
 

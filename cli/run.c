@@ -59,6 +59,7 @@ static struct {
 	volatile sig_atomic_t ended;
 	volatile sig_atomic_t whole; /* its output was, before it ended */
 	volatile sig_atomic_t over;  /* the channel; how it ended is known */
+	int told;		     /* the command, that it was cut */
 } run;
 
 /* The environment, with what it says of the peer replaced. Returns 0 when
@@ -228,22 +229,26 @@ output_ended(void)
 	run.whole = 1;
 }
 
-/* How the command ends then says nothing of the channel. */
+/* How the command ends then says nothing of the channel. Where that was cut the
+ * command is told before its input ends: what it had is not all. */
 static void
-over(void)
+over(int cut)
 {
 	run.over = 1;
+	run.told = cut;
+	if (cut)
+		(void)kill(run.pid, SIGTERM);
 }
 
-/* Its end is ours; where the channel was cut that comes first, and who does
- * not end then is made to. */
+/* Its end is ours; who was told to end, and does not, is made to. */
 static int
 wait_for(int joined)
 {
 	siginfo_t end;
 
 	if (joined != CLI_OK) {
-		(void)kill(run.pid, SIGTERM);
+		if (!run.told) /* its close came to nothing */
+			(void)kill(run.pid, SIGTERM);
 		if (!look_for(&end, KILL_MS))
 			(void)kill(run.pid, SIGKILL);
 		return joined;

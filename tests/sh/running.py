@@ -169,6 +169,24 @@ def stubborn():
             os.kill(pid, signal.SIGKILL)
 
 
+def told_first():
+    """A channel that was cut: the command is told before its input ends, so
+    that it takes no part for the whole."""
+    with Hall() as h:
+        heard = set()
+        for _ in range(12):
+            h.start()
+            p = start(h, (), "sh", "-c", "trap 'echo told >&2; exit 1' TERM; "
+                      "echo >&2; read x; echo \"ended $?\" >&2")
+            p.stderr.readline()
+            h.agent.kill()
+            h.agent.wait()
+            end_of(p)
+            heard.add(tuple(line for line in p.stderr.read().splitlines()
+                            if line[:8] != b"handfast"))
+        s.same("told first", {(b"told",)}, heard)
+
+
 def held():
     """Another program that has the command's output holds nothing up; behind
     a command that ended by itself it may go on, until the next signal."""
@@ -304,7 +322,8 @@ def closed():
         s.same("closed: the agent ends", 0, h.stop())
 
 
-TESTS = (told, killed, stubborn, held, ignored, terminal, hangup, closed)
+TESTS = (told, killed, stubborn, told_first, held, ignored, terminal, hangup,
+         closed)
 
 if __name__ == "__main__":
     # Whoever began this in the background may have them ignored.
