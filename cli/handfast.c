@@ -104,6 +104,17 @@ wants_help(int argc, char **argv)
 	    (argc > 2 && argv[1][0] != '-' && is_help(argv[2]));
 }
 
+/* What it would have said is said as it was asked for. */
+static int
+no_command(int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; i < argc; i++)
+		cli_json |= strcmp(argv[i], "--json") == 0;
+	return cli_usage("", "there is no command '%s'", argv[0]);
+}
+
 static int
 run_command(int argc, char **argv)
 {
@@ -118,7 +129,7 @@ run_command(int argc, char **argv)
 		if (strcmp(command->name, word) == 0)
 			break;
 	if (command->name == NULL)
-		return cli_usage("", "there is no command '%s'", word);
+		return no_command(argc, argv);
 	if (wants_help(argc, argv)) {
 		fputs(command->text, stdout);
 		return CLI_OK;

@@ -33,6 +33,8 @@ error usage 2 'no value' session list --json --store
 error usage 2 'behind a word' cluster frobnicate --json
 error usage 2 'behind a word without options' cert frobnicate --json
 error usage 2 'cut short' initiate --bogus --jso
+error usage 2 'no such command' bogus x --json
+error usage 2 'no command' --json
 error usage 2 'behind a peer' run x --bogus --json -- true
 error io 3 'no such file' cert verify --json --trust none alice.cert
 printf 'peer web {' >agent.conf
