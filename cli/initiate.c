@@ -46,7 +46,7 @@ static struct {
 	int heard;	  /* a record of the responder's, in this session */
 	struct hf_lost given_up;
 	int opened_once, moving, lost, elsewhere;
-	int tried_long; /* --retry is over */
+	int tried_long;		   /* --retry is over */
 	int spare;		   /* the next takeover's key is made */
 	enum hf_mobility strength; /* of the last takeover, as was told */
 	int result;

@@ -271,8 +271,8 @@ expired(void **state)
 	/* Nothing is kept for another attempt, and it is told as lost. */
 	assert_false(hf_session_can_reconnect(i));
 	assert_err(hf_session_error(i), HF_E_EXPIRED);
-	assert_true(sodium_is_zero((const uint8_t *)&i->secrets,
-	    sizeof(i->secrets)));
+	assert_true(
+	    sodium_is_zero((const uint8_t *)&i->secrets, sizeof(i->secrets)));
 	hf_session_lost(&lost, i);
 	assert_true(lost.lost && lost.cause == HF_E_EXPIRED);
 	assert_err(hf_session_reconnect(i, START_MS, NOW + 86400), HF_E_STATE);
