@@ -309,6 +309,13 @@ hint_tried(void)
 		 "output is not complete");
 }
 
+/* The session's own time, not a certificate's. */
+static int
+is_over(void)
+{
+	return self.session != NULL && !hf_session_can_reconnect(self.session);
+}
+
 /* Says how a session ended that did not end well. */
 static void
 explain(enum hf_err err, int was_open)
@@ -316,14 +323,14 @@ explain(enum hf_err err, int was_open)
 	if (self.result != CLI_OK)
 		return;
 	settle(cli_fail(err, "%s", self.name));
-	if (!was_open && self.tried_long)
-		hint_tried();
+	if (err == HF_E_EXPIRED && (was_open || is_over()))
+		cli_hint("the responder grants a session only so much time");
 	else if (!was_open)
 		initiate_advise(&self.args, err);
 	else if (err == HF_E_TRUNCATED)
 		hint_cut();
-	else if (err == HF_E_EXPIRED)
-		cli_hint("the responder grants a session only so much time");
+	if (!was_open && self.tried_long)
+		hint_tried();
 }
 
 /* A connection that was never made: the next address, or the end. */

@@ -360,7 +360,8 @@ HF_MUST_USE enum hf_err hf_store_open(struct hf_store **store,
 HF_MUST_USE enum hf_err hf_store_known(const char *uri,
     char reason[HF_STORE_REASON_MAX]);
 /** Whether a store is where hf_store_open() would make one that is missing, for
- * who only looks at it. One that is remote is there: opening it tells.
+ * who only looks at it. One that is remote is there, as is one that cannot be
+ * looked for: opening it tells.
  * @return HF_OK; HF_E_STORE: there is none; HF_E_ARG for another URI */
 HF_MUST_USE enum hf_err hf_store_find(const char *uri);
 /** Makes what a store needs before it can be opened, or brings it up to date:

@@ -221,7 +221,7 @@ hf_store_find(const char *uri)
 	struct hf__engine engine;
 	const char *where;
 
-	if (find_engine(&engine, uri, &where) == NULL)
+	if (find_engine(&engine, uri, &where) == NULL || *where == '\0')
 		return HF_E_ARG;
 	return engine.local == NULL || engine.local->is_there(where) ?
 	    HF_OK :

@@ -32,9 +32,13 @@ hf__lmdb_is_there(const char *dir)
 {
 	char path[PATH_BYTES];
 	int n = snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	struct stat st;
 
-	return *dir == '\0' || n < 0 || (size_t)n >= sizeof(path) ||
-	    access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return 1;
+	if (stat(path, &st) != 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return st.st_size > 0; /* it is begun in one write */
 }
 
 enum hf_err

@@ -258,7 +258,9 @@ class Demo:
         return on
 
     def kill(self, name: str) -> None:
-        on = self.held(name)
+        self.held(name)
+        while (on := self.stage.on(name)) == 0:
+            self.held(name)
         self.stage.kill(name)
         took = self.crowd.all_move()
         self.say(f"kill -9 {name}: it had {on} sessions; after {took:.1f} s "

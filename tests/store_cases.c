@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <fcntl.h>
 #include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -367,6 +368,7 @@ refused(void **state)
 {
 	struct hf_store *s;
 	char path[64], bad[80];
+	int fd;
 
 	(void)state;
 	assert_err(hf_store_open(&s, "file:/tmp"), HF_E_ARG);
@@ -376,6 +378,22 @@ refused(void **state)
 	assert_err(hf_store_open(&s, "lmdb:/nonexistent/x"), HF_E_STORE);
 	assert_string_equal(hf_store_reason(s), "No such file or directory");
 	hf_store_close(s);
+	/* Looking makes none, and an empty file is none yet. */
+	assert_err(hf_store_find("file:/tmp"), HF_E_ARG);
+	assert_err(hf_store_find("lmdb:"), HF_E_ARG);
+	(void)snprintf(path, sizeof(path), "%s/found", on.dir);
+	(void)snprintf(bad, sizeof(bad), "lmdb:%s", path);
+	assert_err(hf_store_find(bad), HF_E_STORE);
+	assert_int_equal(mkdir(path, 0700), 0);
+	(void)snprintf(path, sizeof(path), "%s/found/data.mdb", on.dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(close(fd), 0);
+	assert_err(hf_store_find(bad), HF_E_STORE);
+	assert_ok(hf_store_open(&s, bad));
+	hf_store_close(s);
+	assert_ok(hf_store_find(bad));
+	assert_ok(hf_store_find("redis://127.0.0.1:1"));
 	(void)snprintf(path, sizeof(path), "%s/open", on.dir);
 	assert_int_equal(mkdir(path, 0755), 0);
 	(void)snprintf(bad, sizeof(bad), "lmdb:%s", path);

@@ -283,8 +283,11 @@ class Initiator(Session):
         age = self.elapsed - self.grant_time
         left = age < self.granted.lifetime
         ended = self.error and self.error.name == "HF_E_EXPIRED" and not left
-        need(not ended, "HF_E_STATE", "it ended while it was open")
-        need(left, "HF_E_EXPIRED", "lifetime")
+        need(not ended, "HF_E_STATE", "that was seen before")
+        if not left:
+            self.error = HandfastError("HF_E_EXPIRED", "lifetime")
+            self.state = "failed"
+            raise self.error
         self.leaf = self.home  # not that of a handshake which failed
         self.error = None
         self.question = None
