@@ -2,9 +2,10 @@
 /*
  * respond --password-command: asks a program whether a user's password is
  * right. The program gets both on its standard input, a line each, and says
- * yes by exiting with 0. A few run at once in each thread, the rest wait
- * their turn; one that takes too long is killed. The password is wiped as
- * soon as it was handed over.
+ * yes by exiting with 0. A few run at once in each thread, one of a user from
+ * one source, so that each guess is counted before the next; the rest wait
+ * their turn. One that takes too long is killed. The password is wiped as soon
+ * as it was handed over.
  */
 #include <signal.h>
 #include <sodium.h>
@@ -38,6 +39,7 @@ struct ask {
 /* Of this thread: the loops' threads share nothing. */
 static _Thread_local struct {
 	struct ask *first, *last; /* waiting */
+	struct ask *run[RUNNING_MAX];
 	unsigned running, waiting;
 } asks;
 
@@ -66,12 +68,36 @@ discard(struct ask *a)
 	free(a);
 }
 
+/* Whether that user from there is asked about now. */
+static int
+is_asked(const struct hf_served *conn)
+{
+	size_t i;
+
+	for (i = 0; i < RUNNING_MAX; i++)
+		if (asks.run[i] != NULL && asks.run[i]->conn != NULL &&
+		    hf_served_same_pair(asks.run[i]->conn, conn))
+			return 1;
+	return 0;
+}
+
+/* Others do not wait for that. */
+static struct ask *
+next_ask(void)
+{
+	struct ask *a = asks.first;
+
+	while (a != NULL && is_asked(a->conn))
+		a = a->next;
+	return a;
+}
+
 static void
 start_next(void)
 {
 	struct ask *a;
 
-	while (asks.running < RUNNING_MAX && (a = asks.first) != NULL) {
+	while (asks.running < RUNNING_MAX && (a = next_ask()) != NULL) {
 		unqueue(a);
 		if (hf_server_allowed(a->conn)) {
 			start(a);
@@ -83,6 +109,17 @@ start_next(void)
 	}
 }
 
+/* Puts one in the place of another among those that run; of NULL any. */
+static void
+enlist(const struct ask *old, struct ask *new)
+{
+	size_t i = 0;
+
+	while (asks.run[i] != old)
+		i++;
+	asks.run[i] = new;
+}
+
 static void
 handle_closed(uv_handle_t *handle)
 {
@@ -90,6 +127,7 @@ handle_closed(uv_handle_t *handle)
 
 	if (--a->handles > 0)
 		return;
+	enlist(a, NULL);
 	discard(a);
 	asks.running--;
 	start_next();
@@ -174,6 +212,8 @@ start(struct ask *a)
 	int r;
 
 	asks.running++;
+	enlist(NULL, a);
+	hf_server_asked(a->conn);
 	a->started = 1;
 	a->process.data = a->input.data = a->timer.data = a->req.data = a;
 	/* These fail for no reason that can arise here. */

@@ -273,7 +273,7 @@ write_list(const struct cadir *ca, const struct idset *set, uint64_t number,
 		result = cli_fail(HF_E_TOO_BIG, "%s", ca->paths.list);
 	else
 		result = cli_write_pem(ca->paths.list, PEM_LIST, list, len,
-		    0644, CLI_REPLACE);
+		    0644, CLI_UPDATE);
 	if (result == CLI_OK)
 		result = cli_write_pem(output, PEM_LIST, list, len, 0644,
 		    CLI_REPLACE);

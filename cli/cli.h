@@ -198,17 +198,17 @@ int cli_read_secret_file(const char *path, size_t max, char **buf,
 void cli_free_file(char *buf, size_t len);
 
 enum cli_write {
-	CLI_NEW,    /* refuses (CLI_POLICY) when the file exists */
-	CLI_REPLACE /* atomically, by a new file and a rename */
+	CLI_NEW,     /* refuses (CLI_POLICY) when the file exists */
+	CLI_REPLACE, /* atomically, by a new file and a rename */
+	/* The same, of what was read there, which stays its owner's with the
+	 * mode that it had; no link; and on its disk before this returns. */
+	CLI_UPDATE
 };
 int cli_write_file(const char *path, const void *data, size_t len,
     unsigned mode, enum cli_write how);
 /* The same, as one block of text with this label. */
 int cli_write_pem(const char *path, const char *label, const void *data,
     size_t len, unsigned mode, enum cli_write how);
-/* What was renamed in the directory of that file stays so when the machine goes
- * down. */
-int cli_sync_beside(const char *path);
 /* Locks a file (.NAME.lock beside the path) against other writers of ours,
  * until the descriptor is closed. */
 int cli_lock(int *fd, const char *path);
@@ -284,9 +284,10 @@ int cli_load_leaf(struct hf_cert_info *info, const struct cli_chain *chain,
     const char *path);
 /* 1 when it is its own issuer. */
 int cli_is_root(const struct hf_cert_info *info);
-/* Believes the roots in the files, makes known the CAs below them. */
+/* Believes the roots in the files, makes known the CAs below them, which are
+ * judged as of `at`. */
 int cli_load_trust(struct hf_trust **trust, const char *const *cas,
-    size_t cas_n, const char *const *lists, size_t lists_n);
+    size_t cas_n, const char *const *lists, size_t lists_n, uint64_t at);
 /* A revocation list's bytes; the caller frees them. */
 int cli_load_list(uint8_t **list, size_t *len, const char *path);
 int cli_load_ring(struct hf_ring **ring, const char *path);

@@ -343,8 +343,7 @@ remember(void *arg, uint64_t used)
 	struct opened *o = arg;
 
 	o->serial.used = used;
-	o->said = cli_serial_write(args.key, &o->serial) != CLI_OK ||
-	    cli_sync_beside(args.key) != CLI_OK;
+	o->said = cli_serial_write(args.key, &o->serial) != CLI_OK;
 	return o->said ? HF_E_IO : HF_OK;
 }
 
@@ -499,8 +498,7 @@ cmd_cluster(int argc, char **argv)
 		seen = hf_cluster_serial(o->cluster);
 		if (seen > o->serial.seen) {
 			o->serial.seen = seen;
-			if (cli_serial_write(args.key, &o->serial) != CLI_OK ||
-			    cli_sync_beside(args.key) != CLI_OK)
+			if (cli_serial_write(args.key, &o->serial) != CLI_OK)
 				r = CLI_IO;
 		}
 	}

@@ -158,12 +158,54 @@ write_new(const char *path, const void *data, size_t len, unsigned mode)
 	return result;
 }
 
+/* Who owns a new file, and who may read it. */
+struct rights {
+	mode_t mode;
+	uid_t user;
+	gid_t group;
+};
+
+/* Those of the file that was read and is written again. A link would be
+ * replaced, and what it leads to stay as it was. */
+static int
+keep_rights(struct rights *rights, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == -1)
+		return errno == ENOENT ? CLI_OK : cli_errno("%s", path);
+	if (S_ISLNK(st.st_mode)) {
+		(void)cli_error(CLI_POLICY, "%s: a link, not replaced", path);
+		cli_hint("name the file that it leads to");
+		return CLI_POLICY;
+	}
+	rights->mode = st.st_mode & 0777;
+	rights->user = st.st_uid;
+	/* Whose group it is matters where that may do anything. */
+	if ((st.st_mode & 070) != 0)
+		rights->group = st.st_gid;
+	return CLI_OK;
+}
+
+static int
+give_rights(int fd, const struct rights *rights)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 &&
+	    ((st.st_uid == rights->user &&
+		 (rights->group == (gid_t)-1 ||
+		     st.st_gid == rights->group)) ||
+		fchown(fd, rights->user, rights->group) == 0) &&
+	    fchmod(fd, rights->mode) == 0;
+}
+
 /* Writes beside the file and renames: readers see the old or the new one. */
 static int
-write_replace(const char *path, const void *data, size_t len, unsigned mode)
+write_replace(const char *path, const void *data, size_t len,
+    const struct rights *rights)
 {
 	char temp[4096];
-	mode_t mask;
 	int fd, n, result;
 
 	n = snprintf(temp, sizeof(temp), "%s.XXXXXX", path);
@@ -171,11 +213,8 @@ write_replace(const char *path, const void *data, size_t len, unsigned mode)
 		return cli_error(CLI_USAGE, "%s: too long a path", path);
 	if ((fd = mkostemp(temp, O_CLOEXEC)) == -1)
 		return cli_errno("%s", path);
-	mask = umask(0);
-	(void)umask(mask);
 	result = write_all(fd, path, data, len);
-	if (result == CLI_OK &&
-	    (fchmod(fd, (mode_t)mode & ~mask) == -1 || fsync(fd) == -1))
+	if (result == CLI_OK && (!give_rights(fd, rights) || fsync(fd) == -1))
 		result = cli_errno("%s", path);
 	if (close(fd) == -1 && result == CLI_OK)
 		result = cli_errno("%s", path);
@@ -186,22 +225,10 @@ write_replace(const char *path, const void *data, size_t len, unsigned mode)
 	return result;
 }
 
-int
-cli_write_file(const char *path, const void *data, size_t len, unsigned mode,
-    enum cli_write how)
-{
-	if (strcmp(path, "-") == 0) {
-		if (fwrite(data, 1, len, stdout) != len)
-			return cli_errno("standard output");
-		return cli_flush();
-	}
-	if (how == CLI_NEW)
-		return write_new(path, data, len, mode);
-	return write_replace(path, data, len, mode);
-}
-
-int
-cli_sync_beside(const char *path)
+/* What was renamed in the directory of that file stays so when the machine goes
+ * down. */
+static int
+sync_beside(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	int n = slash == NULL ? 0 : (int)(slash - path) + 1, fd, result;
@@ -217,6 +244,38 @@ cli_sync_beside(const char *path)
 	    fsync(fd) == -1 && errno != EINVAL ? cli_errno("%s", dir) : CLI_OK;
 	(void)close(fd);
 	return result;
+}
+
+static int
+replace(const char *path, const void *data, size_t len, unsigned mode,
+    enum cli_write how)
+{
+	mode_t mask = umask(0);
+	struct rights rights = { (mode_t)mode & ~mask, geteuid(), (gid_t)-1 };
+	int result = CLI_OK;
+
+	(void)umask(mask);
+	if (how == CLI_UPDATE)
+		result = keep_rights(&rights, path);
+	if (result == CLI_OK)
+		result = write_replace(path, data, len, &rights);
+	if (result == CLI_OK && how == CLI_UPDATE)
+		result = sync_beside(path);
+	return result;
+}
+
+int
+cli_write_file(const char *path, const void *data, size_t len, unsigned mode,
+    enum cli_write how)
+{
+	if (strcmp(path, "-") == 0) {
+		if (fwrite(data, 1, len, stdout) != len)
+			return cli_errno("standard output");
+		return cli_flush();
+	}
+	if (how == CLI_NEW)
+		return write_new(path, data, len, mode);
+	return replace(path, data, len, mode, how);
 }
 
 int

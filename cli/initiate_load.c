@@ -82,7 +82,7 @@ initiate_load(struct loaded *l, const struct initiate *a)
 		 "--ticket-out replaces only tickets")) != CLI_OK)
 		return r;
 	if ((r = cli_load_trust(&l->trust, a->trust, a->trust_n, a->revoked,
-		 a->revoked_n)) != CLI_OK)
+		 a->revoked_n, cli_now())) != CLI_OK)
 		return r;
 	if ((e = hf_config_new(&l->config, HF_INITIATOR)) != HF_OK ||
 	    (e = hf_config_trust(l->config, l->trust)) != HF_OK ||

@@ -255,7 +255,7 @@ cli_load_leaf(struct hf_cert_info *info, const struct cli_chain *chain,
  * made known, so that their lists can be added. The chain of such a file
  * begins at the lowest. */
 static int
-add_cas(struct hf_trust *trust, const char *path, int roots)
+add_cas(struct hf_trust *trust, const char *path, int roots, uint64_t at)
 {
 	struct cli_chain chain;
 	struct hf_cert_info info;
@@ -276,7 +276,7 @@ add_cas(struct hf_trust *trust, const char *path, int roots)
 			e = hf_trust_add_ca(trust, cert->ptr, cert->len);
 		else
 			e = hf_trust_add_issuer(trust, cert->ptr, cert->len,
-			    cli_now());
+			    at);
 	}
 	if (e == HF_E_USAGE) {
 		result =
@@ -347,7 +347,7 @@ add_list(struct hf_trust *trust, const char *path)
 
 int
 cli_load_trust(struct hf_trust **trust, const char *const *cas, size_t cas_n,
-    const char *const *lists, size_t lists_n)
+    const char *const *lists, size_t lists_n, uint64_t at)
 {
 	size_t i;
 	enum hf_err e;
@@ -357,9 +357,9 @@ cli_load_trust(struct hf_trust **trust, const char *const *cas, size_t cas_n,
 	if ((e = hf_trust_new(trust)) != HF_OK)
 		return cli_fail(e, "trust");
 	for (i = 0; result == CLI_OK && i < cas_n; i++)
-		result = add_cas(*trust, cas[i], 1);
+		result = add_cas(*trust, cas[i], 1, at);
 	for (i = 0; result == CLI_OK && i < cas_n; i++)
-		result = add_cas(*trust, cas[i], 0);
+		result = add_cas(*trust, cas[i], 0, at);
 	for (i = 0; result == CLI_OK && i < lists_n; i++)
 		result = add_list(*trust, lists[i]);
 	if (result != CLI_OK) {

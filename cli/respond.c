@@ -140,7 +140,7 @@ read_anew(void)
 	enum hf_err e;
 	int r;
 
-	if ((r = serve_load(&generation)) == CLI_OK) {
+	if ((r = serve_load(&generation, life.generation)) == CLI_OK) {
 		e = hf_server_generation(life.server, generation);
 		if (e == HF_OK) {
 			life.generation = generation;
@@ -305,7 +305,7 @@ make_server(void)
 	    (r = cli_store_open(&respond.server.store, respond.store)) !=
 		CLI_OK)
 		return r;
-	if ((r = serve_load(&generation)) != CLI_OK)
+	if ((r = serve_load(&generation, NULL)) != CLI_OK)
 		return r;
 	errno = 0;
 	e = hf_server_new(&life.server, &respond.server, &serve_service);

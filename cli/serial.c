@@ -107,5 +107,5 @@ cli_serial_write(const char *key, const struct cli_serial *serial)
 	    serial->used == 0 ? "%llu\n" : "%llu\n%llu\n",
 	    (unsigned long long)serial->seen,
 	    (unsigned long long)serial->used);
-	return cli_write_file(path, text, (size_t)n, 0600, CLI_REPLACE);
+	return cli_write_file(path, text, (size_t)n, 0600, CLI_UPDATE);
 }

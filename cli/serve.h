@@ -234,7 +234,7 @@ char **split_words(const char *text);
 /* service.c: what `respond` answers to its server */
 extern const struct hf_service serve_service;
 /* Reads all files into a new generation; has said what was wrong. */
-int serve_load(void **generation);
+int serve_load(void **generation, const void *before);
 void serve_warn_expiry(const void *generation);
 /* vault.c: whether a key of the store is that of a grant of this server. */
 int vault_concerns(struct hf_span key);

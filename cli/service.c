@@ -86,8 +86,19 @@ try_config(struct generation *g)
 	return e == HF_OK ? CLI_OK : cli_fail(e, "%s", respond.cert);
 }
 
+/* Lists may come by a way that others hold. */
+static int
+no_older_list(const struct generation *g, const struct generation *before)
+{
+	enum hf_err e = hf_trust_supersedes(g->trust, before->trust);
+
+	if (e != HF_E_STALE_LIST)
+		return e == HF_OK ? CLI_OK : cli_fail(e, "--revoked");
+	return cli_refuse(e, "--revoked: an older list than the one in use");
+}
+
 int
-serve_load(void **generation)
+serve_load(void **generation, const void *before)
 {
 	struct generation *g;
 	int r;
@@ -101,7 +112,9 @@ serve_load(void **generation)
 		r = cli_load_leaf(&g->leaf, &g->chain, respond.cert);
 	if (r == CLI_OK)
 		r = cli_load_trust(&g->trust, respond.trust, respond.trust_n,
-		    respond.revoked, respond.revoked_n);
+		    respond.revoked, respond.revoked_n, cli_now());
+	if (r == CLI_OK && before != NULL)
+		r = no_older_list(g, before);
 	if (r == CLI_OK && respond.ring != NULL)
 		r = cli_load_ring(&g->ring, respond.ring);
 	if (r == CLI_OK && respond.users != NULL)

@@ -105,7 +105,7 @@ make_ring(const char *path, int rotate)
 		    "the ring that is rotated has a file of its own");
 	if (result == CLI_OK)
 		result =
-		    write_ring(ring, path, rotate ? CLI_REPLACE : CLI_NEW);
+		    write_ring(ring, path, rotate ? CLI_UPDATE : CLI_NEW);
 	if (result == CLI_POLICY && !rotate)
 		cli_hint("--rotate adds a key to a ring that exists");
 	hf_ring_free(ring);

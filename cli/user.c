@@ -226,7 +226,7 @@ add_locked(struct cli_users *users, const struct job *job,
 			result = insert(users, at, &user);
 	}
 	if (result == CLI_OK)
-		result = cli_users_save(users, job->db, CLI_REPLACE);
+		result = cli_users_save(users, job->db, CLI_UPDATE);
 	sodium_memzero(&user, sizeof(user));
 	return result;
 }
@@ -270,7 +270,7 @@ user_del(const struct job *job)
 		memmove(users->user + at, users->user + at + 1,
 		    (users->n - at) * sizeof(*users->user));
 		sodium_memzero(users->user + users->n, sizeof(*users->user));
-		result = cli_users_save(users, job->db, CLI_REPLACE);
+		result = cli_users_save(users, job->db, CLI_UPDATE);
 	}
 	cli_users_free(users);
 	(void)close(fd);

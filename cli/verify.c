@@ -200,7 +200,7 @@ verify(const struct job *job)
 	int result;
 
 	if ((result = cli_load_trust(&trust, job->trust, job->trust_n,
-		 job->revoked, job->revoked_n)) != CLI_OK)
+		 job->revoked, job->revoked_n, job->at)) != CLI_OK)
 		return result;
 	if ((result = cli_load_chain(&chain, job->cert)) == CLI_OK) {
 		e = hf_trust_verify(&info, trust, chain.spans, chain.n,

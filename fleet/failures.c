@@ -93,6 +93,20 @@ hf_server_allowed(struct hf_served *conn)
 	return ok;
 }
 
+/* Who would be refused later than he would be let in learns it by waiting. */
+void
+hf_server_asked(struct hf_served *conn)
+{
+	conn->own->asked = 1;
+}
+
+int
+hf_served_same_pair(const struct hf_served *a, const struct hf_served *b)
+{
+	return strcmp(a->own->user, b->own->user) == 0 &&
+	    hf_served_same_source(a, b);
+}
+
 /* --- counters in the store ------------------------------------------------------ */
 
 static uint64_t
@@ -274,7 +288,7 @@ hf__failures_ask(struct hf_served_own *c, const struct hf_peer *peer)
 	int what;
 
 	c->user[0] = '\0';
-	c->shares = 0;
+	c->shares = c->asked = 0;
 	/* Who takes a session over shows no password: guessing at his shall
 	 * not stop him. */
 	if (len > 0 && len <= HF_USER_MAX &&
@@ -473,9 +487,10 @@ hf__failures_failed(void *owner, struct hf_link *link, enum hf_err err)
 	struct hf_peer peer;
 	int token = hf_session_peer(&peer, hf_link_session(link)) == HF_OK &&
 	    peer.method != 0;
-	int what, wrong = err == HF_E_PASSWORD && c->user[0] != '\0';
+	int late = err == HF_E_DEADLINE && c->asked;
+	int what, wrong = (err == HF_E_PASSWORD || late) && c->user[0] != '\0';
 
-	if (hf_link_opened(link) || !counts(err, token))
+	if (hf_link_opened(link) || (!late && !counts(err, token)))
 		return;
 	uv_mutex_lock(&s->lock);
 	for (what = 0; what < HF__COUNTERS; what++)

@@ -120,6 +120,7 @@ struct hf_served_own {
 	int fd, family;		      /* before it has a link */
 	struct hf__source source;
 	char user[HF_USER_MAX + 1]; /* empty without a password */
+	int asked;		    /* about it, elsewhere */
 	struct hf__places pending;  /* where its source is counted */
 	struct hf__places at_work;  /* and there, too */
 	struct hf__places open;	    /* where its subject is */

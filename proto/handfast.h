@@ -420,6 +420,12 @@ HF_MUST_USE enum hf_err hf_trust_add_ca(struct hf_trust *trust,
  * another list whose number is not above that of the one held, HF_E_OBJECT */
 HF_MUST_USE enum hf_err hf_trust_add_list(struct hf_trust *trust,
     const uint8_t *list, size_t len);
+/** For who reads its files anew: whether each list in @p trust would have taken
+ * the place of the one that @p before has of the same CA. One of a CA that
+ * @p trust has no list of is not missed.
+ * @return HF_OK, HF_E_STALE_LIST, HF_E_ARG */
+HF_MUST_USE enum hf_err hf_trust_supersedes(const struct hf_trust *trust,
+    const struct hf_trust *before);
 /** Makes an intermediate CA known, so that its list can be added. It is not
  * believed itself: chains must still carry it, up to an anchor.
  * @param now it must be valid at that time, below an anchor (and the

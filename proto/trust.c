@@ -194,15 +194,36 @@ hf_trust_add_ca(struct hf_trust *trust, const uint8_t *cert, size_t len)
 	return hold(&trust->anchor, &trust->anchor_n, cert, len);
 }
 
-static const struct authority *
-find_authority(const struct authority *a, size_t n, struct hf_span name)
+static bool
+is_anchor(const struct hf_trust *trust, struct hf_span name)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		if (hf__span_equal(a[i].cert.subject, name))
-			return &a[i];
-	return NULL;
+	for (i = 0; i < trust->anchor_n; i++)
+		if (hf__span_equal(trust->anchor[i].cert.subject, name))
+			return true;
+	return false;
+}
+
+/* The intermediate above a certificate: of those with its issuer's name, who
+ * may have had several keys, the one that signed it; else the first, by which
+ * it will be refused. */
+static const struct authority *
+find_above(const struct hf_trust *trust, const struct hf__cert *c)
+{
+	const struct authority *a, *first = NULL;
+	size_t i;
+
+	for (i = 0; i < trust->issuer_n; i++) {
+		a = &trust->issuer[i];
+		if (!hf__span_equal(a->cert.subject, c->issuer))
+			continue;
+		if (hf__cert_verify(c, a->cert.key.ptr) == HF_OK)
+			return a;
+		if (first == NULL)
+			first = a;
+	}
+	return first;
 }
 
 enum hf_err
@@ -218,10 +239,8 @@ hf_trust_add_issuer(struct hf_trust *trust, const uint8_t *cert, size_t len,
 	if ((e = hf__cert_parse(&c, cert, len)) != HF_OK)
 		return e;
 	/* Those known already may stand between it and the anchors. */
-	while (n < HF_CHAIN_MAX &&
-	    find_authority(trust->anchor, trust->anchor_n, c.issuer) == NULL &&
-	    (above = find_authority(trust->issuer, trust->issuer_n,
-		 c.issuer)) != NULL) {
+	while (n < HF_CHAIN_MAX && !is_anchor(trust, c.issuer) &&
+	    (above = find_above(trust, &c)) != NULL) {
 		c = above->cert;
 		chain[n++] = c.cose.whole;
 	}
@@ -327,6 +346,29 @@ hf_trust_add_list(struct hf_trust *trust, const uint8_t *bytes, size_t len)
 	slot->len = len;
 	slot->info = info;
 	memcpy(slot->key, key, sizeof(slot->key));
+	return HF_OK;
+}
+
+enum hf_err
+hf_trust_supersedes(const struct hf_trust *trust,
+    const struct hf_trust *before)
+{
+	const struct list *old, *new;
+	size_t i;
+
+	if (trust == NULL || before == NULL)
+		return HF_E_ARG;
+	for (i = 0; i < before->list_n; i++) {
+		old = &before->list[i];
+		new = find_list(trust,
+		    (struct hf_span){ (const uint8_t *)old->info.issuer.text,
+			old->info.issuer.len },
+		    old->key);
+		if (new != NULL && new->info.number <= old->info.number &&
+		    !hf__span_equal((struct hf_span){ new->bytes, new->len },
+			(struct hf_span){ old->bytes, old->len }))
+			return HF_E_STALE_LIST;
+	}
 	return HF_OK;
 }
 

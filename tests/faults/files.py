@@ -24,6 +24,7 @@ TRIED = [
     ("open", "any", errno.EMFILE, FAILS),
     ("open", "any", errno.EIO, FAILS),
     ("fsync", "file", errno.EIO, FAILS),
+    ("fsync", "dir", errno.EIO, FAILS),
     ("rename", "any", errno.ENOSPC, FAILS),
     ("fchmod", "any", errno.EPERM, FAILS),
     ("flock", "any", errno.ENOLCK, FAILS),
@@ -81,8 +82,9 @@ def good(flow, path):
                           out.decode().splitlines()] == flow.users
 
 
-def judge(flow, was, result, allowed, text):
-    """What is wrong with one run."""
+def judge(flow, was, result, allowed, text, told):
+    """What is wrong with one run. told: what is there already when it is told
+    that it may not be there tomorrow."""
     code, out, err = result
     if code not in allowed:
         return "exit %s: %s" % (code, err.strip())
@@ -101,8 +103,9 @@ def judge(flow, was, result, allowed, text):
     if not first.startswith("handfast: error: ") or text not in first:
         return "said: %r" % first
     # A list that was renewed stays; each file is whole.
-    if not (flow.name.startswith("revoke") and changed == {"ca/ca.list"} and
-            good(flow, "ca/ca.list")) and changed:
+    if not ((told or flow.name.startswith("revoke")) and
+            changed == set(flow.writes[:1]) and
+            good(flow, flow.writes[0])) and changed:
         return "exit %d, changed: %s" % (code, sorted(changed))
     return None
 
@@ -114,7 +117,8 @@ def try_all(flow, faults, was):
         def attempt():
             result = run(flow.words, faults.env)
             fault = judge(flow, was, result,
-                          allowed if faults.hit else PASSES, text)
+                          allowed if faults.hit else PASSES, text,
+                          kind == "dir")
             restore(was)
             return fault
 

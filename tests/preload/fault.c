@@ -66,6 +66,8 @@ kind_of(int fd)
 	}
 	if (S_ISSOCK(st.st_mode))
 		return "socket";
+	if (S_ISDIR(st.st_mode))
+		return "dir";
 	if (S_ISREG(st.st_mode))
 		return "file";
 	return fd <= 1 ? "stdio" : "other";

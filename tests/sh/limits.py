@@ -329,7 +329,6 @@ def asking(house):
     """One source does not fill the queue of the password command."""
     house.write("slow", "#!/bin/sh\nread -r u; read -r p\nsleep 1\n"
                 "[ \"$p\" = 'correct horse' ]\n", 0o700)
-    house.write("wrong", "wrong\n")
     r = house.respond("asking", "--password-command", house.dir + "/slow")
     relay = forward(r.address)
     address = relay.address
@@ -344,6 +343,51 @@ def asking(house):
     same("asking: another is heard", (0, b"hello\n"), (good.code, good.out))
     for p in bad:
         p.wait()
+    relay.close()
+    r.stop()
+
+
+def one_guess(house):
+    """What the password command says of one guess is counted before it is
+    asked about the next."""
+    house.write("no", "#!/bin/sh\nread -r u; read -r p\nsleep 1\nexit 1\n",
+                0o700)
+    r = house.respond("one guess", "--password-command", house.dir + "/no",
+                      "--max-failures", "1")
+    tries = [subprocess.Popen(
+        [PROGRAM, "initiate", "--connect", r.address, *house.plain],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL) for i in range(5)]
+    for p in tries:
+        p.wait()
+    check("one guess: all ended", until(lambda: len(errors(r)) == 5))
+    same("one guess: of five at once", ["HF_E_LIMITED"] * 4 +
+         ["HF_E_PASSWORD"], sorted(errors(r)))
+    r.stop()
+
+
+def late_guess(house):
+    """A password command that says no slowly, asked so late that the deadline
+    comes first: that tells as much as its answer, and counts as much."""
+    house.write("slow", "#!/bin/sh\nread -r u; read -r p\n"
+                "[ \"$p\" = 'correct horse' ] || { sleep 4; exit 1; }\n",
+                0o700)
+    r = house.respond("late guess", "--password-command", house.dir + "/slow",
+                      "--max-failures", "1")
+    relay = Relay()
+
+    def wait(direction, k, offset, message):
+        if direction == UP and k == 1:
+            time.sleep(8)
+        return [message]
+
+    bad = house.to + ["--user", "bob", "--plain-password",
+                      "--passphrase-file", "wrong"]
+    got = relay.run(r, bad + ["--deadline", "20s"], edit=wait)
+    same("late guess: the deadline", (4, "HF_E_DEADLINE"),
+         (got.code, field(r.session(), "error")))
+    house.initiate(r.address, *house.plain)
+    same("late guess: counted", "HF_E_LIMITED", field(r.session(), "error"))
     relay.close()
     r.stop()
 
@@ -447,9 +491,12 @@ def lock(house):
 
 def main():
     with House() as house:
+        house.write("wrong", "wrong\n")
         for test in (raised, silent, failing, behind, locked, busy, late,
-                     counted, malformed, asking, disk, sessions, idle, lock):
-            test(house)
+                     counted, malformed, asking, one_guess,
+                     late_guess, disk, sessions, idle, lock):
+            if len(sys.argv) == 1 or test.__name__ in sys.argv[1:]:
+                test(house)
     finish()
 
 

@@ -305,6 +305,17 @@ hf 0 ca revoke ca -o stale.list --days 1
 verify 4 $trust --revoked stale.list --at "@$(($(date +%s) + 172800))" \
     full.cert
 says 'HF_E_STALE_LIST'
+# a CA below that was good then and is not now, given for its list
+hf 0 ca init then --name Then --not-before 1500000000 --not-after 4000000000
+mkdir -m 700 below
+hf 0 keygen -o below/ca.key
+hf 0 cert request --identity below/ca.key --subject Below -o below.req
+hf 0 cert issue --ca then --request below.req --usage ca \
+    --not-before 1500000000 --not-after 1600000000 -o below/ca.cert
+hf 0 cert issue --ca below --request alice.req --usage initiator \
+    --not-before 1500000000 --not-after 1590000000 -o then.cert
+verify 0 --trust then/ca.cert --trust below/ca.cert --at @1550000000 then.cert
+verify 7 --trust then/ca.cert --trust below/ca.cert then.cert
 hf 5 ca revoke ca -o alice.key
 says "replaces only this CA's lists"
 grep -q IDENTITY alice.key || fail 'ca revoke wrote over a key'
@@ -313,6 +324,15 @@ echo rubbish >ca/ca.list
 hf 6 ca revoke ca -o my.list
 says 'ca/ca.list'
 cp keep ca/ca.list
+cp my.list before.list
+mv ca/ca.list elsewhere
+ln -s ../elsewhere ca/ca.list
+hf 5 ca revoke ca -o my.list
+says 'ca/ca.list: a link, not replaced'
+ln -sf nowhere ca/ca.list
+hf 5 ca revoke ca -o my.list
+cmp -s before.list my.list || fail 'a list that began anew was given out'
+mv elsewhere ca/ca.list
 
 # users
 hf 2 user add --db users --passphrase-file pass bob
@@ -351,6 +371,31 @@ hf 0 user list --db users
 is 'users' "$(tr '\n' ' ' <out)" 'al bob '
 hf 2 user del --db users alice
 says "users: no user 'alice'"
+# What is written again stays whose it was.
+ln -s users link
+hf 5 user del --db link bob
+says 'link: a link, not replaced'
+says 'hint: name the file that it leads to'
+chmod 640 users
+hf 5 user add --db users --passphrase-file pass dora
+hf 0 user add --db users --passphrase-file pass --allow-readable-key dora
+mode users 640
+chmod 600 users
+if [ "$(id -u)" -eq 0 ]; then
+	chown 12345:12346 users
+	hf 0 user del --db users --allow-readable-key dora
+	is 'owner of users' "$(stat -c %u:%g:%a users)" "12345:$(id -g):600"
+	chmod 640 users
+	chgrp 12346 users
+	hf 0 user add --db users --passphrase-file pass --allow-readable-key \
+	    dora
+	is 'group of users' "$(stat -c %u:%g:%a users)" 12345:12346:640
+	chown "$(id -u):$(id -g)" users
+	chmod 600 users
+else
+	hf 0 user add --db users --passphrase-file pass dora
+fi
+hf 0 user del --db users dora
 hf 3 user list --db none
 hf 3 user del --db none bob
 chmod 644 users

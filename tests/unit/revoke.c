@@ -48,6 +48,15 @@ verify(const struct blob *a, const struct blob *b, uint64_t now)
 	    now);
 }
 
+static int
+new_trust(void **state)
+{
+	(void)state;
+	assert_ok(hf_trust_new(&trust));
+	assert_ok(hf_trust_add_ca(trust, ca_cert.bytes, ca_cert.len));
+	return 0;
+}
+
 static void
 revoked_and_stale(void **state)
 {
@@ -183,6 +192,64 @@ deeper_issuer(void **state)
 	assert_ok(hf_trust_add_issuer(trust, deep.bytes, deep.len, NOW));
 	make(person, &deep, 1, NULL, 0, NOW + 1);
 	assert_ok(add());
+}
+
+/* An intermediate that has had two keys: what is below is by one of them. */
+static void
+issuer_of_two_keys(void **state)
+{
+	struct hf_cert_info terms = terms_of("Sub CA", HF_USAGE_CA);
+	struct blob second, deep;
+
+	(void)state;
+	certify(&second, ca, &ca_cert, person, &terms);
+	name_set(&terms.subject, "Deep CA");
+	certify(&deep, person, &second, sub, &terms);
+	assert_ok(
+	    hf_trust_add_issuer(trust, sub_cert.bytes, sub_cert.len, NOW));
+	assert_err(hf_trust_add_issuer(trust, deep.bytes, deep.len, NOW),
+	    HF_E_SIGNATURE);
+	assert_ok(hf_trust_add_issuer(trust, second.bytes, second.len, NOW));
+	assert_ok(hf_trust_add_issuer(trust, deep.bytes, deep.len, NOW));
+}
+
+static enum hf_err
+after(const struct hf_trust *before)
+{
+	struct hf_trust *held = trust;
+	enum hf_err e;
+
+	assert_ok(new_trust(NULL));
+	assert_ok(add());
+	e = hf_trust_supersedes(trust, before);
+	hf_trust_free(trust);
+	trust = held;
+	return e;
+}
+
+/* Read anew: what was held is not exchanged for an older one. */
+static void
+read_anew(void **state)
+{
+	struct hf_trust *none;
+
+	(void)state;
+	make(ca, &ca_cert, 5, cti_of(&leaf), 1, NOW + 100);
+	assert_ok(after(trust)); /* there was none */
+	assert_ok(add());
+	assert_ok(after(trust)); /* the same */
+	make(ca, &ca_cert, 6, NULL, 0, NOW + 100);
+	assert_ok(after(trust));
+	make(ca, &ca_cert, 4, NULL, 0, NOW + 1000);
+	assert_err(after(trust), HF_E_STALE_LIST);
+	make(ca, &ca_cert, 5, NULL, 0, NOW + 100);
+	assert_err(after(trust), HF_E_STALE_LIST);
+	/* Where that CA has none any more there is nothing to compare. */
+	assert_ok(hf_trust_new(&none));
+	assert_ok(hf_trust_supersedes(none, trust));
+	assert_err(hf_trust_supersedes(none, NULL), HF_E_ARG);
+	assert_err(hf_trust_supersedes(NULL, trust), HF_E_ARG);
+	hf_trust_free(none);
 }
 
 /* Signed as another kind of object. */
@@ -408,15 +475,6 @@ tear_down(void **state)
 }
 
 static int
-new_trust(void **state)
-{
-	(void)state;
-	assert_ok(hf_trust_new(&trust));
-	assert_ok(hf_trust_add_ca(trust, ca_cert.bytes, ca_cert.len));
-	return 0;
-}
-
-static int
 free_trust(void **state)
 {
 	(void)state;
@@ -476,6 +534,8 @@ main(void)
 		TEST(whose),
 		TEST(same_name),
 		TEST(deeper_issuer),
+		TEST(issuer_of_two_keys),
+		TEST(read_anew),
 		TEST(labels),
 		TEST(form),
 		TEST(making),
