@@ -194,8 +194,7 @@ give_rights(int fd, const struct rights *rights)
 
 	return fstat(fd, &st) == 0 &&
 	    ((st.st_uid == rights->user &&
-		 (rights->group == (gid_t)-1 ||
-		     st.st_gid == rights->group)) ||
+		 (rights->group == (gid_t)-1 || st.st_gid == rights->group)) ||
 		fchown(fd, rights->user, rights->group) == 0) &&
 	    fchmod(fd, rights->mode) == 0;
 }
@@ -225,24 +224,40 @@ write_replace(const char *path, const void *data, size_t len,
 	return result;
 }
 
-/* What was renamed in the directory of that file stays so when the machine goes
- * down. */
+/* The directory of that file; -1 after an error, which was said. */
 static int
-sync_beside(const char *path)
+open_beside(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	int n = slash == NULL ? 0 : (int)(slash - path) + 1, fd, result;
+	int n = slash == NULL ? 0 : (int)(slash - path) + 1, fd;
 	char dir[4096];
 
 	n = snprintf(dir, sizeof(dir), "%.*s.", n, path);
-	if (n < 0 || (size_t)n >= sizeof(dir))
-		return cli_error(CLI_USAGE, "%s: too long a path", path);
+	if (n < 0 || (size_t)n >= sizeof(dir)) {
+		(void)cli_error(CLI_USAGE, "%s: too long a path", path);
+		return -1;
+	}
 	if ((fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
-		return cli_errno("%s", dir);
+		(void)cli_errno("%s", dir);
+	return fd;
+}
+
+/* The same, of what was read there; what was renamed stays so when the machine
+ * goes down. */
+static int
+update(const char *path, const void *data, size_t len, struct rights *rights)
+{
+	int dir, result;
+
+	if ((result = keep_rights(rights, path)) != CLI_OK)
+		return result;
+	if ((dir = open_beside(path)) == -1)
+		return CLI_IO;
+	result = write_replace(path, data, len, rights);
 	/* A file system may have no such thing. */
-	result =
-	    fsync(fd) == -1 && errno != EINVAL ? cli_errno("%s", dir) : CLI_OK;
-	(void)close(fd);
+	if (result == CLI_OK && fsync(dir) == -1 && errno != EINVAL)
+		result = cli_errno("%s", path);
+	(void)close(dir);
 	return result;
 }
 
@@ -252,16 +267,10 @@ replace(const char *path, const void *data, size_t len, unsigned mode,
 {
 	mode_t mask = umask(0);
 	struct rights rights = { (mode_t)mode & ~mask, geteuid(), (gid_t)-1 };
-	int result = CLI_OK;
 
 	(void)umask(mask);
-	if (how == CLI_UPDATE)
-		result = keep_rights(&rights, path);
-	if (result == CLI_OK)
-		result = write_replace(path, data, len, &rights);
-	if (result == CLI_OK && how == CLI_UPDATE)
-		result = sync_beside(path);
-	return result;
+	return how == CLI_UPDATE ? update(path, data, len, &rights) :
+				   write_replace(path, data, len, &rights);
 }
 
 int

@@ -104,8 +104,7 @@ make_ring(const char *path, int rotate)
 		result = cli_may_replace(path, PEM_RING,
 		    "the ring that is rotated has a file of its own");
 	if (result == CLI_OK)
-		result =
-		    write_ring(ring, path, rotate ? CLI_UPDATE : CLI_NEW);
+		result = write_ring(ring, path, rotate ? CLI_UPDATE : CLI_NEW);
 	if (result == CLI_POLICY && !rotate)
 		cli_hint("--rotate adds a key to a ring that exists");
 	hf_ring_free(ring);

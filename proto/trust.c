@@ -353,19 +353,19 @@ enum hf_err
 hf_trust_supersedes(const struct hf_trust *trust,
     const struct hf_trust *before)
 {
-	const struct list *old, *new;
+	const struct list *old, *held;
 	size_t i;
 
 	if (trust == NULL || before == NULL)
 		return HF_E_ARG;
 	for (i = 0; i < before->list_n; i++) {
 		old = &before->list[i];
-		new = find_list(trust,
+		held = find_list(trust,
 		    (struct hf_span){ (const uint8_t *)old->info.issuer.text,
 			old->info.issuer.len },
 		    old->key);
-		if (new != NULL && new->info.number <= old->info.number &&
-		    !hf__span_equal((struct hf_span){ new->bytes, new->len },
+		if (held != NULL && held->info.number <= old->info.number &&
+		    !hf__span_equal((struct hf_span){ held->bytes, held->len },
 			(struct hf_span){ old->bytes, old->len }))
 			return HF_E_STALE_LIST;
 	}
