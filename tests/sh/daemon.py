@@ -334,12 +334,13 @@ def older_list(house):
     check("older list: it is said", "error: --revoked: an older list than the "
           "one in use (HF_E_STALE_LIST)" in "\n".join(r.log()), r.log())
     same("older list: it stops", 0, r.stop())
+    os.unlink("ca/.ca.list.lock")
 
 
 def main():
     with House() as house:
-        for part in (vanishing, reloading, linked, squatted, keys,
-                     older_list):
+        for part in (vanishing, reloading, older_list, linked, squatted,
+                     keys):
             if sys.argv[1:] and part.__name__ not in sys.argv[1:]:
                 continue
             begun = time.time()
