@@ -19,16 +19,16 @@ enum { BUFFER = 1 << 16, IDLE_MS = 1000 };
 
 struct flow {
 	size_t at, len;
-	int ended; /* nothing more comes into it */
+	int ended; /* nothing is in it, and nothing more comes */
 	uint8_t buf[BUFFER];
 };
 struct join {
 	struct hf_conn *conn;
 	int in, out;
 	const struct agent_program *program; /* whose they are, or NULL */
-	size_t most;	   /* that is written at once without blocking */
-	uint64_t taken;	   /* bytes of its input, in all */
-	int starved, full; /* the connection has, or takes, nothing now */
+	size_t most;	/* that is written at once without blocking */
+	uint64_t taken; /* bytes of its input, in all */
+	int starved;	/* the connection has nothing now */
 	struct flow there, back;
 };
 
@@ -86,26 +86,20 @@ most_at_once(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? BUFFER : PIPE_BUF;
 }
 
-/* What was read is sent. */
+/* What was read is sent; and where all of it was, what the connection kept. */
 static enum hf_err
 send_some(struct join *j)
 {
 	enum hf_err e;
 	size_t n;
 
-	j->full = 0;
-	if (j->there.len > 0) {
-		e = hf_conn_send(j->conn, &n, j->there.buf + j->there.at,
-		    j->there.len);
-		j->there.at += n;
-		j->there.len -= n;
-		if (e == HF_E_AGAIN || (e == HF_OK && j->there.len > 0))
-			j->full = 1;
-		else if (e != HF_OK)
-			return e;
-	}
-	return j->there.ended && j->there.len == 0 ? hf_conn_finish(j->conn) :
-						     HF_OK;
+	if (j->there.ended)
+		return hf_conn_finish(j->conn);
+	e = hf_conn_send(j->conn, &n, j->there.buf + j->there.at,
+	    j->there.len);
+	j->there.at += n;
+	j->there.len -= n;
+	return e == HF_E_AGAIN ? HF_OK : e;
 }
 
 static enum hf_err
@@ -173,15 +167,14 @@ wait_for(struct join *j, const char *peer)
 {
 	struct pollfd p[3] = { { -1, 0, 0 }, { -1, POLLIN, 0 },
 		{ -1, POLLOUT, 0 } };
-	int last = j->back.ended && j->back.len == 0 && j->program == NULL;
+	int last = j->back.ended && j->program == NULL;
 	int r;
 
-	if (j->starved || j->full)
-		p[0].fd = hf_conn_poll_fd(j->conn, &p[0].events);
-	if (!j->full)
-		p[0].events &= ~POLLOUT;
+	p[0].fd = hf_conn_poll_fd(j->conn, &p[0].events);
 	if (!j->starved)
 		p[0].events &= ~POLLIN;
+	if (p[0].events == 0)
+		p[0].fd = -1; /* that it hung up is no news */
 	if (j->there.len == 0 && !j->there.ended)
 		p[1].fd = j->in;
 	if (j->back.len > 0)
@@ -209,13 +202,11 @@ carry(struct join *j, const char *peer)
 		if ((e = send_some(j)) != HF_OK ||
 		    (e = receive_some(j)) != HF_OK)
 			return cli_fail(e, "%s", peer);
-		if (j->program != NULL && j->back.ended && j->back.len == 0 &&
-		    j->out != -1) {
+		if (j->program != NULL && j->back.ended && j->out != -1) {
 			(void)close(j->out);
 			j->out = -1;
 		}
-		if (j->there.ended && j->there.len == 0 && j->back.ended &&
-		    j->back.len == 0)
+		if (j->there.ended && j->back.ended)
 			return CLI_OK;
 		if ((r = wait_for(j, peer)) != CLI_OK)
 			return r;

@@ -143,6 +143,16 @@ class App:
         self.s.close()
 
 
+class Agent(App):
+    """An agent that is none, as one application has it, which came to its
+    socket: it says that the channel is there, and has read nothing yet."""
+
+    def __init__(self, listener):
+        self.s, self.heard = listener.accept()[0], b""
+        self.s.settimeout(WAIT)
+        self.say(INFO, b"s" * 16, 1, 0, 0, b"server", 0)
+
+
 # --- processes ------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ in C and in Python.
 """
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import (App, END, Hall, INFO, OPEN, OVER, WAIT,  # noqa: E402
+from agenting import (Agent, App, END, Hall, INFO, OPEN, OVER, WAIT,  # noqa: E402
                       run, wait_for)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -222,6 +223,71 @@ def paused():
         h.stop()
 
 
+def joined(listener):
+    """initiate --shared before an agent that is none, and what it reads: each
+    message that is sent there is read at once."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    p = subprocess.Popen([s.PROGRAM, "initiate", "--shared", "one", "--agent",
+                          listener.getsockname()], stdin=its,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    its.close()
+    return p, Agent(listener), ours
+
+
+def fits(*frames):
+    """How many bytes of the frames a socket takes that nobody reads."""
+    a, b = socket.socketpair()
+    a.setblocking(False)
+    n = 0
+    with a, b:
+        try:
+            for n_bytes in frames:
+                n += a.send(bytes(n_bytes))
+        except BlockingIOError:
+            pass
+    return n
+
+
+def unread():
+    """initiate --shared before an agent that does not read for a while: what
+    the socket did not take goes when it does, with nothing behind it."""
+    with Hall(()) as h, socket.socket(socket.AF_UNIX) as listener:
+        os.mkdir(os.path.join(h.dir, "run"), 0o700)
+        listener.bind(h.path)
+        listener.listen(1)
+        asked, small, large = 7, 3, 3 + 16384
+        # The socket takes all but the end.
+        p, agent, there = joined(listener)
+        n = (fits(asked, *[small] * 10000) - asked) // small
+        for _ in range(n):
+            there.send(b"x")
+        there.close()
+        time.sleep(0.3)
+        s.same("unread: what was asked", [OPEN, 1, "one"], agent.next())
+        s.check("unread: all of it", agent.receive(n) == b"x" * n)
+        s.same("unread: and its end", [END], agent.next())
+        agent.say(END)
+        s.same("unread: exit code", 0, p.wait(WAIT))
+        # The socket takes the last frame in part, and the input goes on.
+        p, agent, there = joined(listener)
+        n, of_last = 0, 4 * large
+        while of_last == 4 * large:
+            n += 1
+            of_last = fits(asked, *[4 * large] * n) - asked - \
+                4 * large * (n - 1)
+        last = 16384 * (of_last // large + 1)
+        for _ in range(n - 1):
+            there.send(bytes(4 * 16384))
+        there.send(bytes(last))
+        time.sleep(0.3)
+        agent.next()
+        n = 4 * 16384 * (n - 1) + last
+        s.same("unread: the rest of a frame", n, len(agent.receive(n)))
+        agent.close()
+        s.same("unread: the agent is gone", 3, p.wait(WAIT))
+        there.close()
+
+
 def broken():
     """The responder dies under its channels: they end with the error; who
     comes next gets another session, or none while there is none."""
@@ -364,7 +430,6 @@ def resumed():
 
 def inherited():
     """A socket that systemd listens at."""
-    import socket
     with Hall() as h:
         os.mkdir(os.path.join(h.dir, "run"), 0o755)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -397,8 +462,8 @@ def inherited():
                     (p.returncode, p.stderr))
 
 
-TESTS = (applications, shared, idle, asked, worded, programs, paused, broken,
-         moment, heard, counted, resumed, inherited)
+TESTS = (applications, shared, idle, asked, worded, programs, paused, unread,
+         broken, moment, heard, counted, resumed, inherited)
 
 if __name__ == "__main__":
     run(TESTS)
