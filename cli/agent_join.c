@@ -26,9 +26,10 @@ struct join {
 	struct hf_conn *conn;
 	int in, out;
 	const struct agent_program *program; /* whose they are, or NULL */
-	size_t most;	/* that is written at once without blocking */
-	uint64_t taken; /* bytes of its input, in all */
-	int starved;	/* the connection has nothing now */
+	size_t most;	  /* that is written at once without blocking */
+	uint64_t taken;	  /* bytes of its input, in all */
+	int starved;	  /* the connection has nothing now */
+	enum hf_err sent; /* whether the connection takes any more */
 	struct flow there, back;
 };
 
@@ -170,12 +171,13 @@ wait_for(struct join *j, const char *peer)
 	int last = j->back.ended && j->program == NULL;
 	int r;
 
-	p[0].fd = hf_conn_poll_fd(j->conn, &p[0].events);
+	if (j->sent == HF_OK)
+		p[0].fd = hf_conn_poll_fd(j->conn, &p[0].events);
 	if (!j->starved)
 		p[0].events &= ~POLLIN;
 	if (p[0].events == 0)
 		p[0].fd = -1; /* that it hung up is no news */
-	if (j->there.len == 0 && !j->there.ended)
+	if (j->sent == HF_OK && j->there.len == 0 && !j->there.ended)
 		p[1].fd = j->in;
 	if (j->back.len > 0)
 		p[2].fd = j->out;
@@ -199,8 +201,11 @@ carry(struct join *j, const char *peer)
 	int r;
 
 	for (;;) {
-		if ((e = send_some(j)) != HF_OK ||
-		    (e = receive_some(j)) != HF_OK)
+		/* What came before an end is written before that is told. */
+		j->sent = send_some(j);
+		if ((e = receive_some(j)) == HF_OK && j->back.ended)
+			e = j->sent;
+		if (e != HF_OK)
 			return cli_fail(e, "%s", peer);
 		if (j->program != NULL && j->back.ended && j->out != -1) {
 			(void)close(j->out);

@@ -186,24 +186,14 @@ next(struct hf_conn *c)
 
 /* --- what goes -------------------------------------------------------------------- */
 
-/* Nothing can be sent any more: the agent has said why, behind what else it
- * had to say. */
+/* Nothing can be sent any more. Why, the agent has said behind what else it had
+ * to say: with data before it that is for who receives. */
 static enum hf_err
 cut_off(struct hf_conn *c)
 {
-	for (;;) {
-		c->in_at += c->data_left;
-		c->in_len -= c->data_left;
-		c->data_left = 0;
-		switch (next(c)) {
-		case HF_OK:
-			continue;
-		case HF_E_AGAIN:
-			return failed(c, HF_E_AGENT_GONE);
-		default:
-			return c->err;
-		}
-	}
+	while (c->data_left == 0 && next(c) == HF_OK)
+		continue;
+	return c->data_left > 0 ? HF_E_RESET : failed(c, HF_E_AGENT_GONE);
 }
 
 static ssize_t
@@ -355,12 +345,14 @@ hf_conn_recv(struct hf_conn *c, size_t *len, void *buf, size_t cap)
 	*len = 0;
 	if (cap == 0)
 		return HF_E_ARG;
-	while (c->data_left == 0) {
-		if (c->peer_finished)
-			return HF_OK;
+	for (;;) {
 		/* What is left of what was sent without waiting. */
 		if (c->out_len > 0 && c->err == HF_OK)
 			(void)!flush(c);
+		if (c->data_left > 0)
+			break;
+		if (c->peer_finished)
+			return HF_OK;
 		if ((e = next(c)) == HF_E_AGAIN)
 			e = wait_for(c,
 			    c->out_len > 0 ? POLLIN | POLLOUT : POLLIN, end);

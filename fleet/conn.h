@@ -75,8 +75,9 @@ HF_MUST_USE enum hf_err hf_conn_open_at(struct hf_conn **out, const char *peer,
  * that was.
  * @return HF_OK, with HF_NONBLOCK and some sent also when not all went;
  * HF_E_AGAIN: none of it; HF_E_STATE after hf_conn_finish(); HF_E_DEADLINE;
- * HF_E_RESET; HF_E_REFUSED; HF_E_AGENT_GONE; why the session ended. Where it
- * finds that out what came before may not be received any more. */
+ * HF_E_RESET; HF_E_REFUSED; HF_E_AGENT_GONE; why the session ended. HF_E_RESET
+ * also where what came before the end is not received yet: hf_conn_recv() has
+ * it, and says then why. */
 HF_MUST_USE enum hf_err hf_conn_send(struct hf_conn *conn, size_t *sent,
     const void *data, size_t len);
 /** Says that nothing more will be sent. Again does nothing.

@@ -41,22 +41,19 @@ hear(struct call *k)
 static enum hf_err
 step(struct call *k)
 {
-	enum hf_err sent = HF_E_AGAIN, heard;
+	enum hf_err sent = HF_E_AGAIN, e;
 	size_t n;
 
 	if (k->at < k->len) {
 		sent =
 		    hf_conn_send(k->conn, &n, k->data + k->at, k->len - k->at);
 		k->at += n;
-		if (sent != HF_OK && sent != HF_E_AGAIN)
-			return sent;
 	}
-	if (k->at == k->len && (heard = hf_conn_finish(k->conn)) != HF_OK)
-		return heard;
-	if (k->done)
-		return sent;
-	heard = hear(k);
-	return heard == HF_E_AGAIN ? sent : heard;
+	if (k->at == k->len && (e = hf_conn_finish(k->conn)) != HF_OK)
+		sent = e;
+	/* What came before an end is heard before that is told. */
+	e = k->done ? HF_E_AGAIN : hear(k);
+	return e == HF_E_AGAIN ? sent : e;
 }
 
 static enum hf_err

@@ -4,6 +4,7 @@
 how they begin, go on and end, and the same application shared and unshared,
 in C and in Python.
 """
+import contextlib
 import os
 import signal
 import socket
@@ -15,8 +16,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import (Agent, App, END, Hall, INFO, OPEN, OVER, WAIT,  # noqa: E402
-                      run, wait_for)
+from agenting import (Agent, App, CODES, DATA, END, Hall,  # noqa: E402
+                      INFO, OPEN, OVER, WAIT, frame, run, wait_for)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHARED, UNSHARED = 1, 2
@@ -223,6 +224,16 @@ def paused():
         h.stop()
 
 
+@contextlib.contextmanager
+def place():
+    """Where an agent that is none listens."""
+    with Hall(()) as h, socket.socket(socket.AF_UNIX) as listener:
+        os.mkdir(os.path.join(h.dir, "run"), 0o700)
+        listener.bind(h.path)
+        listener.listen(1)
+        yield listener
+
+
 def joined(listener):
     """initiate --shared before an agent that is none, and what it reads: each
     message that is sent there is read at once."""
@@ -251,10 +262,7 @@ def fits(*frames):
 def unread():
     """initiate --shared before an agent that does not read for a while: what
     the socket did not take goes when it does, with nothing behind it."""
-    with Hall(()) as h, socket.socket(socket.AF_UNIX) as listener:
-        os.mkdir(os.path.join(h.dir, "run"), 0o700)
-        listener.bind(h.path)
-        listener.listen(1)
+    with place() as listener:
         asked, small, large = 7, 3, 3 + 16384
         # The socket takes all but the end.
         p, agent, there = joined(listener)
@@ -279,13 +287,40 @@ def unread():
         for _ in range(n - 1):
             there.send(bytes(4 * 16384))
         there.send(bytes(last))
+        # It has more to write than is taken, too.
+        agent.s.sendall(5 * frame(DATA, bytes(16384)))
         time.sleep(0.3)
         agent.next()
         n = 4 * 16384 * (n - 1) + last
         s.same("unread: the rest of a frame", n, len(agent.receive(n)))
         agent.close()
-        s.same("unread: the agent is gone", 3, p.wait(WAIT))
+        out, words = p.communicate(timeout=WAIT)
+        s.check("unread: the agent is gone", len(out) == 5 * 16384 and
+                b"HF_E_AGENT_GONE" in words, len(out), words)
         there.close()
+
+
+def cut_short():
+    """initiate --shared: what came before an end is written before that is
+    told, though there was more to send."""
+    with place() as listener:
+        for what, end in (("more", b""), ("all", frame(END))):
+            p, agent, there = joined(listener)
+            for _ in range(4):
+                there.send(bytes(65536))
+            time.sleep(0.3)
+            p.send_signal(signal.SIGSTOP)
+            data = bytes(range(256)) * 64
+            agent.s.sendall(3 * frame(DATA, data) + end +
+                            frame(OVER, CODES["HF_E_QUOTA"], 5))
+            agent.close()
+            p.send_signal(signal.SIGCONT)
+            out, words = p.communicate(timeout=WAIT)
+            s.check("cut short: %s: what came before" % what, out == 3 * data,
+                    len(out))
+            s.check("cut short: %s: why" % what, b" (HF_E_QUOTA)\n" in words,
+                    words)
+            there.close()
 
 
 def broken():
@@ -463,7 +498,7 @@ def inherited():
 
 
 TESTS = (applications, shared, idle, asked, worded, programs, paused, unread,
-         broken, moment, heard, counted, resumed, inherited)
+         cut_short, broken, moment, heard, counted, resumed, inherited)
 
 if __name__ == "__main__":
     run(TESTS)

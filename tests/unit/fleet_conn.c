@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@
 
 #define SID "\x50sssssssssssssss-"
 #define OPENED "\x87\x10" SID "\x01\x00\x00\x46server\x00"
+
+enum { ANSWERS = 1000 };
 
 static char dir[64], path[80];
 static int listener;
@@ -187,6 +190,103 @@ told_why(void **state)
 	broken(HF_E_AGENT_GONE);
 }
 
+/* It can send no more: a frame has gone in part and its end waits when the agent
+ * says three words more, and why that was all. */
+static void
+begin_cut(void)
+{
+	static const uint8_t much[1 << 20];
+	size_t n;
+
+	begin();
+	SAY(OPENED);
+	assert_ok(hf_conn_send(conn, &n, much, sizeof(much)));
+	assert_true(n < sizeof(much));
+	SAY("\x82\x01\x41x\x82\x01\x41y\x82\x01\x41z\x83\x03\x18\x53\x05");
+}
+
+static void
+gone(void)
+{
+	(void)close(agent);
+	agent = -1;
+}
+
+/* What came before the end is received, whatever else is tried first. */
+static void
+cut_short(void **state)
+{
+	char buf[4];
+	size_t i, n;
+
+	(void)state;
+	/* who only receives, and has something left to send */
+	begin_cut();
+	assert_ok(hf_conn_finish(conn));
+	gone();
+	for (i = 0; i < 3; i++) {
+		assert_ok(hf_conn_recv(conn, &n, buf, sizeof(buf)));
+		assert_int_equal(n, 1);
+		assert_int_equal(buf[0], "xyz"[i]);
+	}
+	broken(HF_E_QUOTA);
+	/* who sends, and finds it out by that */
+	begin_cut();
+	gone();
+	for (i = 0; i < 3; i++) {
+		assert_err(hf_conn_send(conn, &n, "x", 1), HF_E_RESET);
+		assert_int_equal(n, 0);
+		assert_ok(hf_conn_recv(conn, &n, buf, sizeof(buf)));
+		assert_int_equal(n, 1);
+		assert_int_equal(buf[0], "xyz"[i]);
+	}
+	assert_err(hf_conn_send(conn, &n, "x", 1), HF_E_QUOTA);
+	broken(HF_E_QUOTA);
+	/* who closes it then had not finished */
+	begin_cut();
+	gone();
+	assert_err(hf_conn_finish(conn), HF_E_RESET);
+	end(HF_E_RESET);
+}
+
+/* The agent, as a process: it reads nothing, and answers all the same. */
+static void
+answer_and_go(void)
+{
+	int fd = accept(listener, NULL, NULL), i;
+	char said[sizeof(OPENED) + 4 * ANSWERS + 8];
+	size_t len = sizeof(OPENED) - 1;
+
+	memcpy(said, OPENED, len);
+	for (i = 0; i < ANSWERS; i++, len += 4)
+		memcpy(said + len, "\x82\x01\x41x", 4);
+	memcpy(said + len, "\x83\x03\x18\x53\x05", 5);
+	len += 5;
+	_exit(write(fd, said, len) != (ssize_t)len || close(fd) != 0);
+}
+
+/* An answer that came before its request had gone is one. */
+static void
+answered_early(void **state)
+{
+	static const uint8_t much[1 << 20];
+	static char answer[2 * ANSWERS];
+	size_t n;
+	pid_t pid;
+	int how;
+
+	(void)state;
+	assert_int_equal(setenv("HANDFAST_AGENT", path, 1), 0);
+	if ((pid = fork()) == 0)
+		answer_and_go();
+	assert_err(hf_conn_call(HF_SHARED, much, sizeof(much), answer,
+		       sizeof(answer), &n, "one"),
+	    HF_E_QUOTA);
+	assert_int_equal(n, ANSWERS);
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_int_equal(how, 0);
+}
+
 /* Descriptors have no place in what an agent says, and none stays. */
 static void
 descriptors(void **state)
@@ -273,6 +373,8 @@ main(void)
 		cmocka_unit_test(out_of_place),
 		cmocka_unit_test(in_pieces),
 		cmocka_unit_test(told_why),
+		cmocka_unit_test(cut_short),
+		cmocka_unit_test(answered_early),
 		cmocka_unit_test(descriptors),
 		cmocka_unit_test(arguments),
 		cmocka_unit_test(no_agent),
