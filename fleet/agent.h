@@ -173,6 +173,7 @@ void hf_agent_free(struct hf_agent *agent);
 HF_MUST_USE enum hf_err hf_agent_status(const char *path,
     void (*each)(void *arg, const struct hf_agent_peer *peer), void *arg);
 /* Ends a peer's session and its channels, and takes away what rests of it.
+ * Those too that are open from before its file was read anew.
  * @return as that; HF_E_CONFIG: no such peer; HF_E_ARG: no name of one */
 HF_MUST_USE enum hf_err hf_agent_close(const char *path, const char *peer);
 

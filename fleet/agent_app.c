@@ -125,42 +125,76 @@ done(struct hf__app *a, enum hf_err e)
 		hf__app_drop(a);
 }
 
+static int
+is_of(const struct hf__held *held, const char *name, size_t len)
+{
+	return strlen(held->entry->name) == len &&
+	    memcmp(held->entry->name, name, len) == 0;
+}
+
+/* Channels from before the file was read anew count too. */
+static int
+tell_peer(struct hf__app *a, const struct hf__entry *entry)
+{
+	const struct hf__held *held = listed(a->agent, entry), *other;
+	struct hf__wire w;
+
+	hf__held_state(&w, entry, held);
+	LIST_FOREACH(other, &a->agent->held, of_agent)
+		if (other != held &&
+		    is_of(other, entry->name, strlen(entry->name)))
+			w.number[HF__PEER_CHANNELS] += other->apps;
+	return hf__app_say(a, &w);
+}
+
 static void
 status(struct hf__app *a)
 {
 	const struct hf_peers *peers = a->agent->peers;
-	struct hf__wire w;
 	size_t i;
 
-	for (i = 0; rules(a) && i < peers->n; i++) {
-		hf__held_state(&w, &peers->entry[i],
-		    listed(a->agent, &peers->entry[i]));
-		if (!hf__app_say(a, &w)) {
+	for (i = 0; rules(a) && i < peers->n; i++)
+		if (!tell_peer(a, &peers->entry[i])) {
 			hf__app_drop(a);
 			return;
 		}
-	}
 	done(a, rules(a) ? HF_OK : HF_E_POLICY);
+}
+
+/* A session with the peer that is not ending, of whatever file. */
+static struct hf__held *
+running(const struct hf_agent *agent, const char *name, size_t len)
+{
+	struct hf__held *held;
+
+	LIST_FOREACH(held, &agent->held, of_agent)
+		if (!held->ending && is_of(held, name, len))
+			return held;
+	return NULL;
 }
 
 static void
 close_session(struct hf__app *a, const struct hf__wire *w)
 {
-	const struct hf_span *name = &w->bytes[HF__OPEN_PEER];
+	const char *name = (const char *)w->bytes[HF__OPEN_PEER].ptr;
+	size_t len = w->bytes[HF__OPEN_PEER].len;
 	struct hf__entry *entry;
 	struct hf__held *held;
+	int known;
 
 	if (!rules(a)) {
 		done(a, HF_E_POLICY);
 		return;
 	}
-	entry = hf__peers_find(a->agent->peers, (const char *)name->ptr,
-	    name->len);
-	if (entry != NULL && (held = listed(a->agent, entry)) != NULL)
+	entry = hf__peers_find(a->agent->peers, name, len);
+	known = entry != NULL;
+	while ((held = running(a->agent, name, len)) != NULL) {
+		known = 1;
 		hf__held_end(held, HF_E_RESET, HF_REASON_SHUTDOWN);
+	}
 	if (entry != NULL)
 		hf__rest_remove(a->agent, entry->name);
-	done(a, entry == NULL ? HF_E_CONFIG : HF_OK);
+	done(a, known ? HF_OK : HF_E_CONFIG);
 }
 
 /* Its place in the order was judged when it was read. */

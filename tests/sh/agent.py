@@ -133,6 +133,35 @@ def asked():
         h.stop()
 
 
+def closed_old():
+    """status counts channels from before the file was read anew, and close
+    ends them, be their peer in it or not."""
+    with Hall() as h:
+        h.peer("gone", h.responder["one"].address)
+        h.start()
+        old, gone = h.app().opened(), h.app("gone").opened()
+        h.sections.pop()
+        h.configure()
+        h.agent.send_signal(signal.SIGHUP)
+        wait_for(lambda: "result=ok" in h.words(), "a reload")
+        wait_for(lambda: h.channels() == 1, "the old channel", 5)
+        new = h.app().opened()
+        s.same("closed old: with a new one", 2, h.channels())
+        s.same("closed old: both are used", [True, True],
+               [x.echo(b"x") for x in (old, new)])
+        s.same("closed old: close", 0, h.run("agent", "close", "one").returncode)
+        s.same("closed old: the channel's end", ["HF_E_RESET"] * 2,
+               [x.over() for x in (old, new)])
+        wait_for(lambda: h.channels() == 0, "the end of both")
+        s.same("closed old: the other peer's", True, gone.echo(b"y"))
+        s.same("closed old: a peer that is gone", 0,
+               h.run("agent", "close", "gone").returncode)
+        s.same("closed old: its channel's end", "HF_E_RESET", gone.over())
+        s.same("closed old: and that was all", 2,
+               h.run("agent", "close", "gone").returncode)
+        h.stop()
+
+
 def worded():
     """With --json log lines too are JSON."""
     with Hall() as h:
@@ -497,8 +526,8 @@ def inherited():
                     (p.returncode, p.stderr))
 
 
-TESTS = (applications, shared, idle, asked, worded, programs, paused, unread,
-         cut_short, broken, moment, heard, counted, resumed, inherited)
+TESTS = (applications, shared, idle, asked, closed_old, worded, programs,
+         paused, unread, cut_short, broken, moment, heard, counted, resumed, inherited)
 
 if __name__ == "__main__":
     run(TESTS)
