@@ -167,6 +167,7 @@ hf__app_lose(struct hf__app *a, enum hf_err err)
 	if (hf_channel_reason(a->channel) == HF_REASON_LOST)
 		a->lost = err;
 	a->said_ms = a->lost_ms = hf__agent_ms();
+	hf__pace_leave(a); /* its time runs, and what came is told */
 	hf__app_write(a);
 }
 

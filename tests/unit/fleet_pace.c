@@ -190,36 +190,71 @@ crowd(void **state)
 	end();
 }
 
-/* Who goes while he stands in line has gone at once. */
-static void
-gone(void **state)
+/* One that floods and stands in line, with a channel that nobody answers. */
+static struct hf__app *
+carried(struct hf__held *held)
 {
 	const struct hf_mux_limits limits = { .own = 1,
 		.window = HF__APP_WINDOW,
 		.send = HF__APP_SEND };
-	struct hf__held held = { .apps = 1 };
 	struct hf__app *a;
-	uint64_t until;
 
-	(void)state;
-	begin();
 	a = join(1);
 	hf__pace_said(join(2), 100);
-	held.agent = agent;
-	assert_ok(hf_mux_new(&held.mux, HF_INITIATOR, &limits));
-	assert_ok(hf_channel_open(&a->channel, held.mux, "", 0));
-	a->held = &held;
+	*held = (struct hf__held){ .agent = agent, .apps = 1 };
+	assert_ok(hf_mux_new(&held->mux, HF_INITIATOR, &limits));
+	assert_ok(hf_channel_open(&a->channel, held->mux, "", 0));
+	a->held = held;
 	a->phase = HF__APP_CARRIED;
 	flood(a);
 	flood(a);
 	assert_int_equal(hf__pace_waits(a), 1);
 	(void)uv_timer_stop(&agent->rest);
-	hf__app_watch(a);
+	return a;
+}
+
+/* Who goes while he stands in line has gone at once. */
+static void
+gone(void **state)
+{
+	struct hf__held held;
+	uint64_t until;
+
+	(void)state;
+	begin();
+	hf__app_watch(carried(&held));
 	assert_int_equal(shutdown(his[0], SHUT_RDWR), 0);
 	until = hf__agent_ms() + 2000;
 	while (!TAILQ_EMPTY(&agent->line) && hf__agent_ms() < until)
 		(void)uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(held.apps, 0);
+	end();
+	hf_mux_free(held.mux);
+}
+
+/* Nor does one whose session is lost: its time runs, and what had come is told
+ * at once. */
+static void
+lost(void **state)
+{
+	static const uint8_t came[] = { 0x83, 1, 0, 0x42, 'h', 'i' };
+	static const uint8_t told[] = { 0x82, 1, 0x42, 'h', 'i', /* */
+		0x83, 3, 0x18, HF_E_GONE, 0x18, HF_REASON_LOST };
+	uint8_t out[HF_FRAMES_MIN];
+	struct hf__held held;
+	struct hf__app *a;
+	size_t len;
+
+	(void)state;
+	begin();
+	a = carried(&held);
+	assert_ok(hf_mux_output(held.mux, out, sizeof(out), &len));
+	assert_ok(hf_mux_feed(held.mux, came, sizeof(came)));
+	assert_ok(hf_mux_restart(held.mux, HF_REASON_LOST));
+	hf__app_lose(a, HF_E_GONE);
+	assert_true(TAILQ_EMPTY(&agent->line));
+	assert_int_equal(read(his[0], out, sizeof(out)), sizeof(told));
+	assert_memory_equal(out, told, sizeof(told));
 	end();
 	hf_mux_free(held.mux);
 }
@@ -277,6 +312,7 @@ main(void)
 		cmocka_unit_test(one_purse),
 		cmocka_unit_test(crowd),
 		cmocka_unit_test(gone),
+		cmocka_unit_test(lost),
 		cmocka_unit_test(remembered),
 	};
 
