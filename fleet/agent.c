@@ -167,11 +167,12 @@ look(uv_timer_t *timer)
 		else if (a->phase == HF__APP_CARRIED && a->lost != HF_OK)
 			press(a, now);
 	}
+	/* What was done so far, and was told, has a later time. */
 	for (held = LIST_FIRST(&agent->held); held != NULL; held = next_held) {
 		next_held = LIST_NEXT(held, of_agent);
-		hf__reach_look(held, now);
+		hf__reach_look(held, hf__agent_ms());
 	}
-	hf__pace_look(agent, now);
+	hf__pace_look(agent, hf__agent_ms());
 	if (agent->listening && agent->deaf && !agent->stopping)
 		open_door(agent, 1);
 	hf__agent_left(agent);

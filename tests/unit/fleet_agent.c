@@ -183,6 +183,53 @@ lost_slowly(void **state)
 	end();
 }
 
+static struct hf__flow *paid;
+static uint64_t paid_ms;
+
+/* What is told is written somewhere; meanwhile somebody pays. */
+static void
+tell_slowly(void *owner, const struct hf_agent_event *event)
+{
+	uint64_t begun = hf__agent_ms();
+
+	(void)owner;
+	(void)event;
+	while (hf__agent_ms() == begun)
+		continue;
+	paid->at_ms = paid_ms = hf__agent_ms();
+}
+
+/* A look that takes a while: a session that nobody uses since then stays as
+ * long as it may, and who paid since then is forgiven nothing yet. */
+static void
+looked_slowly(void **state)
+{
+	static struct hf_peers file;
+	static struct hf__entry entry = { .file = &file, .idle_ms = 60000 };
+	const struct hf__who who = { .pid = 7 };
+	struct hf__held *broken;
+
+	(void)state;
+	file.refs = 1;
+	paid_ms = 0;
+	begin(1);
+	agent->told = tell_slowly;
+	assert_non_null(broken = hf__held_find(agent, &entry));
+	assert_non_null(paid = hf__flow_of(agent, &who));
+	broken->state = HF_AGENT_BROKEN;
+	broken->apps = 1;
+	app->held = broken;
+	app->entry = &entry;
+	app->phase = HF__APP_SAYING;
+	app->said_ms = hf__agent_ms() - 5000;
+	while (paid_ms == 0)
+		(void)uv_run(&loop, UV_RUN_ONCE);
+	assert_ptr_equal(LIST_FIRST(&agent->held), broken);
+	assert_int_equal(broken->apps, 0);
+	assert_true(paid->at_ms >= paid_ms);
+	end();
+}
+
 /* --- one key of two agents -------------------------------------------------------- */
 
 static char dir[64], key[80];
@@ -304,6 +351,7 @@ main(void)
 		cmocka_unit_test(not_carried),
 		cmocka_unit_test(taken_slowly),
 		cmocka_unit_test(lost_slowly),
+		cmocka_unit_test(looked_slowly),
 		cmocka_unit_test(one_key),
 		cmocka_unit_test(no_socket),
 	};
