@@ -208,6 +208,18 @@ give_up(struct hf__held *held, enum hf_err err)
 	hf__held_failed(held, err);
 }
 
+/* It cannot go on: a new one in its place. */
+static void
+begin_anew(struct hf__held *held)
+{
+	hf_session_free(held->session);
+	held->session = NULL;
+	held->tried = 0;
+	held->at_next = 0;
+	held->first = HF_OK;
+	attempt(held);
+}
+
 /* It did not come to a session: the next attempt, or the end. */
 static void
 not_opened(struct hf__held *held, enum hf_err err)
@@ -220,13 +232,7 @@ not_opened(struct hf__held *held, enum hf_err err)
 	if (resuming &&
 	    (!hf_session_can_reconnect(held->session) ||
 		(!passing(err) && ++held->refused > 1))) {
-		/* It cannot go on: a new one in its place. */
-		hf_session_free(held->session);
-		held->session = NULL;
-		held->tried = 0;
-		held->at_next = 0;
-		held->first = HF_OK;
-		attempt(held);
+		begin_anew(held);
 		return;
 	}
 	if (err == HF_E_UNKNOWN_KEY && entry->known != NULL &&
@@ -246,12 +252,12 @@ not_opened(struct hf__held *held, enum hf_err err)
 		return;
 	}
 	held->tried = 0;
-	if (!resuming || held->agent->stopping ||
-	    hf__agent_ms() - held->broken_ms >= entry->retry_ms) {
+	if (resuming && hf__agent_ms() - held->broken_ms < entry->retry_ms)
+		held->again_at = hf__agent_ms() + PAUSE_MS;
+	else if (resuming && held->refused > 0)
+		begin_anew(held); /* one word is enough in the end */
+	else
 		give_up(held, held->first);
-		return;
-	}
-	held->again_at = hf__agent_ms() + PAUSE_MS;
 }
 
 static int

@@ -420,24 +420,29 @@ def refused():
 
 
 def put_back():
-    """An old copy, after it was used: the responder refuses it."""
-    with Web(("a",)) as h:
-        h.start()
-        h.app("web").opened().close()
-        wait_for(h.rests, "rest")
-        h.stop()
-        old = h.read()
-        h.start()
-        h.goes_on("put back: once")
-        h.stop()
-        h.write(old)
-        h.start()
-        h.goes_on("put back: twice", (1, 0))
-        s.same("put back: it was whole", [], h.discarded())
-        words = "\n".join(h.responder["a"].log())
-        s.check("put back: the responder's word", "HF_E_REPLAY" in words,
-                words)
-        h.stop()
+    """An old copy, after it was used: the responder refuses it. A handshake
+    follows, be there time to try again or not."""
+    for retry in (10000, 0):
+        with Web(("a",)) as h:
+            what = "put back, %d ms" % retry
+            h.peer("web", h.responder["a"].address, expect="web",
+                   **{"retry-ms": retry})
+            h.start()
+            h.app("web").opened().close()
+            wait_for(h.rests, "rest")
+            h.stop()
+            old = h.read()
+            h.start()
+            h.goes_on(what + ": once")
+            h.stop()
+            h.write(old)
+            h.start()
+            h.goes_on(what + ": twice", (1, 0))
+            s.same(what + ": it was whole", [], h.discarded())
+            words = "\n".join(h.responder["a"].log())
+            s.check(what + ": the responder's word", "HF_E_REPLAY" in words,
+                    words)
+            h.stop()
 
 
 def expired():
