@@ -242,7 +242,8 @@ hf__app_went(struct hf__app *a)
 int
 hf__app_may_go(const struct hf__app *a)
 {
-	return a->phase == HF__APP_CARRIED && a->end_told && !a->finished;
+	return a->phase == HF__APP_CARRIED && a->end_told && !a->finished &&
+	    !a->agent->alone;
 }
 
 void

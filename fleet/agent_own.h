@@ -93,7 +93,8 @@ void hf__app_gone(struct hf__app *app, enum hf_err err, int reason);
 void hf__app_went(struct hf__app *app);
 /* It hears nothing any more: it has gone too, unless it may. */
 void hf__app_deaf(struct hf__app *app);
-/* It has heard its peer's end, and may go when it has said its own. */
+/* It has heard its peer's end, and may go when it has said its own; but where
+ * the agent is its own it waits for what it said to be sent. */
 int hf__app_may_go(const struct hf__app *app);
 /* Waits for what can be done with it now. */
 void hf__app_watch(struct hf__app *app);

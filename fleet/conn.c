@@ -22,7 +22,8 @@
 
 enum {
 	IN_MAX = 4 * HF__WIRE_MAX, /* received at once */
-	AT_ONCE = 4		   /* frames sent at once */
+	AT_ONCE = 4,		   /* frames sent at once */
+	CLOSE_MS = 2000		   /* where no call may wait */
 };
 _Static_assert((int)HF_CONN_PEER_MAX == (int)HF__WIRE_PEER_MAX,
     "a name that can be asked for has room in what is told");
@@ -474,6 +475,26 @@ give_up(struct hf_conn *c)
 	(void)!flush(c);
 }
 
+/* An agent keeps what was said until it is sent; a thread of this process ends
+ * with the connection. It hangs up when all is, or says why that cannot be. */
+static enum hf_err
+all_sent(struct hf_conn *c)
+{
+	int64_t end;
+	enum hf_err e;
+
+	if (c->own == NULL)
+		return HF_OK;
+	if (c->wait_ms == 0)
+		c->wait_ms = CLOSE_MS;
+	end = until(c);
+	do {
+		if ((e = next(c)) == HF_E_AGAIN)
+			e = wait_for(c, POLLIN, end);
+	} while (e == HF_OK);
+	return e == HF_E_AGENT_GONE ? HF_OK : e;
+}
+
 enum hf_err
 hf_conn_close(struct hf_conn *c)
 {
@@ -482,11 +503,12 @@ hf_conn_close(struct hf_conn *c)
 	if (c == NULL)
 		return HF_OK;
 	e = c->err;
-	if (e == HF_OK &&
-	    (!c->finished || !c->peer_finished || c->out_len > 0)) {
-		e = HF_E_RESET;
+	if (e == HF_OK)
+		e = c->finished && c->peer_finished && c->out_len == 0 ?
+		    all_sent(c) :
+		    HF_E_RESET;
+	if (e != HF_OK && c->err == HF_OK)
 		give_up(c);
-	}
 	if (c->fd != -1)
 		(void)close(c->fd);
 	hf__private_end(c->own);

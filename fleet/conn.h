@@ -108,10 +108,14 @@ void hf_conn_wait(struct hf_conn *conn, int ms);
 /** What is known of it, without waiting. */
 void hf_conn_info(struct hf_conn_info *info, struct hf_conn *conn);
 /** Ends and frees; accepts NULL. Where one end has not finished the channel is
- * reset, and what was sent may be lost. With a session of one's own it waits
- * for that to end in order, two seconds at most, and for a name that is being
- * looked up or a password that is being stretched.
- * @return HF_OK: both had finished; what ended it before; HF_E_RESET */
+ * reset, and what was sent may be lost. With a session of one's own it waits,
+ * where both have finished, until all that was sent is on its way: as long as
+ * a call may wait, two seconds where none may. Then it waits for the session to
+ * end in order, two seconds at most, and for a name that is being looked up or a
+ * password that is being stretched.
+ * @return HF_OK: both had finished; what ended it before; HF_E_RESET; with a
+ * session of one's own also HF_E_DEADLINE, and why that ended, where some of
+ * what was sent is lost by it */
 enum hf_err hf_conn_close(struct hf_conn *conn);
 /** One request and its answer: opens, sends all, finishes, receives until the
  * peer has finished, closes. It waits as long as that takes. *answer_len: what

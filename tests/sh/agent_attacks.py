@@ -4,6 +4,7 @@
 processes and a second user: rows D10 and D13 to D17 of spec/threats.md.
 """
 import array
+import ctypes as c
 import os
 import resource
 import select
@@ -16,7 +17,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
-from agenting import (App, CLOSE, DATA, END, INFO, OPEN,  # noqa: E402
+from agenting import (App, CLOSE, CODES, DATA, END, INFO, OPEN,  # noqa: E402
                       OVER, PEER, STATUS, WAIT, Hall, frame, run,
                       wait_for)
 
@@ -279,21 +280,31 @@ def left():
         h.stop()
 
 
+def sink(h, listener, **more):
+    """A responder whose target is that: it may finish, and read nothing."""
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(4)
+    listener.settimeout(WAIT)
+    h.respond("one", sink=("--forward", "127.0.0.1:%d" %
+                           listener.getsockname()[1]))
+    h.peer("one", h.responder["one"].address, **more)
+
+
+def ends_first(listener):
+    conn = listener.accept()[0]
+    conn.settimeout(WAIT)
+    conn.shutdown(socket.SHUT_WR)
+    return conn
+
+
 def finished():
     """So does one that both have finished, until all that was said in it is
     sent."""
     with Hall(()) as h, socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(4)
-        listener.settimeout(WAIT)
-        h.respond("one", sink=("--forward", "127.0.0.1:%d" %
-                               listener.getsockname()[1]))
-        h.peer("one", h.responder["one"].address, channels=1)
+        sink(h, listener, channels=1)
         h.start()
         app = h.app().opened()
-        conn = listener.accept()[0]
-        conn.settimeout(WAIT)
-        conn.shutdown(socket.SHUT_WR)
+        conn = ends_first(listener)
         s.same("finished: there", [END], app.next())
         h.responder["one"].freeze()
         app.data(b"x" * 150000)
@@ -312,6 +323,68 @@ def finished():
         wait_for(lambda: h.channels() == 0, "the end of it")
         h.app().opened().close()
         h.stop()
+
+
+def finished_unshared():
+    """With a session of its own a program waits for that, and ends then."""
+    with Hall(()) as h, socket.socket() as listener:
+        sink(h, listener)
+        p = subprocess.Popen(
+            [h.program, "run", "one", "--unshared", "--peers", h.configure(),
+             "--", "sh", "-c", "cat; touch ended; "
+             "while test -e ended; do sleep 0.01; done; "
+             "head -c 150000 /dev/zero"], cwd=h.dir, stderr=subprocess.PIPE)
+        conn = ends_first(listener)
+        ended = os.path.join(h.dir, "ended")
+        wait_for(lambda: os.path.exists(ended), "its peer's end")
+        h.responder["one"].freeze()
+        os.unlink(ended)
+        time.sleep(3)
+        s.same("finished unshared: it waits", None, p.poll())
+        os.kill(h.responder["one"].process.pid, signal.SIGCONT)
+        got, more = 0, conn.recv(1 << 16)
+        while more:
+            got, more = got + len(more), conn.recv(1 << 16)
+        s.same("finished unshared: all", (150000, 0, b""),
+               (got, p.wait(WAIT), p.stderr.read()))
+        p.stderr.close()
+        conn.close()
+
+
+def closed_unshared():
+    """Where it does not wait it has two seconds for that, and two for its
+    session's end; where it has not finished, those alone."""
+    if s.SAN:
+        return  # the library is not built for that
+    c.CDLL(os.path.join(s.BUILD, "libhandfast.so"))
+    lib = c.CDLL(os.path.join(s.BUILD, "libhandfast-fleet.so"))
+    with Hall(()) as h, socket.socket() as listener:
+        sink(h, listener)
+        where = h.configure().encode()
+        for what, n, least, code in (("finished", 150000, 2, "DEADLINE"),
+                                     ("not finished", 1 << 20, 0, "RESET")):
+            p, got = c.c_void_p(), c.c_size_t()
+            s.same("closed unshared: open", 0, lib.hf_conn_open_at(
+                c.byref(p), b"one", 2, where))
+            conn = ends_first(listener)
+            s.same("closed unshared: its peer's end", (0, 0), (
+                lib.hf_conn_recv(p, c.byref(got), c.create_string_buffer(1),
+                                 c.c_size_t(1)), got.value))
+            h.responder["one"].freeze()
+            lib.hf_conn_wait(p, 0)
+            s.same("closed unshared: sent", 0, lib.hf_conn_send(
+                p, c.byref(got), b"x" * n, c.c_size_t(n)))
+            if code == "DEADLINE":
+                s.same("closed unshared: all", (0, n), (
+                    lib.hf_conn_finish(p), got.value))
+            begun = time.monotonic()
+            s.same("closed unshared: " + what, CODES["HF_E_" + code],
+                   lib.hf_conn_close(p))
+            took = time.monotonic() - begun
+            s.check("closed unshared: %s, soon" % what,
+                    least <= took < least + 4, took)
+            os.kill(h.responder["one"].process.pid, signal.SIGCONT)
+            conn.close()
 
 
 def waits(h, *how):
@@ -574,8 +647,9 @@ def restarted():
         h.stop()
 
 
-TESTS = (others, reused, killed, said_last, left, finished, flooded,
-         quotas, strangers, descriptors, partial, restarted)
+TESTS = (others, reused, killed, said_last, left, finished,
+         finished_unshared, closed_unshared, flooded, quotas, strangers, descriptors, partial,
+         restarted)
 
 if __name__ == "__main__":
     if os.geteuid() != 0:

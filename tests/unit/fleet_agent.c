@@ -155,6 +155,33 @@ look(void)
 		(void)uv_run(&loop, UV_RUN_ONCE);
 }
 
+/* Who has heard his peer's end and goes is read on, however long that takes: not
+ * by an agent of his own, for which he would have waited. */
+static void
+gone_alone(void **state)
+{
+	static const uint8_t some[HF__APP_SEND];
+	size_t taken;
+	int alone;
+
+	(void)state;
+	for (alone = 0; alone < 2; alone++) {
+		begin(1);
+		assert_ok(hf_channel_open(&app->channel, held.mux, "", 0));
+		assert_ok(
+		    hf_channel_send(app->channel, &taken, some, sizeof(some)));
+		assert_int_equal(taken, sizeof(some));
+		app->phase = HF__APP_CARRIED;
+		app->end_told = 1;
+		agent->alone = alone;
+		hf__app_watch(app);
+		assert_int_equal(shutdown(his, SHUT_RDWR), 0);
+		look();
+		assert_int_equal(LIST_EMPTY(&agent->apps), alone);
+		end();
+	}
+}
+
 /* However little is taken at a time, a minute after the loss it is over; not
  * before. */
 static void
@@ -350,6 +377,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(not_carried),
 		cmocka_unit_test(taken_slowly),
+		cmocka_unit_test(gone_alone),
 		cmocka_unit_test(lost_slowly),
 		cmocka_unit_test(looked_slowly),
 		cmocka_unit_test(one_key),
