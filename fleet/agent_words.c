@@ -155,15 +155,16 @@ at_end(struct hf__app *a)
 		a->end_told = 1;
 		return hf__app_say(a, &w);
 	}
-	if (!hf_channel_ended(a->channel))
+	/* What broke the session is told when that has ended. */
+	if (!hf_channel_ended(a->channel) ||
+	    (reason == HF_REASON_LOST && a->lost == HF_OK))
 		return 0;
 	if (reason != 0)
 		hf__app_end(a,
 		    reason == HF_REASON_REFUSED	  ? HF_E_REFUSED :
 			reason == HF_REASON_LIMIT ? HF_E_QUOTA :
 			reason != HF_REASON_LOST  ? HF_E_RESET :
-			a->lost != HF_OK	  ? a->lost :
-						    HF_E_TRUNCATED,
+						    a->lost,
 		    reason);
 	else if (a->finished && a->end_told)
 		hf__app_drop(a); /* both have finished */

@@ -182,6 +182,28 @@ gone_alone(void **state)
 	}
 }
 
+/* The peer broke the rules of channels: all of them are over, and their
+ * applications hear of that and not of a cut, also who asks before its session
+ * has ended. */
+static void
+broken_rules(void **state)
+{
+	static const uint8_t never_opened[] = { 0x82, 3, 7 };
+
+	(void)state;
+	begin(1);
+	assert_ok(hf_channel_open(&app->channel, held.mux, "", 0));
+	app->phase = HF__APP_CARRIED;
+	assert_err(hf_mux_feed(held.mux, never_opened, sizeof(never_opened)),
+	    HF_E_UNEXPECTED);
+	assert_int_equal(hf_channel_reason(app->channel), HF_REASON_LOST);
+	hf__app_write(app);
+	assert_int_equal(app->phase, HF__APP_CARRIED);
+	hf__app_lose(app, HF_E_UNEXPECTED);
+	told(HF_E_UNEXPECTED, HF_REASON_LOST);
+	end();
+}
+
 /* However little is taken at a time, a minute after the loss it is over; not
  * before. */
 static void
@@ -378,6 +400,7 @@ main(void)
 		cmocka_unit_test(not_carried),
 		cmocka_unit_test(taken_slowly),
 		cmocka_unit_test(gone_alone),
+		cmocka_unit_test(broken_rules),
 		cmocka_unit_test(lost_slowly),
 		cmocka_unit_test(looked_slowly),
 		cmocka_unit_test(one_key),
