@@ -16,17 +16,30 @@ has_other(const struct hf__conn *c)
 	return b != NULL && b->up && b != c->backend;
 }
 
+/* When bytes last moved, or its server was there for others: that one may take
+ * its time. */
+static uint64_t
+last_sign(const struct hf__conn *c, uint64_t ms)
+{
+	const struct hf__backend *b = c->backend;
+	uint64_t seen = b == NULL ? 0 : b->up ? ms : b->seen_ms;
+
+	return seen > c->touched ? seen : c->touched;
+}
+
 /* In a session that is open: its server is gone and it said nothing; or half
  * of it is closed, and what moves in the other half may. */
 static void
 too_quiet(struct hf__conn *c, uint64_t ms)
 {
+	uint64_t last = last_sign(c, ms);
+
 	if (c->alone && c->server != NULL) {
 		c->alone = 0;
 		c->due = ms + HF__HALF_MS;
 		hf__conn_settle(c);
-	} else if (!c->alone && ms - c->touched < HF__HALF_MS) {
-		c->due = c->touched + HF__HALF_MS;
+	} else if (!c->alone && ms - last < HF__HALF_MS) {
+		c->due = last + HF__HALF_MS;
 	} else {
 		c->d->counts.lost += c->alone != 0;
 		hf__conn_end(c, HF_E_DEADLINE, 1);

@@ -51,7 +51,8 @@ CPUS = os.cpu_count() or 1
 WORKERS = int(os.environ.get("WORKERS", 1 + CPUS))
 WAITERS = int(os.environ.get("WAITERS", 5 * CPUS))
 # What waits longest begins first, so that nobody waits for it in the end.
-LONG = ("watchdog-look", "watchdog-hangs", "dispatch-half", "link-was-closed",
+LONG = ("watchdog-look", "watchdog-hangs", "dispatch-half",
+        "dispatch-half-quiet", "link-was-closed",
         "dispatch-metrics-here", "dispatch-demo-drain", "given-listens",
         "agent-hears-long", "serve-accept", "agent-expects", "dispatch-opens")
 # How the rooms are compiled and linked, as the Makefile has it.

@@ -169,9 +169,23 @@ def pressed():
     g.close()
 
 
+def half_quiet(job):
+    """A session of which one half is closed while nothing moves in the other,
+    for longer than one whose server is gone is waited for."""
+    g = Stage({"a": []}, does=("--exec", "sh job"))
+    with open(g.path("job"), "w") as f:
+        f.write(job)
+    client = g.client(told=False)
+    opened(g, client)
+    return g, client, time.monotonic()
+
+
 def one_way():
     """An end one way, a reset, a server that is gone: both sides are freed,
-    in bounded time."""
+    in bounded time. A server that is there may take its time."""
+    thinks = half_quiet("cat >/dev/null; sleep 33; echo late")
+    thinks[1].stdin.close()
+    listens = half_quiet("exec >&-; cat >late")
     g = Stage({"a": []}, **{"header-ms": 2000, "answer-ms": 1000})
     some = []  # whose other half stays open
     for n in range(30):
@@ -201,6 +215,18 @@ def one_way():
     g.running["a"].send_signal(signal.SIGCONT)
     s.ok("one way: in a session")
     works(g, "one way")
+    g.close()
+    g, client, _ = thinks
+    s.same("one way: an answer that took its time", (b"late\n", 0),
+           (client.stdout.read(), client.wait(timeout=s.WAIT)))
+    g.close()
+    g, client, began = listens
+    time.sleep(max(0, began + 33 - time.monotonic()))
+    say(client, b"late")
+    s.same("one way: a question that took its time: exit code", 0,
+           ends(client))
+    with open(g.path("late"), "rb") as f:
+        s.same("one way: what arrived of it", b"late", f.read())
     g.close()
 
 
