@@ -361,10 +361,9 @@ from_server(struct hf__conn *c, int type, const uint8_t *message, size_t len)
 	uint64_t ms = uv_now(c->d->loop);
 	uint8_t key_id[HF_KEY_ID_BYTES];
 
-	if (c->phase == HF__LEAVING)
-		return HF__HOLD;
 	if (c->phase != HF__SHAKING)
-		return HF__CARRY;
+		return c->phase == HF__LEAVING || c->query_due ? HF__HOLD :
+								 HF__CARRY;
 	if (!c->answered) {
 		c->due = ms + HF__SHAKE_MS;
 		hf__health_tell(c->backend, 1);
@@ -471,6 +470,8 @@ ask_now(struct hf__conn *c)
 	c->d->counts.queries++;
 	hf_query_write(query);
 	hf__flow_say(&c->down, query, sizeof(query));
+	c->down.held = 0;
+	hf__flow_run(&c->down);
 }
 
 /* The server that is left is told so, and may finish what it was just told: a
@@ -514,8 +515,10 @@ hf__conn_settle(struct hf__conn *c)
 		}
 	}
 	if (c->query_due && c->phase == HF__CARRYING &&
-	    hf__flow_between(&c->down))
+	    hf__flow_between(&c->down)) {
 		ask_now(c);
+		return;
+	}
 	if (c->phase == HF__OVER)
 		return;
 	if (c->phase == HF__CARRYING) {

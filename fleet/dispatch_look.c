@@ -115,12 +115,22 @@ held_up(struct hf__conn *c, uint64_t ms)
 	return c->dispatched && !c->backend->up;
 }
 
+/* Its server is down and has not ended what it began to say, behind which the
+ * initiator was to be asked: that one hears of an end, and goes on elsewhere. */
+static int
+cut_short(const struct hf__conn *c, uint64_t ms)
+{
+	return c->query_due && c->phase == HF__CARRYING && c->server != NULL &&
+	    !c->backend->up && c->down.sending == NULL &&
+	    ms - c->down.at >= c->d->config.server_ms;
+}
+
 void
 hf__conn_look(struct hf__conn *c, uint64_t ms)
 {
 	uint64_t idle = c->d->config.idle_ms;
 
-	if (held_up(c, ms)) {
+	if (held_up(c, ms) || cut_short(c, ms)) {
 		c->d->counts.overdue++;
 		hf__conn_broken(c->server);
 		return;

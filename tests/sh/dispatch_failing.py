@@ -339,7 +339,10 @@ def nobody_left():
 
 
 OFFER = b"\x86\x01\x01\x01\x81\x41\x00\x40\xa0"
+RESUMED = b"\x85\x07\x58\x20" + bytes(32) + b"\xf6\xf6\x50" + bytes(16)
+CONFIRM = b"\x82\x05\x50" + bytes(16)
 RECORD = b"\x82\x10\x59\x10\x00" + bytes(4096)
+QUERY = b"\x82\x09\xa0"
 
 
 class Liar(Fake):
@@ -406,8 +409,7 @@ def nobodys_word():
     has a place, and goes while the client does not listen: what waits of that
     is of no server any more."""
     def talk(near):
-        near.sendall(b"\x85\x07\x58\x20" + bytes(32) +
-                     b"\xf6\xf6\x50" + bytes(16))
+        near.sendall(RESUMED)
         blocked(near, 64 * (RECORD + OFFER))
 
     g, liar = before_liar(talk)
@@ -462,8 +464,7 @@ def resumed_and_unsaid():
     """A server answers a resume and then wants it anew, and goes when it has
     it: the answer was to another message, so nobody waits for its confirm."""
     def talk(near):
-        near.sendall(b"\x85\x07\x58\x20" + bytes(32) +
-                     b"\xf6\xf6\x50" + bytes(16) + RETRY)
+        near.sendall(RESUMED + RETRY)
         near.recv(1000)
 
     g, liar = before_liar(talk)
@@ -522,6 +523,78 @@ def half_said():
     g.close()
 
 
+def goes_on(g):
+    """A session, as a client that was told has it."""
+    c = dial(g)
+    c.sendall(resume(os.urandom(16), more=TOLD))
+    got = b""
+    while len(got) < len(RESUMED):
+        got += c.recv(len(RESUMED) - len(got))
+    c.sendall(CONFIRM)
+    return c
+
+
+def unfinished():
+    """A server is to be left and stands still within a record: the client
+    cannot be asked. It waits for one that is up, and hears of an end where
+    that is down."""
+    held = []
+
+    def talk(near):
+        near.sendall(RESUMED)
+        near.recv(len(CONFIRM))
+        near.sendall(RECORD[:2000])
+        held.append(near.dup())
+
+    g, liar = before_liar(talk)
+    c, got = goes_on(g), 0
+    while got < 2000:
+        got += len(c.recv(2000))
+    g.configure(only=["x", "a"], **{"server-ms": 700})
+    reload(g)
+    g.do("dispatch", "drain", "x", "--control", "d.ctl")
+    time.sleep(1.2)
+    s.same("unfinished: one that is up", 1, g.status()["connections"])
+    liar.hear = lambda near: None
+    c.settimeout(5)
+    s.same("unfinished: an end", b"", all_of(c))
+    s.same("unfinished: not asked", (0, 1),
+           tuple(g.status()[k] for k in ("queries", "overdue")))
+    for end in (c, *held):
+        end.close()
+    liar.close()
+    g.close()
+
+
+def asked_between():
+    """A server that says more than its client takes is drained: the query
+    comes at the end of the record that was on its way, and the next ones
+    after it."""
+    def talk(near):
+        near.sendall(RESUMED)
+        near.settimeout(20)
+        near.sendall(2048 * RECORD)
+
+    g, liar = before_liar(talk)
+    c = goes_on(g)
+    time.sleep(0.5)  # all that lies between is full
+    g.do("dispatch", "drain", "x", "--control", "d.ctl")
+    wait_for(lambda: g.status()["servers"][0]["draining"], "a drain")
+    time.sleep(0.5)
+    data = b""
+    while len(data) < 2 << 20:
+        data += c.recv(65536)
+    at = data.find(QUERY)
+    s.check("asked between: at once", 0 < at < 1 << 20, at)
+    s.same("asked between: at a record's end", 0, at % len(RECORD))
+    data = data[:at] + data[at + len(QUERY):]
+    s.check("asked between: the records", data ==
+            (RECORD * (len(data) // len(RECORD) + 1))[:len(data)])
+    c.close()
+    liar.close()
+    g.close()
+
+
 def closed():
     """Its standard descriptors are closed at the start: it serves and ends in
     order, and nothing is written over what it opened."""
@@ -565,4 +638,4 @@ def gave_up():
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
       stands_still, nobody_left,
       gave_up, nobodys_word, last_of_its_server, half_said,
-      resumed_and_unsaid, closed])
+      resumed_and_unsaid, unfinished, asked_between, closed])
