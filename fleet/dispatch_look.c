@@ -158,6 +158,9 @@ hf__conns_ask(struct hf_dispatch *d, uint64_t passed)
 	for (c = d->conns; c != NULL; c = next) {
 		next = c->next;
 		b = c->backend;
+		/* What was asked and passed over holds no longer than why. */
+		if (b != NULL && b->up && !b->draining && !c->alone)
+			c->query_sent = 0;
 		if (b == NULL || c->query_due ||
 		    (!b->draining && (b->up || !has_other(c))))
 			continue;

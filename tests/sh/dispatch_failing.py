@@ -288,6 +288,36 @@ def stands_still():
         g.close()
 
 
+def passed_over():
+    """A session that cannot move passes a query over, and the drain ends: a
+    server that then takes its time is waited for. The next drain asks anew."""
+    g = Stage({"a": [], "b": []}, does=("--exec", "sh job"),
+              **{"answer-ms": 1000})
+    with open(g.path("job"), "w") as f:
+        f.write("until test -e go; do sleep 0.1; done; cat >got")
+    client = g.client("--responder-cert", "a.cert")
+    opened(g, client)
+
+    def asked(times):
+        g.do("dispatch", "drain", "a", "--control", "d.ctl")
+        wait_for(lambda: g.status()["queries"] == times, "a query")
+        g.do("dispatch", "undrain", "a", "--control", "d.ctl")
+        time.sleep(0.3)
+
+    asked(1)
+    data = os.urandom(3 << 20)
+    pid = feed(client, data)
+    time.sleep(2.5)
+    s.same("passed over: still there", 1, g.on("a"))
+    open(g.path("go"), "w").close()
+    os.waitpid(pid, 0)
+    asked(2)
+    s.same("passed over: exit code", 0, ends(client))
+    with open(g.path("got"), "rb") as f:
+        s.check("passed over: what arrived", f.read() == data)
+    g.close()
+
+
 def deaf():
     """An address where nobody is ever taken, and whom to hold on to for it."""
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
@@ -636,6 +666,6 @@ def gave_up():
 
 
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
-      stands_still, nobody_left,
-      gave_up, nobodys_word, last_of_its_server, half_said,
-      resumed_and_unsaid, unfinished, asked_between, closed])
+      stands_still, passed_over, nobody_left, gave_up, nobodys_word,
+      last_of_its_server, half_said, resumed_and_unsaid, unfinished,
+      asked_between, closed])
