@@ -250,6 +250,7 @@ first_message(struct hf__conn *c, const uint8_t *message, size_t len)
 	}
 	if (route.type != RESUME && wants_resume(c)) {
 		c->asked = 1;
+		c->due = uv_now(c->d->loop) + c->d->config.answer_ms;
 		c->d->counts.queries++;
 		hf_query_write(query);
 		hf__flow_say(&c->down, query, sizeof(query));

@@ -18,8 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import session as s  # noqa: E402
 from doors import Door, join, reach  # noqa: E402
-from dispatching import (CA, Stage, ends, opened, play,  # noqa: E402
-                         reload, say, wait_for)
+from dispatching import (CA, HELLO, Stage, all_of, dial, ends,  # noqa: E402
+                         opened, play, reload, say, wait_for)
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
@@ -165,8 +165,9 @@ def other_scope():
 
 def asked():
     """Where policy asks, a query comes first; one that has no session says
-    hello again."""
-    g = Stage({"a": [], "b": []}, ask="true")
+    hello again, for which it has answer-ms and no more."""
+    g = Stage({"a": [], "b": []}, ask="true",
+              **{"header-ms": 1000, "answer-ms": 3000})
     for more in ((), ("--responder-cert", "a.cert")):
         client = g.client(*more)
         say(client, b"x")
@@ -175,6 +176,21 @@ def asked():
                 g.words(client))
     now = g.status()
     s.same("asked: queries", 2, now["queries"] - now["rescued"])
+    c = dial(g)
+    c.sendall(HELLO)
+    s.same("asked: before a hello's answer", b"\x82\x09\xa0", c.recv(100))
+    time.sleep(1.5)
+    s.same("asked: waited for", 1, g.status()["connections"])
+    c.sendall(HELLO)
+    s.same("asked: an offer", b"\x86\x01", c.recv(65536)[:2])
+    c.close()
+    c, began = dial(g), time.monotonic()
+    c.sendall(HELLO)
+    s.same("asked: no answer", b"\x82\x09\xa0", all_of(c))
+    took = time.monotonic() - began
+    s.check("asked: no answer: its time", 2.9 < took < 15, took)
+    c.close()
+    s.same("asked: late", 1, g.status()["late"])
     g.close()
 
 
