@@ -37,14 +37,32 @@ hf__health_tell(struct hf__backend *b, int up)
 		b->d->hooks->health(b->d->owner, b->is.name.text, up);
 }
 
+/* No word of a server, but of what is lacking here: ports, descriptors,
+ * memory. */
+static int
+is_lack(int r)
+{
+	return r == UV_EADDRNOTAVAIL || r == UV_EMFILE || r == UV_ENFILE ||
+	    r == UV_ENOBUFS || r == UV_ENOMEM;
+}
+
+void
+hf__health_failed(struct hf__backend *b, int r)
+{
+	b->failed++;
+	if (!is_lack(r))
+		hf__health_tell(b, 0);
+}
+
 static void
 check_closed(uv_handle_t *handle)
 {
 	free(handle->data);
 }
 
+/* Ends, and says nothing. */
 static void
-finish(struct hf__check *k, int up)
+leave(struct hf__check *k)
 {
 	struct hf__backend *b = k->backend;
 
@@ -53,15 +71,31 @@ finish(struct hf__check *k, int up)
 	k->backend = NULL;
 	b->check = NULL;
 	uv_close(&k->io.handle, check_closed);
-	hf__health_tell(b, up);
 	hf__backend_release(b);
+}
+
+static void
+finish(struct hf__check *k, int up)
+{
+	if (k->backend != NULL)
+		hf__health_tell(k->backend, up);
+	leave(k);
+}
+
+static void
+unreached(struct hf__check *k, int r)
+{
+	if (is_lack(r))
+		leave(k);
+	else
+		finish(k, 0);
 }
 
 void
 hf__health_stop(struct hf__backend *b)
 {
 	if (b->check != NULL)
-		finish(b->check, b->up);
+		leave(b->check);
 }
 
 static void
@@ -140,7 +174,7 @@ connected(uv_connect_t *req, int status)
 	if (k->backend == NULL || status == UV_ECANCELED)
 		return;
 	if (status != 0) {
-		finish(k, 0);
+		unreached(k, status);
 		return;
 	}
 	buf = uv_buf_init((char *)out, (unsigned)hello(out, k->backend));
@@ -168,9 +202,10 @@ begin(struct hf__backend *b, uint64_t ms)
 	k->backend = b;
 	b->check = k;
 	b->refs++;
-	if (hf_address_connect(&k->connect, &k->io.stream, &b->is.at,
-		connected) != 0)
-		finish(k, 0);
+	r = hf_address_connect(&k->connect, &k->io.stream, &b->is.at,
+	    connected);
+	if (r != 0)
+		unreached(k, r);
 }
 
 void

@@ -251,6 +251,8 @@ void hf__health_look(struct hf_dispatch *d, uint64_t ms);
 void hf__health_stop(struct hf__backend *b);
 /* By what it was seen to do. */
 void hf__health_tell(struct hf__backend *b, int up);
+/* It was not reached, with this error; 0: it did not take the first bytes. */
+void hf__health_failed(struct hf__backend *b, int r);
 /* It should have done something: it is asked at once. */
 void hf__health_doubt(struct hf__backend *b);
 

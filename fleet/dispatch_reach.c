@@ -51,8 +51,7 @@ hf__conn_connect(struct hf__conn *c, struct hf__backend *b)
 		r = hf_address_connect(&c->server->connect,
 		    &c->server->io.stream, &b->is.at, connected);
 	if (r != 0) {
-		b->failed++;
-		hf__health_tell(b, 0);
+		hf__health_failed(b, r);
 		hf__conn_try_another(c);
 	}
 }
@@ -86,8 +85,7 @@ connected(uv_connect_t *req, int status)
 	if (c == NULL || status == UV_ECANCELED)
 		return;
 	if (status != 0 || !introduce(c)) {
-		c->backend->failed++;
-		hf__health_tell(c->backend, 0);
+		hf__health_failed(c->backend, status);
 		hf__conn_try_another(c);
 		hf__conn_renewed(c);
 		return;

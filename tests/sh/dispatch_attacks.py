@@ -4,6 +4,7 @@
 first message too large, ids that are made up or made to fall together,
 descriptors that run out, ends of streams one way, questions of another user.
 """
+import ctypes
 import os
 import pwd
 import re
@@ -285,28 +286,101 @@ def waits(g, what, seconds=1):
 
 
 def no_more():
-    """The last descriptor is gone, whatever was reckoned with: the same."""
-    g = Stage({"a": []})
+    """The last descriptor is gone, whatever was reckoned with: the same; and
+    that says nothing of the servers, which cannot be reached meanwhile."""
+    g = Stage({"a": [], "b": []}, **{"header-ms": 60000})
     pid = g.running["d"].pid
-    client = g.client()
+    client, early = g.client(), dial(g)
     say(client, b"before ")
-    wait_for(lambda: g.received() == [b"before "], "data")
+    wait_for(lambda: g.received() == [b"before "] and
+             g.status()["connections"] == 2, "data")
     hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
     last = max(map(int, os.listdir("/proc/%d/fd" % pid)))
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (last + 1, hard))
     some = [dial(g) for _ in range(50)]
     waits(g, "no more")
+    early.sendall(HELLO)
+    s.same("no more: no server for it", b"", all_of(early))
+    early.close()
     say(client, b"meanwhile")
     wait_for(lambda: g.received() == [b"before meanwhile"], "data")
+    s.check("no more: no server is down", "state=down" not in g.log("d"),
+            g.log("d"))
     for c in some[1:]:
         c.close()
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
     some[0].sendall(HELLO)
     s.same("no more: who waited", b"\x86\x01", some[0].recv(65536)[:2])
+    s.same("no more: nobody was asked to leave", (0, 0),
+           tuple(g.status()[k] for k in ("queries", "moves")))
     some[0].close()
     s.same("no more: exit code", 0, ends(client))
     works(g, "no more")
     g.close()
+
+
+class Narrow:
+    """A network of this process and those it starts, with few ports."""
+    NEW = 0x40000000
+
+    def __init__(self, n):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        if self.libc.unshare(self.NEW) != 0:
+            raise OSError(ctypes.get_errno(), "unshare")
+        try:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as f:
+                f.write("40000 %d" % (40000 + n - 1))
+        except (OSError, subprocess.CalledProcessError) as e:
+            self.close()
+            raise OSError(str(e)) from e
+
+    def close(self):
+        self.libc.setns(self.home, self.NEW)
+        os.close(self.home)
+
+
+def ports():
+    """A stranger who comes and leaves until no port is left for connections
+    to servers: that says nothing of them, and sessions stay."""
+    try:
+        net = Narrow(40)
+    except OSError as e:
+        s.note("no network of its own: %s" % e)
+        return
+    try:
+        g = Stage({"a": [], "b": []}, more=("--listen", "127.0.0.1:0"))
+        for name in "ab":
+            wait_for(lambda: "listening on 127." in g.log(name), "a port")
+            g.addresses[name] = re.findall(r"listening on (127\S+)",
+                                           g.log(name))[0]
+        g.configure()
+        reload(g)
+        client = g.client()
+        say(client, b"before ")
+        wait_for(lambda: g.received() == [b"before "], "data")
+        before = g.status()
+        for _ in range(300):
+            c = dial(g)
+            c.sendall(HELLO)
+            c.recv(100)
+            c.close()
+        time.sleep(1)
+        now = g.status()
+        s.check("ports: none are left",
+                now["no_server"] > before["no_server"], now)
+        s.same("ports: all are up", [True] * 2,
+               [x["up"] for x in now["servers"]])
+        s.check("ports: none was down", "state=down" not in g.log("d"),
+                g.log("d"))
+        s.same("ports: nobody was asked to leave", 0, now["queries"])
+        say(client, b"after")
+        s.same("ports: exit code", 0, ends(client))
+        s.same("ports: what arrived", [b"before after"], g.received())
+        g.close()
+    finally:
+        net.close()
 
 
 def descriptors():
@@ -565,4 +639,4 @@ sys.stdout.write(got.decode())
 
 
 play([slow_drip, crowd, share, first_frame, pressed, one_way, deserted,
-      descriptors, no_more, forged, unanswered, piled_up, known, questions])
+      descriptors, no_more, ports, forged, unanswered, piled_up, known, questions])
