@@ -320,7 +320,7 @@ says_more(struct hf__conn *c, const struct hf_route *route,
 	if (c->first != NULL) /* the one that brought it here */
 		return;
 	/* What was said to another message is no answer to this one. */
-	c->retried = c->resumed = 0;
+	c->retried = c->resumed = c->granted = 0;
 	/* A handshake is as long as its hello ago, a resume as its first. */
 	if (!copy_route(c, route, message, len))
 		c->type = route->type;
@@ -340,6 +340,10 @@ from_initiator(struct hf__conn *c, int type, const uint8_t *message,
 	case HF__FIRST:
 		return first_message(c, message, len);
 	case HF__SHAKING:
+		if (type == CONFIRM && !c->granted) {
+			hf__conn_end(c, HF_E_UNEXPECTED, 1);
+			return HF__ENDED;
+		}
 		if (type == CONFIRM)
 			opened(c);
 		else if (hf_route_read(&route, message, len) == HF_OK)
@@ -396,8 +400,10 @@ hf__conn_message(struct hf__flow *flow, int type, const uint8_t *message,
 {
 	struct hf__conn *c = flow->conn;
 
-	return flow->client ? from_initiator(c, type, message, len) :
-			      from_server(c, type, message, len);
+	if (flow->client)
+		return from_initiator(c, type, message, len);
+	c->granted |= type == GRANT || type == RESUMED;
+	return from_server(c, type, message, len);
 }
 
 void

@@ -136,6 +136,7 @@ struct hf__conn {
 	int skip;    /* the message that waits goes nowhere */
 	int parting; /* its server was told that it is left; 2: long enough */
 	int type, answered, resumed, was_open;
+	int granted;	      /* its server let it in: a confirm may come */
 	int alone;	      /* its server is gone, and it was asked */
 	struct hf_name scope; /* of the session's owner */
 	uint8_t key_id[HF_KEY_ID_BYTES];

@@ -97,7 +97,7 @@ connected(uv_connect_t *req, int status)
 	c->up.to = leg;
 	c->up.held = 0;
 	c->phase = HF__SHAKING;
-	c->answered = c->resumed = c->retried = 0;
+	c->answered = c->resumed = c->granted = c->retried = 0;
 	c->due = uv_now(c->d->loop) +
 	    (c->type == REQUEST ? HF__SHAKE_MS : c->d->config.server_ms);
 	hf__flow_run(&c->up);

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import servers  # noqa: E402
 import session as s  # noqa: E402
-from dispatching import (HELLO, REFUSED, Stage, all_of, dial, ends,  # noqa: E402
+from dispatching import (HELLO, REFUSED, TOLD, Stage, all_of, dial, ends,  # noqa: E402
                          opened, play, reload, resume, say, wait_for, works)
 
 CROWD = 5000
@@ -455,6 +455,40 @@ def forged():
     g.close()
 
 
+CONFIRM = b"\x82\x05\x50" + bytes(16)
+
+
+def untimely():
+    """A confirm that no grant and no resumed came before opens nothing: no
+    time is passed by with it, and no server after the other is had."""
+    g = Stage({"a": []})
+    n = 0
+    for what, words, answer in (
+            ("a resume", resume(bytes(16), more=TOLD), b""),
+            ("a hello", HELLO, b""),
+            ("an alert", resume(bytes(16), more=TOLD), b"\x82\x08\x04"),
+            ("an offer", HELLO, b"\x86\x01")):
+        c = dial(g)
+        if answer:
+            c.sendall(words)
+            s.same("untimely: %s: its answer" % what, answer,
+                   c.recv(65536)[:len(answer)])
+            words = b""
+        c.sendall((words + CONFIRM) * 20)
+        c.settimeout(5)
+        all_of(c)
+        c.close()
+        n += 1
+        wait_for(lambda: g.status()["connections"] == 0, "its end")
+        now = g.status()
+        s.same("untimely: %s: servers" % what, (n, 0),
+               (now["servers"][0]["taken"], now["moves"]))
+    s.same("untimely: the cause", ["HF_E_UNEXPECTED"] * 4,
+           re.findall(r"error=(\S+)", g.log("d")))
+    works(g, "untimely")
+    g.close()
+
+
 def unanswered():
     """Ids that are made up while the store stands still: so many questions
     at once and no more, none for longer than its time; sessions go on."""
@@ -639,4 +673,4 @@ sys.stdout.write(got.decode())
 
 
 play([slow_drip, crowd, share, first_frame, pressed, one_way, deserted,
-      descriptors, no_more, ports, forged, unanswered, piled_up, known, questions])
+      descriptors, no_more, ports, forged, untimely, unanswered, piled_up, known, questions])

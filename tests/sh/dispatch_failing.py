@@ -369,8 +369,9 @@ def nobody_left():
 
 
 OFFER = b"\x86\x01\x01\x01\x81\x41\x00\x40\xa0"
-RESUMED = b"\x85\x07\x58\x20" + bytes(32) + b"\xf6\xf6\x50" + bytes(16)
+GRANT = b"\x86\x04\x01\x40\xf6\xa0\x50" + bytes(16)
 CONFIRM = b"\x82\x05\x50" + bytes(16)
+RESUMED = b"\x85\x07\x58\x20" + bytes(32) + b"\xf6\xf6\x50" + bytes(16)
 RECORD = b"\x82\x10\x59\x10\x00" + bytes(4096)
 QUERY = b"\x82\x09\xa0"
 
@@ -471,14 +472,14 @@ def last_of_its_server():
     held = []
 
     def talk(near):
-        near.sendall(OFFER)
+        near.sendall(GRANT)
         held.append(near.dup())  # nothing of it is read
 
     g, liar = before_liar(talk)
     c = dial(g)
     c.sendall(HELLO[:-1] + TOLD)
-    s.same("last of its server: an offer", OFFER, c.recv(100))
-    c.sendall(b"\x82\x05\x50" + bytes(16))
+    s.same("last of its server: a grant", GRANT, c.recv(100))
+    c.sendall(CONFIRM)
     blocked(c, RECORD)
     c.close()
     g.configure(only=["a"])
@@ -508,6 +509,34 @@ def resumed_and_unsaid():
     s.same("resumed and unsaid: an end", b"", all_of(c))
     has(g, "resumed and unsaid", 0)
     c.close()
+    liar.close()
+    g.close()
+
+
+def let_in_once():
+    """Who was let in is not for the message after that one: neither at that
+    server, nor at the next."""
+    held = []
+
+    def talk(near):
+        if len(held) != 2:
+            near.sendall(RESUMED)
+        held.append(near.dup())
+
+    g, liar = before_liar(talk)
+    for what, first in (("there", b""), ("elsewhere", CONFIRM)):
+        c, again = dial(g), resume(os.urandom(16), more=TOLD)
+        c.sendall(again)
+        s.same("let in once, %s: resumed" % what, RESUMED, c.recv(100))
+        c.sendall(first + again + CONFIRM)
+        c.settimeout(5)
+        s.check("let in once, %s: an end" % what,
+                all_of(c) in (b"", b"(reset)"))
+        c.close()
+    has(g, "let in once", 0)
+    wait_for(lambda: liar.taken == 3, "resumes")
+    for near in held:
+        near.close()
     liar.close()
     g.close()
 
@@ -667,5 +696,5 @@ def gave_up():
 
 play([dies_in_transfer, answered_and_gone, asked_and_gone, mute, behind,
       stands_still, passed_over, nobody_left, gave_up, nobodys_word,
-      last_of_its_server, half_said, resumed_and_unsaid, unfinished,
-      asked_between, closed])
+      last_of_its_server, half_said, resumed_and_unsaid, let_in_once,
+      unfinished, asked_between, closed])
