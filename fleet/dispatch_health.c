@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Whether servers are up: now and then each is said hello, and must offer.
+ * Whether servers are up: now and then each is said hello, and must answer.
  * That the kernel takes a connection for it says nothing: its process may
  * stand still. One that was seen to answer lately is not asked.
  */
@@ -9,7 +9,7 @@
 
 #include "dispatch_own.h"
 
-enum { HELLO_MAX = 300 + HF_PROXY_WRITTEN, OFFER = 1, RETRY = 2 };
+enum { HELLO_MAX = 300 + HF_PROXY_WRITTEN, OFFER = 1, RETRY = 2, ALERT = 8 };
 
 struct hf__check {
 	union {
@@ -108,7 +108,8 @@ give_room(uv_handle_t *handle, size_t size, uv_buf_t *buf)
 	    (unsigned)(sizeof(k->answer) - k->len));
 }
 
-/* An offer, or the wish to see a cookie first: somebody is there. */
+/* An offer, or the wish to see a cookie first; or an alert: somebody is there,
+ * who has sessions and wants no new ones from here. */
 static void
 arrived(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
@@ -133,7 +134,8 @@ arrived(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		return;
 	if (type == OFFER && hf_offer_key_id(key_id, k->answer, len) == HF_OK)
 		hf__backend_learn(k->backend, key_id);
-	finish(k, type == OFFER || type == RETRY);
+	k->backend->refuses = type == ALERT;
+	finish(k, type == OFFER || type == RETRY || type == ALERT);
 }
 
 /* hello = [0, 1, [1, 2], target, null, {}] */

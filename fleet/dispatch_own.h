@@ -36,6 +36,7 @@ struct hf__backend {
 	unsigned refs;
 	unsigned conns;
 	int listed, up, draining;
+	int refuses; /* it was asked, and said an alert: others go before */
 	uint64_t taken, failed;
 	uint64_t seen_ms;    /* when it last answered */
 	uint64_t asked_ms;   /* when it was last asked */
@@ -216,8 +217,8 @@ struct hf__backend *hf__table_key(const struct hf_dispatch *d,
 int hf__table_tried(const struct hf__conn *c, const struct hf__backend *b);
 int hf__table_has(const struct hf_dispatch *d, struct hf_span target);
 /* A server that stays, serves the target and was not tried: of the scope,
- * where that is told (NULL: any); one that is up, if there is any. NULL for
- * none. */
+ * where that is told (NULL: any); one that is up and refuses nobody, if there
+ * is any. NULL for none. */
 struct hf__backend *hf__table_choose(const struct hf__conn *c,
     const struct hf_name *scope);
 void hf__backend_learn(struct hf__backend *b,

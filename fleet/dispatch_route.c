@@ -21,7 +21,8 @@ static int
 can_take(const struct hf__conn *c, const struct hf__backend *b)
 {
 	return b != NULL && b->listed && b->up && !b->draining &&
-	    !hf__table_tried(c, b) && hf__backend_serves(b, target_of(c));
+	    !b->refuses && !hf__table_tried(c, b) &&
+	    hf__backend_serves(b, target_of(c));
 }
 
 /* What was asked for anew is gone on with by whoever asked for a server: the

@@ -187,6 +187,12 @@ better(const struct hf__conn *c, const struct hf__backend *a,
 	return weight(c, a) > weight(c, b);
 }
 
+static int
+offers(const struct hf__backend *b)
+{
+	return b->up && !b->refuses;
+}
+
 static struct hf__backend *
 choose(const struct hf__conn *c, const struct hf_name *scope, int up)
 {
@@ -196,7 +202,7 @@ choose(const struct hf__conn *c, const struct hf_name *scope, int up)
 
 	for (i = 0; i < c->d->backends_n; i++) {
 		b = c->d->backend[i];
-		if (b->up != up || b->draining || hf__table_tried(c, b) ||
+		if (offers(b) != up || b->draining || hf__table_tried(c, b) ||
 		    !hf__backend_serves(b, target) ||
 		    (scope != NULL && !same_name(&b->is.scope, scope)))
 			continue;

@@ -69,11 +69,11 @@ class Stage:
             raise RuntimeError("%s: %s" % (words, done.stderr.decode()))
         return done.stdout.decode()
 
-    def key(self, name, *terms):
+    def key(self, name, *terms, ca="ca"):
         self.do("keygen", "-o", name + ".key")
         self.do("cert", "request", "--identity", name + ".key", "--subject",
                 name, "-o", name + ".req")
-        self.do("cert", "issue", "--ca", "ca", "--request", name + ".req",
+        self.do("cert", "issue", "--ca", ca, "--request", name + ".req",
                 *terms, "-o", name + ".cert")
 
     def start(self, name, *words):
@@ -247,9 +247,9 @@ def resume(sid, target=b"", more=b"\xa0"):
             os.urandom(16))
 
 
-def works(g, what):
+def works(g, what, *more):
     """An honest client is served."""
-    client = g.client()
+    client = g.client(*more)
     say(client, b"honest")
     s.same(what + ": an honest client", 0, ends(client))
 

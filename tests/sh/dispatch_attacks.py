@@ -455,6 +455,41 @@ def forged():
     g.close()
 
 
+def shut_out():
+    """Without the PROXY protocol all who come are one source to a server:
+    who is refused there until it refuses all takes no session from it. New
+    ones go to others, as long as it does."""
+    g = Stage({"a": [], "b": []}, more=("--max-source-failures", "2"))
+    g.do("ca", "init", "ca2", "--name", "Other")
+    g.key("mallory", "--usage", "initiator", ca="ca2")
+    client = g.client("--responder-cert", "a.cert")
+    others = [g.client("--responder-cert", "b.cert") for _ in range(3)]
+    opened(g, client, *others)
+    say(client, b"before ")
+    wait_for(lambda: "a" in g.owners() and b"before " in g.received(),
+             "a stored session")
+    for _ in range(3):
+        s.same("shut out: a stranger", 4, g.run(
+            "initiate", "--connect", "unix:d.sock", "--trust", "ca/ca.cert",
+            "--expect", "web", "--identity", "mallory.key", "--cert",
+            "mallory.cert", "--responder-cert", "a.cert").returncode)
+    time.sleep(1)  # some looks
+    now = g.status()
+    s.same("shut out: up", [True] * 2, [x["up"] for x in now["servers"]])
+    s.check("shut out: no server was down", "state=down" not in g.log("d"),
+            g.log("d"))
+    s.same("shut out: nobody was asked to leave", (0, 0, 1),
+           (now["queries"], now["moves"], g.on("a")))
+    works(g, "shut out: b, where there are more")
+    works(g, "shut out: b, for a's key",
+          "--responder-cert", "a.cert")
+    say(client, b"after")
+    s.same("shut out: exit codes", [0] * 4,
+           [ends(c) for c in (client, *others)])
+    s.check("shut out: what arrived", b"before after" in g.received())
+    g.close()
+
+
 CONFIRM = b"\x82\x05\x50" + bytes(16)
 
 
@@ -673,4 +708,4 @@ sys.stdout.write(got.decode())
 
 
 play([slow_drip, crowd, share, first_frame, pressed, one_way, deserted,
-      descriptors, no_more, ports, forged, untimely, unanswered, piled_up, known, questions])
+      descriptors, no_more, ports, forged, shut_out, untimely, unanswered, piled_up, known, questions])
