@@ -388,8 +388,8 @@ from_server(struct hf__conn *c, int type, const uint8_t *message, size_t len)
 		hf__share_took(share, &share->rule.transfer,
 		    &c->d->counts.transfer, us, ms);
 	}
-	/* Whoever was thought to own it does not go on with it. */
-	if (type == ALERT && c->type == RESUME)
+	/* Anybody may have said it. The store knows better, where one is. */
+	if (type == ALERT && c->type == RESUME && c->d->port != NULL)
 		hf__ids_forget(c->d->ids, c->sid);
 	return HF__CARRY;
 }

@@ -455,6 +455,41 @@ def forged():
     g.close()
 
 
+def seen():
+    """Who saw the id of a session, and says it, makes nobody forget whose it
+    is where no store would say so."""
+    both = ["x", "y"]
+    g = Stage({"a": both, "b": both}, {"a": "one=x,y", "b": "two=x,y"},
+              store="")
+    g.kill("b")
+    wait_for(lambda: [x["up"] for x in g.status()["servers"]] ==
+             [True, False], "who is up")
+    client = g.client("--target", "x", "--target", "y")
+    opened(g, client)
+    say(client, b"first ")
+    wait_for(lambda: g.rows() and g.received() == [b"first "], "a session")
+    sid = bytes.fromhex(g.rows()[0].split()[0])
+    client.send_signal(signal.SIGUSR1)
+    wait_for(lambda: "moved: epoch 1" in g.words(client), "a resume")
+    # Now b has the fewest connections.
+    other = g.client("--target", "x")
+    opened(g, other)
+    g.serve("b")
+    wait_for(lambda: g.status()["servers"][1]["up"], "b")
+    c = dial(g)
+    c.sendall(resume(sid, b"x"))
+    s.same("seen: no secret", REFUSED, c.recv(100))
+    c.close()
+    client.send_signal(signal.SIGUSR1)
+    wait_for(lambda: g.words(client).count("sent resume") == 2 and
+             g.words(client).count("sent confirm") >= 3, "a resume")
+    say(client, b"last")
+    s.same("seen: exit codes", [0, 0], [ends(client), ends(other)])
+    s.same("seen: what arrived", [b"", b"first last"], g.received())
+    s.same("seen: handshakes", 2, g.shaken())
+    g.close()
+
+
 def shut_out():
     """Without the PROXY protocol all who come are one source to a server:
     who is refused there until it refuses all takes no session from it. New
@@ -708,4 +743,4 @@ sys.stdout.write(got.decode())
 
 
 play([slow_drip, crowd, share, first_frame, pressed, one_way, deserted,
-      descriptors, no_more, ports, forged, shut_out, untimely, unanswered, piled_up, known, questions])
+      descriptors, no_more, ports, forged, seen, shut_out, untimely, unanswered, piled_up, known, questions])
