@@ -2,7 +2,7 @@
 /*
  * The bytes of one direction: read no faster than they can be sent, and never
  * more than a buffer of them held. It knows where messages end and tells of
- * each one before it is carried; what it means is dispatch_conn.c's.
+ * each one before it is carried; what it means is dispatch_said.c's.
  */
 #include <sodium.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * The inside of a dispatcher, for its files: dispatch.c, its life;
  * dispatch_table.c, the servers and the choice among them; dispatch_ids.c, who
  * owns which session; dispatch_route.c, where a message goes; dispatch_conn.c,
- * one connection; dispatch_look.c, what time brings to it; dispatch_reach.c, its
+ * one connection; dispatch_said.c, what is said on it; dispatch_look.c, what time brings to it; dispatch_reach.c, its
  * way to a server; dispatch_flow.c, bytes of one direction; dispatch_door.c,
  * where connections come in; dispatch_health.c, whether servers are up;
  * dispatch_times.c, how long they take; dispatch_crew.c, further threads. Nobody
@@ -159,13 +159,7 @@ struct hf__conn {
 	enum hf_err err;
 };
 
-/* What a flow has found: a whole message of a handshake, or a record's head.
- * HF__ENDED: nothing of the flow may be touched. */
-enum hf__verdict { HF__ENDED, HF__HOLD, HF__CARRY, HF__DISCARD };
-enum hf__verdict hf__conn_message(struct hf__flow *flow, int type,
-    const uint8_t *message, size_t len);
-/* The stream makes no sense; one end is at its end, or is broken. */
-void hf__conn_misframed(struct hf__flow *flow, enum hf_err e);
+/* One end is at its end, or is broken. */
 void hf__conn_eof(struct hf__flow *flow);
 void hf__conn_broken(struct hf__leg *leg);
 /* Something was carried: does what waits for that, and reads on. */
@@ -174,14 +168,10 @@ void hf__conn_end(struct hf__conn *c, enum hf_err err, int reset);
 /* Its server said nothing yet, and is gone or late: the message that it had
  * goes to another. 0 where that may not be. */
 int hf__conn_say_again(struct hf__conn *c);
-/* Wants the resume anew, which servers had and did not answer. 0 where that is
- * not possible. */
-int hf__conn_renew(struct hf__conn *c);
-/* Where that was so the message that waits is passed over; not while a flow's
- * bytes are gone through. */
-void hf__conn_renewed(struct hf__conn *c);
-/* Its session is not to go on, but begin anew on this connection. */
-void hf__conn_anew(struct hf__conn *c);
+/* Where its message wants to go is known, and a copy of it is kept until a
+ * server has answered. Returns 0 when memory ran out. */
+int hf__conn_first(struct hf__conn *c, const struct hf_route *route,
+    const uint8_t *message, size_t len);
 /* Says an alert, and ends. */
 void hf__conn_refuse(struct hf__conn *c, enum hf_err err, const char *why);
 /* To that server; and away from the one that is. */
@@ -191,6 +181,24 @@ void hf__conn_leave(struct hf__conn *c);
 void hf__conn_try_another(struct hf__conn *c);
 /* It should go on with another server; 1 when that was asked or will be. */
 int hf__conn_ask(struct hf__conn *c);
+
+/* --- dispatch_said.c --- */
+
+/* What a flow has found: a whole message of a handshake, or a record's head.
+ * HF__ENDED: nothing of the flow may be touched. */
+enum hf__verdict { HF__ENDED, HF__HOLD, HF__CARRY, HF__DISCARD };
+enum hf__verdict hf__conn_message(struct hf__flow *flow, int type,
+    const uint8_t *message, size_t len);
+/* The stream makes no sense. */
+void hf__conn_misframed(struct hf__flow *flow, enum hf_err e);
+/* Wants the resume anew, which servers had and did not answer. 0 where that is
+ * not possible. */
+int hf__conn_renew(struct hf__conn *c);
+/* Where that was so the message that waits is passed over; not while a flow's
+ * bytes are gone through. */
+void hf__conn_renewed(struct hf__conn *c);
+/* Its session is not to go on, but begin anew on this connection. */
+void hf__conn_anew(struct hf__conn *c);
 
 /* --- dispatch_look.c --- */
 
