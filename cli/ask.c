@@ -19,7 +19,9 @@ enum {
 	RUNNING_MAX = 8,
 	WAITING_MAX = 256,
 	SOURCE_MAX = 16, /* waiting of one source: others come soon */
-	TIMEOUT_MS = 8000
+	PAIR_MAX = 8,	 /* and of one user from there */
+	TIMEOUT_MS = 8000,
+	LEAST_MS = 2000 /* to the deadline: what begins later is no use */
 };
 
 struct ask {
@@ -92,6 +94,15 @@ next_ask(void)
 	return a;
 }
 
+/* A right password whose command could not end would count as a wrong one. */
+static int
+in_time(const struct hf_served *conn)
+{
+	const struct hf_session *s = hf_link_session(conn->link);
+
+	return uv_hrtime() / 1000000 + LEAST_MS <= hf_session_deadline(s);
+}
+
 static void
 start_next(void)
 {
@@ -99,7 +110,7 @@ start_next(void)
 
 	while (asks.running < RUNNING_MAX && (a = next_ask()) != NULL) {
 		unqueue(a);
-		if (hf_server_allowed(a->conn)) {
+		if (in_time(a->conn) && hf_server_allowed(a->conn)) {
 			start(a);
 			continue;
 		}
@@ -143,6 +154,7 @@ answer(struct ask *a, enum hf_err verdict)
 		return;
 	a->conn = NULL;
 	((struct serve *)conn->app)->ask = NULL;
+	hf_server_asked(conn, 0);
 	hf_link_trust(conn->link, verdict);
 }
 
@@ -213,7 +225,7 @@ start(struct ask *a)
 
 	asks.running++;
 	enlist(NULL, a);
-	hf_server_asked(a->conn);
+	hf_server_asked(a->conn, 1);
 	a->started = 1;
 	a->process.data = a->input.data = a->timer.data = a->req.data = a;
 	/* These fail for no reason that can arise here. */
@@ -262,15 +274,16 @@ make(struct hf_served *conn)
 	return a;
 }
 
-/* How many wait that come from where this one does. */
+/* So many wait that are one's by that. */
 static unsigned
-waiting(const struct hf_served *conn)
+waiting(const struct hf_served *conn,
+    int (*same)(const struct hf_served *, const struct hf_served *))
 {
 	const struct ask *a;
 	unsigned n = 0;
 
 	for (a = asks.first; a != NULL; a = a->next)
-		n += (unsigned)hf_served_same_source(a->conn, conn);
+		n += (unsigned)same(a->conn, conn);
 	return n;
 }
 
@@ -288,7 +301,9 @@ ask_begin(struct hf_served *conn)
 		hf_link_trust(conn->link, HF_E_PASSWORD);
 		return;
 	}
-	if (asks.waiting == WAITING_MAX || waiting(conn) == SOURCE_MAX) {
+	if (asks.waiting == WAITING_MAX ||
+	    waiting(conn, hf_served_same_source) == SOURCE_MAX ||
+	    waiting(conn, hf_served_same_pair) == PAIR_MAX) {
 		hf_link_trust(conn->link, HF_E_LIMITED);
 		return;
 	}

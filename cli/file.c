@@ -158,7 +158,7 @@ write_new(const char *path, const void *data, size_t len, unsigned mode)
 	return result;
 }
 
-/* Who owns a new file, and who may read it. */
+/* Who owns a new file (-1: as it comes), and who may read it. */
 struct rights {
 	mode_t mode;
 	uid_t user;
@@ -192,11 +192,14 @@ give_rights(int fd, const struct rights *rights)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 &&
-	    ((st.st_uid == rights->user &&
-		 (rights->group == (gid_t)-1 || st.st_gid == rights->group)) ||
-		fchown(fd, rights->user, rights->group) == 0) &&
-	    fchmod(fd, rights->mode) == 0;
+	if (fstat(fd, &st) == -1)
+		return 0;
+	/* Some file systems have one owner for all, and no such call. */
+	if (((rights->user != (uid_t)-1 && rights->user != st.st_uid) ||
+		(rights->group != (gid_t)-1 && rights->group != st.st_gid)) &&
+	    fchown(fd, rights->user, rights->group) == -1)
+		return 0;
+	return fchmod(fd, rights->mode) == 0;
 }
 
 /* Writes beside the file and renames: readers see the old or the new one. */
@@ -266,7 +269,7 @@ replace(const char *path, const void *data, size_t len, unsigned mode,
     enum cli_write how)
 {
 	mode_t mask = umask(0);
-	struct rights rights = { (mode_t)mode & ~mask, geteuid(), (gid_t)-1 };
+	struct rights rights = { (mode_t)mode & ~mask, (uid_t)-1, (gid_t)-1 };
 
 	(void)umask(mask);
 	return how == CLI_UPDATE ? update(path, data, len, &rights) :

@@ -38,19 +38,19 @@ hf__health_tell(struct hf__backend *b, int up)
 }
 
 /* No word of a server, but of what is lacking here: ports, descriptors,
- * memory. */
+ * memory. Where there never was an address for it, that is no lack of ports. */
 static int
-is_lack(int r)
+is_lack(const struct hf__backend *b, int r)
 {
-	return r == UV_EADDRNOTAVAIL || r == UV_EMFILE || r == UV_ENFILE ||
-	    r == UV_ENOBUFS || r == UV_ENOMEM;
+	return (r == UV_EADDRNOTAVAIL && b->seen_ms != 0) || r == UV_EMFILE ||
+	    r == UV_ENFILE || r == UV_ENOBUFS || r == UV_ENOMEM;
 }
 
 void
 hf__health_failed(struct hf__backend *b, int r)
 {
 	b->failed++;
-	if (!is_lack(r))
+	if (!is_lack(b, r))
 		hf__health_tell(b, 0);
 }
 
@@ -85,7 +85,7 @@ finish(struct hf__check *k, int up)
 static void
 unreached(struct hf__check *k, int r)
 {
-	if (is_lack(r))
+	if (k->backend != NULL && is_lack(k->backend, r))
 		leave(k);
 	else
 		finish(k, 0);
@@ -238,7 +238,7 @@ hf__health_look(struct hf_dispatch *d, uint64_t ms)
 		    b->up ? d->config.health_ms : d->config.health_ms / 4 + 1;
 		if (b->asked_ms != 0 && ms - b->asked_ms < every)
 			continue;
-		if (b->up && b->is.keys_n > 0 &&
+		if (b->up && !b->refuses && b->is.keys_n > 0 &&
 		    ms - b->seen_ms < d->config.health_ms)
 			continue;
 		b->asked_ms = ms;

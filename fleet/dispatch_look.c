@@ -13,7 +13,7 @@ has_other(const struct hf__conn *c)
 	const struct hf__backend *b =
 	    hf__table_choose(c, &c->backend->is.scope);
 
-	return b != NULL && b->up && b != c->backend;
+	return b != NULL && b->up && !b->refuses && b != c->backend;
 }
 
 /* When bytes last moved, or its server was there for others: that one may take

@@ -38,6 +38,12 @@ hf__backend_serves(const struct hf__backend *b, struct hf_span target)
 	return b->is.targets_n == 0;
 }
 
+static int
+offers(const struct hf__backend *b)
+{
+	return b->up && !b->refuses;
+}
+
 /* Whether another server of its scope, one that takes sessions now, has all of
  * one kind of what it serves: that target, or whatever else. */
 static int
@@ -49,7 +55,7 @@ elsewhere(const struct hf_dispatch *d, const struct hf__backend *b,
 
 	for (i = 0; i < d->backends_n; i++) {
 		o = d->backend[i];
-		if (o == b || !o->up || o->draining ||
+		if (o == b || !offers(o) || o->draining ||
 		    !same_name(&o->is.scope, &b->is.scope))
 			continue;
 		if (target == NULL ?
@@ -187,14 +193,18 @@ better(const struct hf__conn *c, const struct hf__backend *a,
 	return weight(c, a) > weight(c, b);
 }
 
-static int
-offers(const struct hf__backend *b)
+/* Of those that offer, of those that are up and refuse, or of those that are
+ * down. */
+enum kind { OFFERS, REFUSES, DOWN };
+
+static enum kind
+kind_of(const struct hf__backend *b)
 {
-	return b->up && !b->refuses;
+	return offers(b) ? OFFERS : b->up ? REFUSES : DOWN;
 }
 
 static struct hf__backend *
-choose(const struct hf__conn *c, const struct hf_name *scope, int up)
+choose(const struct hf__conn *c, const struct hf_name *scope, enum kind kind)
 {
 	const struct hf_span target = { c->target, c->target_len };
 	struct hf__backend *b, *best = NULL;
@@ -202,8 +212,8 @@ choose(const struct hf__conn *c, const struct hf_name *scope, int up)
 
 	for (i = 0; i < c->d->backends_n; i++) {
 		b = c->d->backend[i];
-		if (offers(b) != up || b->draining || hf__table_tried(c, b) ||
-		    !hf__backend_serves(b, target) ||
+		if (kind_of(b) != kind || b->draining ||
+		    hf__table_tried(c, b) || !hf__backend_serves(b, target) ||
 		    (scope != NULL && !same_name(&b->is.scope, scope)))
 			continue;
 		if (best == NULL || better(c, b, best))
@@ -216,7 +226,9 @@ choose(const struct hf__conn *c, const struct hf_name *scope, int up)
 struct hf__backend *
 hf__table_choose(const struct hf__conn *c, const struct hf_name *scope)
 {
-	struct hf__backend *b = choose(c, scope, 1);
+	struct hf__backend *b = choose(c, scope, OFFERS);
 
-	return b != NULL ? b : choose(c, scope, 0);
+	if (b == NULL)
+		b = choose(c, scope, REFUSES);
+	return b != NULL ? b : choose(c, scope, DOWN);
 }

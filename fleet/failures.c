@@ -95,9 +95,9 @@ hf_server_allowed(struct hf_served *conn)
 
 /* Who would be refused later than he would be let in learns it by waiting. */
 void
-hf_server_asked(struct hf_served *conn)
+hf_server_asked(struct hf_served *conn, int asked)
 {
-	conn->own->asked = 1;
+	conn->own->asked = asked;
 }
 
 int

@@ -714,10 +714,11 @@ void hf_server_free(struct hf_server *server);
 /** For a `judge` that took its time: 0 when the user or the source of this
  * connection had too many failures by now. */
 int hf_server_allowed(struct hf_served *conn);
-/** For a `judge` that asks elsewhere: from now on the time it takes may tell
- * what the answer will be. Where the handshake's deadline comes first the
- * password counts as a wrong one. (spec section 10.4) */
-void hf_server_asked(struct hf_served *conn);
+/** For a `judge` that asks elsewhere: from now on (@p asked 1, 0 when it was
+ * answered) the time it takes may tell what the answer will be. Where the
+ * handshake's deadline comes first the password counts as a wrong one. (spec
+ * section 10.4) */
+void hf_server_asked(struct hf_served *conn, int asked);
 /** 1 when wrong passwords of both count for one user from one source. */
 int hf_served_same_pair(const struct hf_served *a, const struct hf_served *b);
 /** 1 when failures of both count as one source's. */

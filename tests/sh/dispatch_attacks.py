@@ -525,6 +525,32 @@ def shut_out():
     g.close()
 
 
+def lets_in_again():
+    """A server that refused because of a stranger, and does not any more, is
+    found to offer again, though others ask it all the time."""
+    g = Stage({"a": []}, more=("--max-source-failures", "20"))
+    g.do("ca", "init", "ca2", "--name", "Other")
+    g.key("mallory", "--usage", "initiator", ca="ca2")
+    for _ in range(20):
+        g.run("initiate", "--connect", "unix:d.sock", "--trust", "ca/ca.cert",
+              "--expect", "web", "--identity", "mallory.key", "--cert",
+              "mallory.cert")
+    again = ("--responder-cert", "a.cert")
+    until, let_in = time.monotonic() + 12, False
+    while not let_in and time.monotonic() < until:
+        for _ in range(5):
+            c = dial(g)
+            c.sendall(HELLO)
+            c.recv(100)
+            c.close()
+            time.sleep(0.1)
+        client = g.client(*again)
+        say(client, b"honest")
+        let_in = ends(client) == 0 and "another" not in g.words(client)
+    s.check("lets in again", let_in)
+    g.close()
+
+
 CONFIRM = b"\x82\x05\x50" + bytes(16)
 
 
@@ -743,4 +769,5 @@ sys.stdout.write(got.decode())
 
 
 play([slow_drip, crowd, share, first_frame, pressed, one_way, deserted,
-      descriptors, no_more, ports, forged, seen, shut_out, untimely, unanswered, piled_up, known, questions])
+      descriptors, no_more, ports, forged, seen, shut_out,
+      lets_in_again, untimely, unanswered, piled_up, known, questions])

@@ -378,7 +378,7 @@ def late_guess(house):
 
     def wait(direction, k, offset, message):
         if direction == UP and k == 1:
-            time.sleep(8)
+            time.sleep(7)
         return [message]
 
     bad = house.to + ["--user", "bob", "--plain-password",
