@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""The units of systemd, and the examples beside them: what a service writes is
+where it may, as the unit is written; systemd itself is not asked."""
+import os
+import re
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+import session as s  # noqa: E402
+
+FLEET = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
+                     "fleet")
+
+
+def read(*path):
+    with open(os.path.join(FLEET, *path)) as f:
+        return f.read()
+
+
+def values(unit, key):
+    """All words of a setting."""
+    return [w for line in re.findall("^%s=(.*)" % key, read("systemd", unit),
+                                     re.M) for w in line.split()]
+
+
+def writable(unit):
+    return (["/var/lib/" + d for d in values(unit, "StateDirectory")] +
+            ["/run/" + d for d in values(unit, "RuntimeDirectory")] +
+            values(unit, "ReadWritePaths"))
+
+
+def member():
+    """A member of a cluster writes beside its key."""
+    keys = re.findall(r"--cluster .*--identity (/\S+)\.key",
+                      read("examples", "respond.env"))
+    s.same("member: a key", 1, len(keys))
+    for key in keys:
+        s.check("member: beside it is to be written", os.path.dirname(key) in
+                writable("handfast-respond.service"), key)
+
+
+def main():
+    tests = (member,)
+    for test in tests:
+        if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
+            test()
+    s.finish()
+
+
+main()
