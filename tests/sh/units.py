@@ -42,8 +42,33 @@ def member():
                 writable("handfast-respond.service"), key)
 
 
+def apart():
+    """What a unit makes and deletes in /run is its own: nobody else's socket
+    is in it, and a store outlives who serves from it."""
+    units = sorted(os.listdir(os.path.join(FLEET, "systemd")))
+    owner = {"/run/" + d: u for u in units
+             for d in values(u, "RuntimeDirectory")}
+    s.same("apart: each its own", len(owner), sum(
+        len(values(u, "RuntimeDirectory")) for u in units))
+    sockets = [w for u in units for w in values(u, "ListenStream")
+               if w.startswith("/")]
+    s.same("apart: a socket", 1, len(sockets))
+    for path in sockets:
+        s.check("apart: " + path, os.path.dirname(path) not in owner)
+    stores = set(re.findall(r"lmdb:(/\S+?)[\s\"]", "".join(
+        read(*p) for p in (("examples", "dispatch.conf"),
+                           ("examples", "respond.env"),
+                           ("..", "README.md")))))
+    s.same("apart: a store", 1, len(stores))
+    for path in stores:
+        unit = owner.get(os.path.dirname(path))
+        s.same("apart: it is a responder's", "handfast-respond.service", unit)
+        s.same("apart: it stays", ["yes"],
+               values(unit, "RuntimeDirectoryPreserve") if unit else [])
+
+
 def main():
-    tests = (member,)
+    tests = (member, apart)
     for test in tests:
         if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
             test()
