@@ -30,7 +30,7 @@ const char help_dispatch[] =
 "  --config FILE     servers, targets, limits\n"
 "  --check           say whether a dispatcher could begin, and end: what the\n"
 "                    file says, that addresses are known, the user, the store's\n"
-"                    URI, directories; nothing is opened or changed\n"
+"                    URI and owner, directories; nothing is opened or changed\n"
 "  --workers N       threads (1)\n"
 "  --port-file FILE  write the first address's port there\n"
 "\n"

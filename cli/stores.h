@@ -15,7 +15,8 @@
 int cli_store_open(struct hf_store **store, const char *uri);
 /* The same, of a store that is there already: none is made. */
 int cli_store_find(struct hf_store **store, const char *uri);
-/* Says what is wrong with such a URI; opens no store. Returns an exit code. */
+/* Says what is wrong with such a URI, or with the directory that is there;
+ * opens no store. Returns an exit code. */
 int cli_store_check(const char *uri);
 /* cli_fail(), with what the store said. */
 int cli_store_fail(enum hf_err e, const struct hf_store *store,

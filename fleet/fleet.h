@@ -354,8 +354,9 @@ struct hf_op;
 HF_MUST_USE enum hf_err hf_store_open(struct hf_store **store,
     const char *uri);
 /** Whether a URI is understood; opens nothing, connects to nothing. A file that
- * it names is read, the library for such a store loaded. What is wrong is said
- * in words where there are any, else `reason` is "".
+ * it names is read, the library for such a store loaded, the owner and the mode
+ * of a directory that is there are judged. What is wrong is said in words where
+ * there are any, else `reason` is "".
  * @return HF_OK; else as hf_store_open() */
 HF_MUST_USE enum hf_err hf_store_known(const char *uri,
     char reason[HF_STORE_REASON_MAX]);

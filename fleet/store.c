@@ -201,15 +201,18 @@ enum hf_err
 hf_store_known(const char *uri, char reason[HF_STORE_REASON_MAX])
 {
 	struct hf__engine engine;
-	const char *where;
+	const char *where, *why = "";
 	enum hf_err e;
 	void *at;
 
 	*reason = '\0';
-	if (find_engine(&engine, uri, &where) == NULL)
+	if (find_engine(&engine, uri, &where) == NULL || *where == '\0')
 		return HF_E_ARG;
-	if (engine.local != NULL)
-		return *where == '\0' ? HF_E_ARG : HF_OK;
+	if (engine.local != NULL) {
+		e = engine.local->judge(where, &why);
+		hf__store_say(reason, why);
+		return e;
+	}
 	if ((e = open_engine(&at, engine.remote, where, reason)) == HF_OK)
 		engine.remote->close(at);
 	return e;

@@ -76,6 +76,8 @@ struct hf__local {
 	void (*close)(void *engine);
 	/* Whether open() would find one, and not make it. */
 	int (*is_there)(const char *where);
+	/* Whether open() would refuse what is there; HF_OK where nothing is. */
+	enum hf_err (*judge)(const char *where, const char **reason);
 	/* Get or compare-and-set; sets ask->err. */
 	void (*ask)(void *engine, struct hf__ask *ask, const char **reason);
 	enum hf_err (*list)(void *engine, struct hf_span prefix,

@@ -557,6 +557,7 @@ const struct hf__local hf__store_lmdb = {
 	.open = lmdb_open,
 	.close = lmdb_close,
 	.is_there = hf__lmdb_is_there,
+	.judge = hf__lmdb_judge,
 	.ask = lmdb_ask,
 	.list = lmdb_list,
 	.sweep = lmdb_sweep,

@@ -42,15 +42,17 @@ hf__lmdb_is_there(const char *dir)
 }
 
 enum hf_err
-hf__lmdb_directory(const char *path, const char **reason)
+hf__lmdb_judge(const char *path, const char **reason)
 {
 	struct stat st;
 
-	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+	if (lstat(path, &st) != 0) {
+		if (errno == ENOENT)
+			return HF_OK; /* it is made by opening */
 		*reason = hf__lmdb_words(errno);
 		return HF_E_STORE;
 	}
-	if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+	if (!S_ISDIR(st.st_mode)) {
 		*reason = "not a directory";
 		return HF_E_STORE;
 	}
@@ -59,6 +61,16 @@ hf__lmdb_directory(const char *path, const char **reason)
 		return HF_E_POLICY;
 	}
 	return HF_OK;
+}
+
+enum hf_err
+hf__lmdb_directory(const char *path, const char **reason)
+{
+	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+		*reason = hf__lmdb_words(errno);
+		return HF_E_STORE;
+	}
+	return hf__lmdb_judge(path, reason);
 }
 
 int

@@ -11,7 +11,9 @@
 const char *hf__lmdb_words(int r);
 /* Whether LMDB was there before: what cannot be looked at is for opening. */
 int hf__lmdb_is_there(const char *dir);
-/* Makes it where it is missing; it is ours alone. */
+/* Where there is one: it is ours alone. */
+HF_MUST_USE enum hf_err hf__lmdb_judge(const char *dir, const char **reason);
+/* Makes it where it is missing, and judges it. */
 HF_MUST_USE enum hf_err hf__lmdb_directory(const char *dir,
     const char **reason);
 /* Before LMDB is opened: room for what it touches then. 0, or an error number;

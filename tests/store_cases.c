@@ -367,7 +367,7 @@ void
 refused(void **state)
 {
 	struct hf_store *s;
-	char path[64], bad[80];
+	char path[64], bad[80], why[HF_STORE_REASON_MAX];
 	int fd;
 
 	(void)state;
@@ -399,4 +399,13 @@ refused(void **state)
 	(void)snprintf(bad, sizeof(bad), "lmdb:%s", path);
 	assert_err(hf_store_open(&s, bad), HF_E_POLICY);
 	hf_store_close(s);
+	assert_err(hf_store_known(bad, why), HF_E_POLICY);
+	assert_string_equal(why, "others can read it, or it is not ours");
+	(void)snprintf(bad, sizeof(bad), "lmdb:%s/found/data.mdb", on.dir);
+	assert_err(hf_store_known(bad, why), HF_E_STORE);
+	assert_string_equal(why, "not a directory");
+	(void)snprintf(bad, sizeof(bad), "lmdb:%s/unmade", on.dir);
+	assert_ok(hf_store_known(bad, why));
+	assert_string_equal(why, "");
+	assert_err(hf_store_find(bad), HF_E_STORE);
 }

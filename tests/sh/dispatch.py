@@ -332,6 +332,8 @@ def checked():
     s.same("checked: good", 0, g.run(*check).returncode)
     with open(g.path("d.conf")) as f:
         good = f.read()
+    os.mkdir(g.path("open"))
+    os.chmod(g.path("open"), 0o755)
     for what, text, code, words in (
             ("word", good + "nonsense = 1\n", 6, r"d.conf:\d+: .*nonsense"),
             ("value", good + "server b {\naddress = }\n", 6, r"d.conf:\d+: "),
@@ -361,8 +363,10 @@ def checked():
              "nonsense:db: not lmdb:DIR"),
             ("store without a place", good.replace("lmdb:db", "lmdb:"), 6,
              "lmdb:: not lmdb:DIR"),
-            ("store in a file", good.replace("lmdb:db", "lmdb:a.cert"), 3,
-             "store lmdb:a.cert: no directory"),
+            ("store in a file", good.replace("lmdb:db", "lmdb:a.cert"), 8,
+             "lmdb:a.cert: not a directory"),
+            ("store of others", good.replace("lmdb:db", "lmdb:open"), 5,
+             "lmdb:open: others can read it, or it is not ours"),
             ("store with a secret",
              good.replace("lmdb:db", "redis://x:y@h/"), 5, "a password"),
             ("user", good + 'user = "nobody-of-that-name"\n', 5,

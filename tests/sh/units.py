@@ -67,8 +67,21 @@ def apart():
                values(unit, "RuntimeDirectoryPreserve") if unit else [])
 
 
+def dispatcher():
+    """As its unit is, it cannot have the store of another user."""
+    s.check("dispatcher: no LMDB store", not re.search(
+        '^store = "lmdb:', read("examples", "dispatch.conf"), re.M))
+    drop = dict(re.findall(r"^#   (\w+)=(\S+)$", read(
+        "systemd", "handfast-dispatch.service"), re.M))
+    for key in ("User", "Group"):
+        s.same("dispatcher: else: " + key,
+               values("handfast-respond.service", key), [drop.get(key)])
+    s.check("dispatcher: else: it may write", 'store = "lmdb:%s/' %
+            drop.get("ReadWritePaths") in read("examples", "dispatch.conf"))
+
+
 def main():
-    tests = (member, apart)
+    tests = (member, apart, dispatcher)
     for test in tests:
         if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
             test()
