@@ -71,6 +71,10 @@ def dispatcher():
     """As its unit is, it cannot have the store of another user."""
     s.check("dispatcher: no LMDB store", not re.search(
         '^store = "lmdb:', read("examples", "dispatch.conf"), re.M))
+    servers = re.findall(r'^  address = "(.*)"', read(
+        "examples", "dispatch.conf"), re.M)
+    s.check("dispatcher: nor his sockets", len(servers) == 3 and
+            not any(a.startswith("unix:") for a in servers), servers)
     drop = dict(re.findall(r"^#   (\w+)=(\S+)$", read(
         "systemd", "handfast-dispatch.service"), re.M))
     for key in ("User", "Group"):
