@@ -4,7 +4,9 @@
 where it may, as the unit is written; systemd itself is not asked."""
 import os
 import re
+import subprocess
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -84,8 +86,67 @@ def dispatcher():
             drop.get("ReadWritePaths") in read("examples", "dispatch.conf"))
 
 
+def steps(unit, root):
+    """The commands above a unit that put files into place, run below `root`
+    with files of no content, as whoever runs this. Says what of them goes
+    wrong."""
+    wrong, made = [], set()
+    head = read("systemd", unit).split("\n[Unit]")[0].replace("\\\n#", "")
+    for command in re.findall("^#   (.*)", head, re.M):
+        words = command.split()
+        if words[0] == "useradd":
+            made.add(words[-1])
+        if words[0] not in ("install", "echo"):
+            continue
+        for who in re.findall(" -[og] (\\S+)", command):
+            if who not in made:
+                wrong.append("no user %s yet: %s" % (who, command))
+        command = re.sub(" -[og] \\S+", "", command)
+        command = re.sub("(?<=[ >])/(?=etc|var)", root + "/", command)
+        for name in words[1:-1]:
+            if re.match(r"[a-z][a-z.-]*$", name):
+                open(os.path.join(root, name), "a").close()
+        done = subprocess.run(["sh", "-c", command], cwd=root,
+                              capture_output=True)
+        if done.returncode != 0:
+            wrong.append(done.stderr.decode())
+    return wrong
+
+
+def needs(unit):
+    """What must be there before it starts."""
+    there = ["/etc/systemd/system/" + unit] + values(unit, "EnvironmentFile")
+    where = values(unit, "WorkingDirectory")
+    start = " ".join(values(unit, "ExecStart"))
+    files = re.findall(r"(?:--config |--key |@)(\S+)", start)
+    if unit == "handfast-respond.service":
+        options = read("examples", "respond.env").split("RESPOND_OPTIONS=")[1]
+        files += re.findall(r"(?:identity|cert|trust|revoked|users|ring) (\S+)",
+                            options)
+    if unit == "handfast-agent.service":
+        files += re.findall(r'^[^#]*?"([a-z]+\.(?:cert|list|key)|password)"',
+                            read("examples", "agent.conf"), re.M)
+    return there + ["%s/%s" % (where[0], f) for f in files]
+
+
+def set_up():
+    """On a new machine the commands above each service do."""
+    for unit in sorted(os.listdir(os.path.join(FLEET, "systemd"))):
+        if not unit.endswith(".service"):
+            continue
+        with tempfile.TemporaryDirectory() as root:
+            for d in ("etc/systemd/system", "var/lib"):
+                os.makedirs(os.path.join(root, d))
+            s.same("set up: " + unit, [], steps(unit, root))
+            s.same("set up: %s: all is there" % unit, [],
+                   [f for f in needs(unit) if not os.path.isfile(root + f)])
+            for other in values(unit, "Requires"):
+                s.check("set up: " + other, os.path.isfile(
+                    root + "/etc/systemd/system/" + other))
+
+
 def main():
-    tests = (member, apart, dispatcher)
+    tests = (member, apart, dispatcher, set_up)
     for test in tests:
         if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
             test()
