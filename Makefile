@@ -35,8 +35,8 @@
 #               only one: make cross CROSS=s390x-gcc
 # install uninstall             DESTDIR, PREFIX, LIBDIR
 # dist clean                    a source archive
-# deps deps-lib deps-test deps-vectors deps-ct deps-faults deps-formal deps-lint
-#      deps-doc deps-cross deps-bench-dispatch
+# deps deps-lib deps-demo deps-test deps-vectors deps-ct deps-faults deps-formal
+#      deps-lint deps-doc deps-cross deps-bench-dispatch
 #               apt-get what is missing, and only that
 #
 # Another compiler: make CC=clang BUILD=build-clang check
@@ -449,7 +449,7 @@ fuzz-corpus: fuzz-build
 	@bash tests/fuzz.sh corpus 0 $(FUZZ_NAMES)
 .PHONY: fuzz-build fuzz-corpus
 
-bench: deps
+bench: deps-test
 	$(SUBMAKE) bench-lib
 	$(SUBMAKE) $(JOBS) all $(BUILD)/bench-wall
 	$(BUILD)/bench-wall '$(abspath $(PROGRAM))' $(BUILD)/bench.json
@@ -460,7 +460,7 @@ bench-lib: deps-lib
 	$(BUILD)/bench $(BUILD)/bench.json
 .PHONY: bench-lib
 
-bench-agent: deps
+bench-agent: deps-test
 	$(SUBMAKE) $(JOBS) all $(BUILD)/bench-agent
 	rm -f $(BUILD)/bench-agent.json
 	r=0; $(BUILD)/bench-agent '$(abspath $(PROGRAM))' \
@@ -663,8 +663,8 @@ APT_LIB = gcc libc6-dev make libsodium-dev libcbor-dev
 APT_ALL = $(APT_LIB) libuv1-dev liblmdb-dev libhiredis-dev libpq-dev \
 	libbsd-dev libjansson-dev libconfuse-dev \
 	libmicrohttpd-dev libseccomp-dev
-APT_VECTORS = $(APT_ALL) python3 python3-cryptography python3-cbor2 \
-	python3-argon2
+APT_DEMO = $(APT_ALL) python3
+APT_VECTORS = $(APT_DEMO) python3-cryptography python3-cbor2 python3-argon2
 APT_TEST = $(APT_VECTORS) libcmocka-dev binutils g++ git iproute2 mandoc \
 	nftables openssl pkg-config procps scdoc zsh redis-server postgresql
 APT_CT = $(APT_TEST) valgrind
@@ -674,13 +674,15 @@ APT_FORMAL = gcc libc6-dev python3 spin
 APT_DOC = gcc libc6-dev libsodium-dev doxygen mandoc scdoc
 APT_CROSS = $(APT_ALL) clang qemu-user gcc-i686-linux-gnu gcc-s390x-linux-gnu \
 	musl-tools autoconf automake libtool xz-utils
-APT_LINT = $(APT_ALL) libcmocka-dev valgrind binutils git clang clang-format \
+APT_LINT = $(APT_DEMO) libcmocka-dev valgrind binutils git clang clang-format \
 	clang-tidy cppcheck libclang-rt-14-dev
 
 deps:
 	$(call apt_install,$(APT_ALL))
 deps-lib:
 	$(call apt_install,$(APT_LIB))
+deps-demo:
+	$(call apt_install,$(APT_DEMO))
 deps-test:
 	$(call apt_install,$(APT_TEST))
 deps-vectors:
@@ -754,23 +756,23 @@ demo: deps
 # Two servers, one store, and the owner of a session killed five times.
 # A real server is started for any other store.
 STORE ?= lmdb
-demo-cluster: $(if $(filter-out lmdb,$(STORE)),deps-test,deps)
+demo-cluster: $(if $(filter-out lmdb,$(STORE)),deps-test,deps-demo)
 	$(SUBMAKE) $(JOBS) all
 	@for s in $(STORE); do \
 	    $(PYTHON) tests/demo_cluster.py --store $$s $(PROGRAM) || exit 1; \
 	done
 # Three servers behind a dispatcher, drained, killed and added.
 WORKERS ?= 1
-demo-dispatch: $(if $(filter-out lmdb,$(STORE)),deps-test,deps)
+demo-dispatch: $(if $(filter-out lmdb,$(STORE)),deps-test,deps-demo)
 	$(SUBMAKE) $(JOBS) all
 	@for s in $(STORE); do \
 	    $(PYTHON) tests/demo_dispatch.py --store $$s \
 	        --workers $(WORKERS) $(PROGRAM) || exit 1; \
 	done
-.PHONY: demo-cluster demo-dispatch
+.PHONY: demo-cluster demo-dispatch deps-demo
 
 # 50 processes and one agent: one handshake with each of two responders.
-demo-agent: deps
+demo-agent: deps-demo
 	$(SUBMAKE) $(JOBS) all
 	@$(PYTHON) tests/demo_agent.py $(PROGRAM)
 .PHONY: demo-agent

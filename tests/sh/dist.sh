@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: ISC
 # The source archive: twice the same bytes, and the library builds from it. To
-# measure the library takes no more packages than itself.
+# measure the library takes no more packages than itself; each target has what
+# it uses among its packages.
 set -u
 here=$(cd "$(dirname "$0")/../.." && pwd)
 git -C "$here" rev-parse -q --verify HEAD >/dev/null 2>&1 || {
@@ -42,4 +43,17 @@ expect 0 make -n --no-print-directory BUILD=none bench-lib
 prints 'sodium\.h'
 checks=$((checks + 1))
 grep -q 'cmocka\|uv\.h' out && fail 'bench-lib asks for more than the library'
+# What has deps-test has all of this if check has. Of cross make -n runs a part.
+targets=$(sed -nE '/deps-test *$/d; s/^([a-z-]+):.*\bdeps\b.*/\1/p' Makefile |
+    grep -vx cross)
+is 'targets' "$(echo "$targets" | grep -cxE 'demo-agent|demo-cluster|lint|ct')" 4
+for target in check bench bench-agent $targets; do
+	expect 0 make -n --no-print-directory BUILD=none STORE=lmdb "$target"
+	for need in cmocka.h:libcmocka-dev /usr/bin/python3:python3; do
+		grep -qF "${need%:*}" out || continue
+		checks=$((checks + 1))
+		grep 'for p in ' out | grep -qE " ${need#*:}[ ;]" ||
+		    fail "$target: no ${need#*:} among its packages"
+	done
+done
 finish
