@@ -13,7 +13,8 @@
  * more it returns HF_OK, HF_E_ARG for an argument out of its range, and
  * HF_E_MEMORY. Who gets an object frees it by the call that is named after it,
  * which accepts NULL where it says so. `owner` and `arg` are the caller's, and
- * handed back as they are. C11; needs handfast.h and uv.h.
+ * handed back as they are. C11; needs handfast.h, and uv.h, which
+ * needs -D_GNU_SOURCE or -std=gnu11.
  */
 #ifndef FLEET_H
 #define FLEET_H

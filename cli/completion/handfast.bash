@@ -111,11 +111,17 @@ _handfast() {
 		return
 	fi
 	subs=$(_handfast_subcommands "$command")
-	if [ -n "$subs" ] && [ "$COMP_CWORD" -eq 2 ]; then
-		_handfast_words "$subs --help"
-		return
-	fi
 	[ -z "$subs" ] || sub=${COMP_WORDS[2]}
+	case "$subs $sub" in
+	'run '*' -'*) sub=run ;; # an option in its place
+	' '*) ;;
+	*)
+		if [ "$COMP_CWORD" -eq 2 ]; then
+			_handfast_words "$subs --help"
+			return
+		fi
+		;;
+	esac
 	case $prev in
 	-o | --output | --*-file | --key | --identity | --cert | --trust | --revoked | \
 	    --request | --db | --users | --ring | --used-tickets | \

@@ -85,6 +85,15 @@ for c in $commands; do
 		    "$here/cli/completion/_handfast" "$c")"
 done
 
+# An option in the place of a subcommand means run.
+for c in agent dispatch; do
+	run=$(in_bash $c run)
+	same "$c --config (bash)" "$run" "$(in_bash $c --config x)"
+	same "$c (bash)" "$run" "$(in_bash $c)"
+	[ -z "$zsh" ] ||
+	    same "$c --config (zsh)" "$run" "$(in_zsh $c --config x)"
+done
+
 # Values: files, directories, words.
 touch a.cert
 mkdir adir
