@@ -177,7 +177,10 @@ wait_for(struct join *j, const char *peer)
 		p[0].events &= ~POLLIN;
 	if (p[0].events == 0)
 		p[0].fd = -1; /* that it hung up is no news */
-	if (j->sent == HF_OK && j->there.len == 0 && !j->there.ended)
+	/* A program that nobody hears any more is not to stand in its own way:
+	 * it may read when it has written. */
+	if ((j->sent == HF_OK || j->program != NULL) && j->there.len == 0 &&
+	    !j->there.ended)
 		p[1].fd = j->in;
 	if (j->back.len > 0)
 		p[2].fd = j->out;
@@ -202,7 +205,8 @@ carry(struct join *j, const char *peer)
 
 	for (;;) {
 		/* What came before an end is written before that is told. */
-		j->sent = send_some(j);
+		if ((j->sent = send_some(j)) != HF_OK)
+			j->there.len = 0;
 		if ((e = receive_some(j)) == HF_OK && j->back.ended)
 			e = j->sent;
 		if (e != HF_OK)

@@ -142,8 +142,8 @@ left(int sig, siginfo_t *from, void *unused)
 	(void)sig;
 	(void)from;
 	(void)unused;
-	if (!run.over && look(&end)) {
-		if (!run.whole && end.si_code != CLD_EXITED)
+	if (look(&end)) {
+		if (!run.over && !run.whole && end.si_code != CLD_EXITED)
 			_exit(ended_as(&end));
 		run.ended = 1;
 	}

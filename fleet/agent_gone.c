@@ -33,6 +33,8 @@ closed(uv_handle_t *handle)
 	struct hf__app *a = handle->data;
 	struct hf_agent *agent = a->agent;
 
+	/* A child that was forked may have a copy of it, and of the other end. */
+	(void)shutdown(a->fd, SHUT_RDWR);
 	(void)close(a->fd);
 	a->fd = -1;
 	if (a->part != NULL)

@@ -330,6 +330,7 @@ hf_conn_finish(struct hf_conn *c)
 		return c->err;
 	if (!c->finished) {
 		c->finished = 1;
+		c->blocked = 0; /* nothing more is to be sent */
 		memmove(c->out, c->out + c->out_at, c->out_len);
 		c->out_at = 0;
 		c->out_len += hf__wire_write(c->out + c->out_len, &w);
@@ -488,6 +489,8 @@ all_sent(struct hf_conn *c)
 	if (c->wait_ms == 0)
 		c->wait_ms = CLOSE_MS;
 	end = until(c);
+	if ((e = flush_all(c, end)) != HF_OK)
+		return e;
 	do {
 		if ((e = next(c)) == HF_E_AGAIN)
 			e = wait_for(c, POLLIN, end);
@@ -504,7 +507,8 @@ hf_conn_close(struct hf_conn *c)
 		return HF_OK;
 	e = c->err;
 	if (e == HF_OK)
-		e = c->finished && c->peer_finished && c->out_len == 0 ?
+		e = c->finished && c->peer_finished &&
+			(c->own != NULL || c->out_len == 0) ?
 		    all_sent(c) :
 		    HF_E_RESET;
 	if (e != HF_OK && c->err == HF_OK)

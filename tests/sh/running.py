@@ -187,6 +187,21 @@ def told_first():
         s.same("told first", {(b"told",)}, heard)
 
 
+def cut_while_full():
+    """A program that writes all before it reads, its channel cut while what
+    came waits for it: nothing stands still."""
+    with Hall(responders=()) as h:
+        h.respond("one", sink=("--exec", "head -c 1000000 /dev/zero"))
+        h.peer("one", h.responder["one"].address)
+        h.start()
+        p = start(h, (), "sh", "-c", "sleep 1; echo >&2; sleep 0.5; "
+                  "head -c 1000000 /dev/zero; cat >/dev/null; exit 0")
+        p.stderr.readline()
+        h.agent.kill()
+        h.agent.wait()
+        s.same("cut while full", 3, end_of(p))
+
+
 def held():
     """Another program that has the command's output holds nothing up; behind
     a command that ended by itself it may go on, until the next signal."""
@@ -322,8 +337,8 @@ def closed():
         s.same("closed: the agent ends", 0, h.stop())
 
 
-TESTS = (told, killed, stubborn, told_first, held, ignored, terminal, hangup,
-         closed)
+TESTS = (told, killed, stubborn, told_first, cut_while_full, held, ignored,
+         terminal, hangup, closed)
 
 if __name__ == "__main__":
     # Whoever began this in the background may have them ignored.

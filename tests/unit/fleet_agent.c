@@ -5,9 +5,11 @@
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +182,31 @@ gone_alone(void **state)
 		assert_int_equal(LIST_EMPTY(&agent->apps), alone);
 		end();
 	}
+}
+
+/* Who forked since has both ends in a child as well, which lives on: it ends all
+ * the same, and what was said before is still there. */
+static void
+gone_forked(void **state)
+{
+	char last[2];
+	pid_t pid;
+
+	(void)state;
+	begin(1);
+	assert_int_equal(write(app->fd, "x", 1), 1);
+	if ((pid = fork()) == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	assert_true(pid != -1);
+	hf__app_drop(app);
+	(void)uv_run(&loop, UV_RUN_NOWAIT);
+	assert_int_equal(read(his, last, sizeof(last)), 1);
+	assert_int_equal(read(his, last, sizeof(last)), 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	end();
 }
 
 /* The peer broke the rules of channels: all of them are over, and their
@@ -400,6 +427,7 @@ main(void)
 		cmocka_unit_test(not_carried),
 		cmocka_unit_test(taken_slowly),
 		cmocka_unit_test(gone_alone),
+		cmocka_unit_test(gone_forked),
 		cmocka_unit_test(broken_rules),
 		cmocka_unit_test(lost_slowly),
 		cmocka_unit_test(looked_slowly),

@@ -249,12 +249,13 @@ cut_short(void **state)
 	end(HF_E_RESET);
 }
 
-/* The agent, as a process: it reads nothing, and answers all the same. */
+/* The agent, as a process: it reads what it is asked for, nothing more, and
+ * answers all the same. */
 static void
 answer_and_go(void)
 {
 	int fd = accept(listener, NULL, NULL), i;
-	char said[sizeof(OPENED) + 4 * ANSWERS + 8];
+	char said[sizeof(OPENED) + 4 * ANSWERS + 8], asked[7];
 	size_t len = sizeof(OPENED) - 1;
 
 	memcpy(said, OPENED, len);
@@ -262,7 +263,8 @@ answer_and_go(void)
 		memcpy(said + len, "\x82\x01\x41x", 4);
 	memcpy(said + len, "\x83\x03\x18\x53\x05", 5);
 	len += 5;
-	_exit(write(fd, said, len) != (ssize_t)len || close(fd) != 0);
+	_exit(recv(fd, asked, sizeof(asked), MSG_WAITALL) != sizeof(asked) ||
+	    write(fd, said, len) != (ssize_t)len || close(fd) != 0);
 }
 
 /* An answer that came before its request had gone is one. */
