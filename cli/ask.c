@@ -19,7 +19,7 @@ enum {
 	RUNNING_MAX = 8,
 	WAITING_MAX = 256,
 	SOURCE_MAX = 16, /* waiting of one source: others come soon */
-	PAIR_MAX = 8,	 /* and of one user from there */
+	PAIR_MAX = 12,	 /* and of one user from there: room for others */
 	TIMEOUT_MS = 8000,
 	LEAST_MS = 2000 /* to the deadline: what begins later is no use */
 };

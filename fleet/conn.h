@@ -96,7 +96,7 @@ HF_MUST_USE enum hf_err hf_conn_recv(struct hf_conn *conn, size_t *len,
 /** A descriptor to be polled for *events (POLLIN, POLLOUT), as they are after
  * the last call: then a call that said HF_E_AGAIN may say something else, and
  * what was sent and is kept here goes with the next call, be it to send 0
- * bytes. Where data was received before, hf_conn_pending() is 1 and there is no
+ * bytes, or hf_conn_finish() again. Where data was received before, hf_conn_pending() is 1 and there is no
  * need. Never read, written or closed by the application. */
 int hf_conn_poll_fd(const struct hf_conn *conn, short *events);
 /** 1 when hf_conn_recv() would not wait. */
